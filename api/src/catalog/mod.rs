@@ -1,0 +1,172 @@
+//! The resource catalogue: one row per resource that the API serves.
+//!
+//! Everything generic (routing, discovery, storage keys, strategies, tables, selectors) reads rows. Serving a new
+//! resource means adding a row in [`rows`] and, where the kind has rules of its own, a module in [`crate::kinds`].
+
+mod rows;
+mod rules;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+pub use rules::{Column, ColumnType, RowCells, Rules, ScalePaths};
+
+/// A verb as discovery lists it.
+pub type Verb = &'static str;
+
+/// The verbs of an ordinary resource.
+pub const ALL_VERBS: &[Verb] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+
+/// A path segment below an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Subresource {
+    /// `status`: written by the controller of the object, not by its author.
+    Status,
+    /// `scale`: `autoscaling/v1 Scale` view of a replica count.
+    Scale,
+    /// `binding` of a pod: `v1 Binding` assigns it to a node.
+    Binding,
+    /// `log` of a pod.
+    Log,
+    /// `finalize` of a namespace: replaces `spec.finalizers`.
+    Finalize,
+}
+
+impl Subresource {
+    /// The path segment.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Scale => "scale",
+            Self::Binding => "binding",
+            Self::Log => "log",
+            Self::Finalize => "finalize",
+        }
+    }
+
+    /// The verbs discovery lists.
+    pub fn verbs(self) -> &'static [Verb] {
+        match self {
+            Self::Status | Self::Scale => &["get", "patch", "update"],
+            Self::Binding => &["create"],
+            Self::Log => &["get"],
+            Self::Finalize => &["update"],
+        }
+    }
+}
+
+/// One row: everything generic code needs to know of a resource.
+#[derive(Debug, Clone)]
+pub struct Resource {
+    /// API group, empty for core.
+    pub group: Cow<'static, str>,
+    /// Version of the group.
+    pub version: Cow<'static, str>,
+    /// Kind in CamelCase.
+    pub kind: Cow<'static, str>,
+    /// Path segment.
+    pub plural: Cow<'static, str>,
+    /// Singular name that kubectl accepts.
+    pub singular: Cow<'static, str>,
+    /// Short names that kubectl accepts.
+    pub short_names: Vec<Cow<'static, str>>,
+    /// Categories such as `all`.
+    pub categories: Vec<Cow<'static, str>>,
+    /// Whether objects live in a namespace.
+    pub namespaced: bool,
+    /// Verbs served.
+    pub verbs: &'static [Verb],
+    /// Subresources served.
+    pub subresources: Vec<Subresource>,
+    /// Storage key when it differs from [`Self::qualified`]: two API groups may show the same objects.
+    pub stored_as: Option<&'static str>,
+    /// Deletion waits for a grace period (pods).
+    pub graceful: bool,
+    /// `spec` changes bump `metadata.generation`, `status` belongs to controllers.
+    pub has_status: bool,
+    /// What happens to dependents when a delete request does not say (`Orphan` for batch/v1 jobs).
+    pub orphans_by_default: bool,
+    /// What is particular to the kind.
+    pub rules: &'static Rules,
+}
+
+impl Resource {
+    /// `pods`, `deployments.apps`: how error texts and the RBAC world name the resource.
+    pub fn qualified(&self) -> String {
+        if self.group.is_empty() { self.plural.to_string() } else { format!("{}.{}", self.plural, self.group) }
+    }
+
+    /// Under which name the objects are stored.
+    pub fn storage_key(&self) -> String {
+        self.stored_as.map_or_else(|| self.qualified(), str::to_string)
+    }
+
+    /// `v1`, `apps/v1`
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() { self.version.to_string() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    /// `PodList`
+    pub fn list_kind(&self) -> String {
+        format!("{}List", self.kind)
+    }
+
+    /// Whether the subresource is served.
+    pub fn has(&self, subresource: Subresource) -> bool {
+        self.subresources.contains(&subresource)
+    }
+
+    /// Whether the verb is served.
+    pub fn allows(&self, verb: &str) -> bool {
+        self.verbs.contains(&verb)
+    }
+}
+
+/// The rows, looked up by path or by kind.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    rows: Vec<Arc<Resource>>,
+}
+
+impl Catalog {
+    /// The resources that every cluster serves.
+    pub fn builtin() -> Self {
+        Self { rows: rows::builtin().into_iter().map(Arc::new).collect() }
+    }
+
+    /// All rows, in discovery order.
+    pub fn rows(&self) -> &[Arc<Resource>] {
+        &self.rows
+    }
+
+    /// The row that a path names.
+    pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Resource>> {
+        let found = self.rows.iter().find(|r| r.plural == plural && r.group == group && r.version == version);
+        found.cloned()
+    }
+
+    /// The row that an object's `apiVersion` and `kind` name.
+    pub fn find_kind(&self, api_version: &str, kind: &str) -> Option<Arc<Resource>> {
+        self.rows.iter().find(|r| r.kind == kind && r.api_version() == api_version).cloned()
+    }
+
+    /// The row whose objects are stored under this key; the group that owns the storage comes first.
+    pub fn find_stored(&self, storage_key: &str) -> Option<Arc<Resource>> {
+        let owner = self.rows.iter().find(|r| r.stored_as.is_none() && r.storage_key() == storage_key);
+        owner.cloned()
+    }
+
+    /// Groups in discovery order, without core, each with its versions.
+    pub fn groups(&self) -> Vec<(String, Vec<String>)> {
+        let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+        for row in self.rows.iter().filter(|r| !r.group.is_empty()) {
+            let (group, version) = (row.group.to_string(), row.version.to_string());
+            match groups.iter_mut().find(|(g, _)| *g == group) {
+                Some((_, versions)) if versions.contains(&version) => {}
+                Some((_, versions)) => versions.push(version),
+                None => groups.push((group, vec![version])),
+            }
+        }
+        groups
+    }
+}

@@ -1,0 +1,6 @@
+//! Rules of namespaces.
+
+use crate::catalog::Rules;
+
+/// The rules of the row.
+pub static RULES: Rules = Rules::GENERIC;

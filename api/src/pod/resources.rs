@@ -1,0 +1,98 @@
+//! What a pod asks for: the sums that the scheduler and the node reserve.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, ResourceRequirements};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity as WireQuantity;
+
+use super::state::is_sidecar;
+use crate::quantity::Quantity;
+
+/// Amounts by resource name: `cpu`, `memory`, `ephemeral-storage`, `example.com/device`.
+pub type ResourceList = BTreeMap<String, Quantity>;
+
+/// A resource list off the wire. What is no quantity counts as zero.
+pub fn read_list(wire: Option<&BTreeMap<String, WireQuantity>>) -> ResourceList {
+    wire.into_iter().flatten().map(|(name, quantity)| (name.clone(), quantity.into())).collect()
+}
+
+/// What one container requests.
+pub fn container_requests(container: &Container) -> ResourceList {
+    read_list(container.resources.as_ref().and_then(|r| r.requests.as_ref()))
+}
+
+fn container_limits(container: &Container) -> ResourceList {
+    read_list(container.resources.as_ref().and_then(|r| r.limits.as_ref()))
+}
+
+/// What the node must keep free for the pod: containers and sidecars together, or the hungriest moment of
+/// initialization if that is more; requests of the pod as a whole (KEP-2837) take precedence; overhead on top.
+pub fn requests(pod: &Pod) -> ResourceList {
+    let Some(spec) = &pod.spec else { return ResourceList::new() };
+    let mut total = aggregate(spec, container_requests);
+    override_by_pod(&mut total, spec.resources.as_ref().and_then(|r: &ResourceRequirements| r.requests.as_ref()));
+    add(&mut total, &read_list(spec.overhead.as_ref()));
+    total
+}
+
+/// What the pod may use at most, for those resources that are limited. Overhead is added to what is limited.
+pub fn limits(pod: &Pod) -> ResourceList {
+    let Some(spec) = &pod.spec else { return ResourceList::new() };
+    let mut total = aggregate(spec, container_limits);
+    override_by_pod(&mut total, spec.resources.as_ref().and_then(|r| r.limits.as_ref()));
+    for (name, amount) in read_list(spec.overhead.as_ref()) {
+        if let Some(limit) = total.get_mut(&name).filter(|l| !l.is_zero()) {
+            *limit += amount;
+        }
+    }
+    total
+}
+
+/// What the containers request together, without what the pod asks for as a whole.
+pub(crate) fn aggregate_requests(spec: &PodSpec) -> ResourceList {
+    aggregate(spec, container_requests)
+}
+
+/// Sums over the containers. Sidecars (init containers that restart always) run beside everything after them.
+fn aggregate(spec: &PodSpec, of: fn(&Container) -> ResourceList) -> ResourceList {
+    let mut total = ResourceList::new();
+    for container in &spec.containers {
+        add(&mut total, &of(container));
+    }
+    let mut sidecars = ResourceList::new();
+    let mut initialization = ResourceList::new();
+    for container in spec.init_containers.iter().flatten() {
+        let mut moment = of(container);
+        if is_sidecar(container) {
+            add(&mut total, &moment);
+            add(&mut sidecars, &moment);
+            moment = sidecars.clone();
+        } else {
+            add(&mut moment, &sidecars);
+        }
+        raise(&mut initialization, &moment);
+    }
+    raise(&mut total, &initialization);
+    total
+}
+
+fn override_by_pod(total: &mut ResourceList, pod_level: Option<&BTreeMap<String, WireQuantity>>) {
+    for (name, amount) in read_list(pod_level) {
+        if matches!(name.as_str(), "cpu" | "memory") || name.starts_with("hugepages-") {
+            total.insert(name, amount);
+        }
+    }
+}
+
+fn add(total: &mut ResourceList, more: &ResourceList) {
+    for (name, amount) in more {
+        *total.entry(name.clone()).or_default() += *amount;
+    }
+}
+
+fn raise(total: &mut ResourceList, to: &ResourceList) {
+    for (name, amount) in to {
+        let entry = total.entry(name.clone()).or_insert(*amount);
+        *entry = (*entry).max(*amount);
+    }
+}

@@ -1,0 +1,152 @@
+//! Field selectors: `status.phase=Running,spec.nodeName!=n1`.
+
+use std::fmt;
+
+/// Why a text is not a field selector for this resource.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FieldSelectorError {
+    /// A term has no operator.
+    #[error("invalid selector: '{selector}'; can't understand '{term}'")]
+    Term {
+        /// The whole selector.
+        selector: String,
+        /// The part that makes no sense.
+        term: String,
+    },
+    /// A backslash escapes something that needs no escape.
+    #[error("invalid field selector: invalid escape sequence: {0}")]
+    Escape(String),
+    /// A value holds a character that must be escaped.
+    #[error("invalid field selector: unescaped character in value: {0}")]
+    Unescaped(char),
+    /// The resource can't be selected by this field.
+    #[error("field label not supported: {0}")]
+    Unsupported(String),
+}
+
+/// One comparison of a field with a value.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FieldTerm {
+    /// The field label, such as `status.phase`.
+    pub field: String,
+    /// The value compared with.
+    pub value: String,
+    /// Whether the field must differ.
+    pub negated: bool,
+}
+
+/// All terms must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct FieldSelector {
+    terms: Vec<FieldTerm>,
+}
+
+impl FieldSelector {
+    /// Reads `a=b,c==d,e!=f`; `\`, `,` and `=` in values are escaped by a backslash.
+    ///
+    /// # Errors
+    /// With the texts of `k8s.io/apimachinery/pkg/fields`.
+    pub fn parse(text: &str) -> Result<Self, FieldSelectorError> {
+        let mut terms = Vec::new();
+        for part in split_terms(text) {
+            if part.is_empty() {
+                continue;
+            }
+            let (field, negated, value) = split_term(part)
+                .ok_or_else(|| FieldSelectorError::Term { selector: text.to_string(), term: part.to_string() })?;
+            terms.push(FieldTerm { field: field.to_string(), value: unescape(value)?, negated });
+        }
+        Ok(Self { terms })
+    }
+
+    /// The terms as given.
+    pub fn terms(&self) -> &[FieldTerm] {
+        &self.terms
+    }
+
+    /// Whether every object matches.
+    pub fn is_everything(&self) -> bool {
+        self.terms.is_empty()
+    }
+
+    /// Checks that only these fields are used (`metadata.name` and `metadata.namespace` always are allowed).
+    ///
+    /// # Errors
+    /// Names the first field that is not supported.
+    pub fn check_supported(&self, mut supported: impl FnMut(&str) -> bool) -> Result<(), FieldSelectorError> {
+        let known = |f: &str| matches!(f, "metadata.name" | "metadata.namespace") || supported(f);
+        let mut known = known;
+        match self.terms.iter().find(|t| !known(&t.field)) {
+            Some(term) => Err(FieldSelectorError::Unsupported(term.field.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// The value the field must have, if one term asks for exactly one: lets a reader pick an index.
+    pub fn required_value(&self, field: &str) -> Option<&str> {
+        self.terms.iter().find(|t| t.field == field && !t.negated).map(|t| t.value.as_str())
+    }
+
+    /// Whether the fields, looked up by label, meet all terms. A missing field counts as empty.
+    pub fn matches_with<'a>(&self, mut lookup: impl FnMut(&str) -> Option<&'a str>) -> bool {
+        self.terms.iter().all(|t| (lookup(&t.field).unwrap_or_default() == t.value) != t.negated)
+    }
+}
+
+impl fmt::Display for FieldSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, term) in self.terms.iter().enumerate() {
+            let (comma, operator) = (if index == 0 { "" } else { "," }, if term.negated { "!=" } else { "=" });
+            write!(f, "{comma}{}{operator}{}", term.field, escape(&term.value))?;
+        }
+        Ok(())
+    }
+}
+
+/// Splits at commas that are not escaped.
+fn split_terms(text: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut escaped) = (Vec::new(), 0, false);
+    for (index, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b',' => {
+                parts.push(&text[start..index]);
+                start = index + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    parts
+}
+
+fn split_term(term: &str) -> Option<(&str, bool, &str)> {
+    let at = term.find(['=', '!'].as_slice()).filter(|at| term[*at..].starts_with(['=', '!']))?;
+    for (operator, negated) in [("!=", true), ("==", false), ("=", false)] {
+        if let Some(value) = term[at..].strip_prefix(operator) {
+            return Some((&term[..at], negated, value));
+        }
+    }
+    None
+}
+
+fn escape(value: &str) -> String {
+    value.replace('\\', "\\\\").replace(',', "\\,").replace('=', "\\=")
+}
+
+fn unescape(value: &str) -> Result<String, FieldSelectorError> {
+    let mut plain = String::with_capacity(value.len());
+    let mut chars = value.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                Some(c @ ('\\' | ',' | '=')) => plain.push(c),
+                other => return Err(FieldSelectorError::Escape(other.map_or("\\".into(), |c| format!("\\{c}")))),
+            },
+            ',' | '=' => return Err(FieldSelectorError::Unescaped(c)),
+            c => plain.push(c),
+        }
+    }
+    Ok(plain)
+}

@@ -1,0 +1,189 @@
+//! The loop: takes in changes, decides, and lets bindings and notes be written elsewhere.
+
+use crate::binder;
+use crate::config::{SchedulerConfig, SchedulerError};
+use crate::events::{Note, Notes};
+use crate::framework::Profile;
+use crate::informer::{Change, changes};
+use crate::pod_info::PodInfo;
+use crate::queue::Attempt;
+use crate::state::{Decision, State};
+use futures::StreamExt;
+use kube::Client;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Changes that may wait to be taken in; the watches wait when it is full.
+const CHANGES: usize = 4096;
+/// Changes taken in before the next decisions.
+const CHANGES_PER_TURN: usize = 512;
+/// Decisions made before the next changes are taken in: a decision on stale usage is a decision to be undone.
+const DECISIONS_PER_TURN: usize = 64;
+/// How often pods that wait in vain are looked at.
+const FLUSH_PERIOD: Duration = Duration::from_secs(30);
+/// What gated pods are told.
+const GATED: &str = "Scheduling is blocked due to non-empty scheduling gates";
+
+type Bound = (Attempt, String, kube::Result<()>);
+
+/// See the module's documentation.
+pub struct Driver {
+    client: Client,
+    state: State,
+    notes: Notes,
+    max_binds: usize,
+    binds: JoinSet<Bound>,
+}
+
+impl Driver {
+    /// Runs until `shutdown` is cancelled.
+    ///
+    /// # Errors
+    /// [`SchedulerError`].
+    pub async fn run(
+        client: Client,
+        config: SchedulerConfig,
+        shutdown: CancellationToken,
+    ) -> Result<(), SchedulerError> {
+        let (sender, receiver) = mpsc::channel(CHANGES);
+        let (notes, write_notes) = Notes::new(client.clone(), config.name.clone());
+        let mut driver = Driver {
+            state: State::new(&config, Profile::default()),
+            notes,
+            max_binds: config.max_concurrent_binds,
+            binds: JoinSet::new(),
+            client: client.clone(),
+        };
+        // Both run beside the loop, and end with it.
+        let mut helpers = JoinSet::new();
+        helpers.spawn(write_notes);
+        helpers.spawn(async move {
+            let mut changes = std::pin::pin!(changes(&client));
+            while let Some(change) = changes.next().await {
+                if sender.send(change).await.is_err() {
+                    return;
+                }
+            }
+        });
+        tokio::select! {
+            () = shutdown.cancelled() => Ok(()),
+            result = driver.turns(receiver) => result,
+        }
+    }
+
+    async fn turns(&mut self, mut changes: mpsc::Receiver<Change>) -> Result<(), SchedulerError> {
+        let mut batch = Vec::with_capacity(CHANGES_PER_TURN);
+        let mut flush = tokio::time::interval(FLUSH_PERIOD);
+        loop {
+            let can_decide = self.can_decide();
+            let wake = self.state.queue.next_wake().unwrap_or_else(|| Instant::now() + FLUSH_PERIOD);
+            tokio::select! {
+                biased;
+                taken = changes.recv_many(&mut batch, CHANGES_PER_TURN) => {
+                    if taken == 0 {
+                        return Err(SchedulerError::WatchEnded("pods and nodes"));
+                    }
+                    self.take_in(&mut batch);
+                }
+                Some(bound) = self.binds.join_next() => self.binding_done(bound),
+                _ = flush.tick() => self.state.queue.flush_stale(Instant::now()),
+                () = tokio::time::sleep_until(wake) => {}
+                () = std::future::ready(()), if can_decide => {}
+            }
+            while let Some(bound) = self.binds.try_join_next() {
+                self.binding_done(bound);
+            }
+            self.decide_some();
+            // The loop may never have to wait; others on this thread must get their turn all the same.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn can_decide(&self) -> bool {
+        self.state.is_synced() && self.state.queue.has_active() && self.binds.len() < self.max_binds
+    }
+
+    fn take_in(&mut self, batch: &mut Vec<Change>) {
+        let now = Instant::now();
+        for change in batch.drain(..) {
+            if let Some(pod) = self.state.apply(change, now) {
+                self.notes.take(Note::Condition { pod, reason: "SchedulingGated", message: GATED.to_owned() });
+            }
+        }
+    }
+
+    fn decide_some(&mut self) {
+        if !self.state.is_synced() {
+            return;
+        }
+        for _ in 0..DECISIONS_PER_TURN {
+            if self.binds.len() >= self.max_binds {
+                return;
+            }
+            match self.state.schedule_one(Instant::now()) {
+                None => return,
+                Some(Decision::Bind(attempt, node)) => self.start_binding(attempt, node),
+                Some(Decision::NoFit(pod, error)) => self.tell_unschedulable(pod, error.to_string()),
+            }
+        }
+    }
+
+    fn start_binding(&mut self, attempt: Attempt, node: String) {
+        let client = self.client.clone();
+        self.binds.spawn(async move {
+            let result = binder::bind(client, &attempt.pod, &node).await;
+            (attempt, node, result)
+        });
+    }
+
+    fn binding_done(&mut self, bound: Result<Bound, tokio::task::JoinError>) {
+        let (attempt, node, result) = match bound {
+            Ok(bound) => bound,
+            Err(error) => {
+                tracing::error!(%error, "a binding task failed");
+                return;
+            }
+        };
+        let pod = attempt.pod.clone();
+        match result {
+            Ok(()) => {
+                self.state.bound(&attempt);
+                let message = format!("Successfully assigned {}/{} to {node}", pod.namespace, pod.name);
+                self.notes.take(Note::Event { pod, kind: "Normal", reason: "Scheduled", message });
+            }
+            Err(error) => {
+                let gone = matches!(&error, kube::Error::Api(status) if status.code == 404);
+                tracing::warn!(%error, namespace = pod.namespace, pod = pod.name, node, "binding failed");
+                self.state.bind_failed(attempt, gone, Instant::now());
+                if !gone {
+                    let message = format!("binding rejected: {}", short(&error));
+                    self.notes.take(Note::Event { pod, kind: "Warning", reason: "FailedScheduling", message });
+                }
+            }
+        }
+    }
+
+    fn tell_unschedulable(&self, pod: Arc<PodInfo>, message: String) {
+        let told = pod.condition.as_ref().is_some_and(|(reason, old)| reason == "Unschedulable" && *old == message);
+        if !told {
+            self.notes.take(Note::Condition {
+                pod: pod.clone(),
+                reason: "Unschedulable",
+                message: message.clone(),
+            });
+        }
+        self.notes.take(Note::Event { pod, kind: "Warning", reason: "FailedScheduling", message });
+    }
+}
+
+/// The server's own words, without the client's around them.
+fn short(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,279 @@
+//! Events and pod conditions, written behind the scheduler's back: telling about a decision never delays the next.
+//!
+//! Repeated events about one pod become one event with a count, and a pod that fails again and again may write only
+//! so many ([`BURST`], then one per [`REFILL`]), as client-go's correlator does.
+//!
+//! Invariant: bounded; what does not fit into the channel is dropped and counted.
+
+use crate::pod_info::PodInfo;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference, Pod, PodCondition};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, Client};
+use serde_json::json;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// Notes that may wait to be written. A cluster that binds 5,000 pods a second fills it in two.
+const CHANNEL: usize = 10_000;
+/// Notes written at the same time: few, because bindings come first.
+const WRITERS: usize = 2;
+/// Objects remembered for counting repetitions.
+const REMEMBERED: usize = 4096;
+/// Events one object may write at once.
+const BURST: f64 = 25.0;
+/// After which an object may write one event more.
+const REFILL: Duration = Duration::from_secs(5 * 60);
+
+/// Something to write about a pod.
+#[derive(Debug)]
+pub enum Note {
+    /// An event.
+    Event {
+        /// About this pod.
+        pod: Arc<PodInfo>,
+        /// `Normal` or `Warning`.
+        kind: &'static str,
+        /// `Scheduled`, `FailedScheduling`.
+        reason: &'static str,
+        /// The sentence people read.
+        message: String,
+    },
+    /// The pod's condition PodScheduled is False.
+    Condition {
+        /// Of this pod.
+        pod: Arc<PodInfo>,
+        /// `Unschedulable`, `SchedulingGated`.
+        reason: &'static str,
+        /// The sentence people read.
+        message: String,
+    },
+}
+
+/// Takes notes without waiting.
+#[derive(Debug, Clone)]
+pub struct Notes {
+    sender: mpsc::Sender<Note>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Notes {
+    /// The taker of notes, and the future that writes them until every taker is gone.
+    pub fn new(client: Client, component: String) -> (Notes, impl Future<Output = ()>) {
+        let (sender, receiver) = mpsc::channel(CHANNEL);
+        let notes = Notes { sender, dropped: Arc::default() };
+        (notes, write_all(client, component, receiver))
+    }
+
+    /// Takes a note, or drops it if too many wait.
+    pub fn take(&self, note: Note) {
+        if self.sender.try_send(note).is_err() {
+            let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
+            if dropped.is_power_of_two() {
+                tracing::warn!(dropped, "events dropped: the API server takes them too slowly");
+            }
+        }
+    }
+}
+
+async fn write_all(client: Client, component: String, receiver: mpsc::Receiver<Note>) {
+    let receiver = tokio::sync::Mutex::new(receiver);
+    let correlator = parking_lot::Mutex::new(Correlator::default());
+    let writer = || async {
+        loop {
+            let note = receiver.lock().await.recv().await;
+            let Some(note) = note else { return };
+            if let Err(error) = write(&client, &component, &correlator, note).await {
+                tracing::debug!(%error, "event or condition not written");
+            }
+        }
+    };
+    futures::future::join_all((0..WRITERS).map(|_| writer())).await;
+}
+
+async fn write(
+    client: &Client,
+    component: &str,
+    correlator: &parking_lot::Mutex<Correlator>,
+    note: Note,
+) -> kube::Result<()> {
+    match note {
+        Note::Condition { pod, reason, message } => write_condition(client, &pod, reason, message).await,
+        Note::Event { pod, kind, reason, message } => {
+            let verdict = correlator.lock().observe(&pod.uid, reason, &message, Instant::now());
+            let api: Api<Event> = Api::namespaced(client.clone(), &pod.namespace);
+            match verdict {
+                Verdict::Drop => Ok(()),
+                Verdict::Create(id) => {
+                    let event = event(component, &pod, id, (kind, reason, message));
+                    api.create(&PostParams::default(), &event).await.map(drop)
+                }
+                Verdict::Count(id, count) => {
+                    let name = event_name(&pod.name, id);
+                    let patch = json!({"count": count, "lastTimestamp": Time(Timestamp::now())});
+                    api.patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await.map(drop)
+                }
+            }
+        }
+    }
+}
+
+async fn write_condition(client: &Client, pod: &PodInfo, reason: &str, message: String) -> kube::Result<()> {
+    let condition = PodCondition {
+        type_: "PodScheduled".to_owned(),
+        status: "False".to_owned(),
+        reason: Some(reason.to_owned()),
+        message: Some(message),
+        last_transition_time: Some(Time(Timestamp::now())),
+        ..PodCondition::default()
+    };
+    let patch = json!({"metadata": {"uid": pod.uid}, "status": {"conditions": [condition]}});
+    let api: Api<Pod> = Api::namespaced(client.clone(), &pod.namespace);
+    api.patch_status(&pod.name, &PatchParams::default(), &Patch::Strategic(patch)).await.map(drop)
+}
+
+fn event(component: &str, pod: &PodInfo, id: u64, (kind, reason, message): (&str, &str, String)) -> Event {
+    let now = Time(Timestamp::now());
+    Event {
+        metadata: ObjectMeta {
+            name: Some(event_name(&pod.name, id)),
+            namespace: Some(pod.namespace.clone()),
+            ..ObjectMeta::default()
+        },
+        involved_object: ObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Pod".to_owned()),
+            name: Some(pod.name.clone()),
+            namespace: Some(pod.namespace.clone()),
+            uid: Some(pod.uid.clone()),
+            resource_version: pod.resource_version.clone(),
+            ..ObjectReference::default()
+        },
+        action: Some(if reason == "Scheduled" { "Binding" } else { "Scheduling" }.to_owned()),
+        type_: Some(kind.to_owned()),
+        reason: Some(reason.to_owned()),
+        message: Some(message),
+        source: Some(EventSource { component: Some(component.to_owned()), host: None }),
+        reporting_component: Some(component.to_owned()),
+        reporting_instance: Some(component.to_owned()),
+        first_timestamp: Some(now.clone()),
+        last_timestamp: Some(now),
+        count: Some(1),
+        ..Event::default()
+    }
+}
+
+fn event_name(pod: &str, id: u64) -> String {
+    format!("{pod}.{id:016x}")
+}
+
+/// What is to become of an event.
+#[derive(Debug, PartialEq)]
+enum Verdict {
+    /// Written as a new object with this number in its name.
+    Create(u64),
+    /// The same as the earlier one with this number: that object gets this count.
+    Count(u64, i32),
+    /// The object has written too many.
+    Drop,
+}
+
+/// Counts repetitions and limits what one object may write.
+#[derive(Debug, Default)]
+struct Correlator {
+    objects: HashMap<String, Written>,
+    last_id: u64,
+}
+
+#[derive(Debug)]
+struct Written {
+    tokens: f64,
+    refilled: Instant,
+    last: (&'static str, String),
+    id: u64,
+    count: i32,
+}
+
+impl Correlator {
+    fn observe(&mut self, uid: &str, reason: &'static str, message: &str, now: Instant) -> Verdict {
+        self.make_room(now);
+        let id = self.next_id();
+        let written = self.objects.entry(uid.to_owned()).or_insert_with(|| Written {
+            tokens: BURST,
+            refilled: now,
+            last: (reason, String::new()),
+            id: 0,
+            count: 0,
+        });
+        let refill = now.duration_since(written.refilled).as_secs_f64() / REFILL.as_secs_f64();
+        written.tokens = (written.tokens + refill).min(BURST);
+        written.refilled = now;
+        if written.tokens < 1.0 {
+            return Verdict::Drop;
+        }
+        written.tokens -= 1.0;
+        if written.last.0 == reason && written.last.1 == message {
+            written.count += 1;
+            return Verdict::Count(written.id, written.count);
+        }
+        (written.last, written.id, written.count) = ((reason, message.to_owned()), id, 1);
+        Verdict::Create(id)
+    }
+
+    /// Unique and growing, from the clock, as Kubernetes names its events.
+    fn next_id(&mut self) -> u64 {
+        let now = u64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(0);
+        self.last_id = now.max(self.last_id + 1);
+        self.last_id
+    }
+
+    /// Forgets the objects that have been quiet for longest, when too many are remembered.
+    fn make_room(&mut self, now: Instant) {
+        if self.objects.len() < REMEMBERED {
+            return;
+        }
+        let mut ages: Vec<Duration> = self.objects.values().map(|w| now.duration_since(w.refilled)).collect();
+        let (_, median, _) = ages.select_nth_unstable(REMEMBERED / 2);
+        let median = *median;
+        self.objects.retain(|_, w| now.duration_since(w.refilled) < median);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repetitions_are_counted() {
+        let (mut correlator, now) = (Correlator::default(), Instant::now());
+        let Verdict::Create(id) = correlator.observe("u", "FailedScheduling", "full", now) else { panic!() };
+        assert_eq!(correlator.observe("u", "FailedScheduling", "full", now), Verdict::Count(id, 2));
+        assert_eq!(correlator.observe("u", "FailedScheduling", "full", now), Verdict::Count(id, 3));
+        assert!(matches!(correlator.observe("u", "FailedScheduling", "other", now), Verdict::Create(next) if next > id));
+        assert!(matches!(correlator.observe("v", "FailedScheduling", "full", now), Verdict::Create(_)));
+    }
+
+    #[test]
+    fn one_object_can_not_flood() {
+        let (mut correlator, now) = (Correlator::default(), Instant::now());
+        let written =
+            (0..100).filter(|i| correlator.observe("u", "R", &i.to_string(), now) != Verdict::Drop).count();
+        assert_eq!(written, 25);
+        assert_ne!(correlator.observe("u", "R", "later", now + REFILL), Verdict::Drop);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let (mut correlator, begin) = (Correlator::default(), Instant::now());
+        for i in 0..3 * REMEMBERED {
+            let now = begin + Duration::from_millis(i as u64);
+            correlator.observe(&i.to_string(), "R", "m", now);
+        }
+        assert!(correlator.objects.len() <= REMEMBERED);
+    }
+}

@@ -1,0 +1,42 @@
+//! The watches of pods and nodes, as one stream of changes to the scheduler's state.
+
+use crate::view::PodView;
+use futures::{Stream, StreamExt, stream};
+use k8s_openapi::api::core::v1::Node;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event};
+use kube::{Api, Client};
+
+/// Pods that ended take nothing from their node and never need one.
+const LIVE_PODS: &str = "status.phase!=Succeeded,status.phase!=Failed";
+
+/// A change that a watch reports.
+#[derive(Debug)]
+pub enum Change {
+    /// Of a pod.
+    Pod(Event<PodView>),
+    /// Of a node.
+    Node(Event<Node>),
+}
+
+/// All changes of pods and nodes, for as long as the process lives; failures are retried with back-off.
+pub fn changes(client: &Client) -> impl Stream<Item = Change> + Send + use<> {
+    let pods: Api<PodView> = Api::all(client.clone());
+    let nodes: Api<Node> = Api::all(client.clone());
+    let pods = watcher::watcher(pods, watcher::Config::default().fields(LIVE_PODS)).default_backoff();
+    let nodes = watcher::watcher(nodes, watcher::Config::default()).default_backoff();
+    let pods = pods.filter_map(|event| async { seen("pods", event) }).map(Change::Pod);
+    let nodes = nodes.filter_map(|event| async { seen("nodes", event) }).map(Change::Node);
+    stream::select(pods.boxed(), nodes.boxed())
+}
+
+/// The event, unless the watch failed: then it says so, and the watch goes on by itself.
+fn seen<K>(resource: &'static str, event: watcher::Result<Event<K>>) -> Option<Event<K>> {
+    match event {
+        Ok(event) => Some(event),
+        Err(error) => {
+            tracing::warn!(%error, resource, "watch failed; trying again");
+            None
+        }
+    }
+}

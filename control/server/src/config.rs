@@ -1,0 +1,100 @@
+//! What can be set about an API server, with Kubernetes' defaults.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use coracle_api::Catalog;
+use ipnet::{IpNet, Ipv4Net};
+
+/// How a server is started.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// The resources that are served.
+    pub catalog: Arc<Catalog>,
+    /// Where Services get their addresses from.
+    pub service_cidr: IpNet,
+    /// Where Services get their node ports from.
+    pub node_port_range: RangeInclusive<u16>,
+    /// The address at which clients reach this server: what the `kubernetes` Service leads to.
+    pub advertise: SocketAddr,
+    /// What `/version` reports.
+    pub version: Version,
+    /// The bounds of everything that a client could make grow.
+    pub limits: Limits,
+}
+
+impl ServerConfig {
+    /// The defaults, for a server that is reached at `advertise`.
+    pub fn new(advertise: SocketAddr) -> Self {
+        Self {
+            catalog: Arc::new(Catalog::builtin()),
+            service_cidr: IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 16)),
+            node_port_range: 30_000..=32_767,
+            advertise,
+            version: Version::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What `/version` reports. The Kubernetes version is that of the API; what follows the `+` is ours.
+#[derive(Debug, Clone)]
+pub struct Version {
+    /// `v1.36.0+coracle.0.1.0`
+    pub git_version: String,
+    /// Commit the binary was built from, empty when unknown.
+    pub git_commit: String,
+    /// When the binary was built (RFC 3339), empty when unknown.
+    pub build_date: String,
+}
+
+impl Default for Version {
+    fn default() -> Self {
+        Self {
+            git_version: concat!("v1.36.0+coracle.", env!("CARGO_PKG_VERSION")).into(),
+            git_commit: String::new(),
+            build_date: String::new(),
+        }
+    }
+}
+
+/// Bounds. Each protects the process from one kind of client.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Request bodies: Kubernetes takes 3 MiB.
+    pub body_bytes: usize,
+    /// Path and query together; Go's default for a whole header is 1 MiB, no sane selector comes near this.
+    pub uri_bytes: usize,
+    /// Requests of outside clients in progress, watches and logs not counted (Kubernetes: 400 + 200).
+    pub in_flight: usize,
+    /// Watches and followed logs of outside clients at a time. Each costs a task and a cursor, a few KB.
+    pub long_running: usize,
+    /// TLS connections at a time.
+    pub connections: usize,
+    /// A TLS handshake that takes longer is dropped.
+    pub handshake_timeout: Duration,
+    /// A watch without `timeoutSeconds` ends after between one and two times this, so that clients spread out.
+    pub watch_timeout: Duration,
+    /// How often a watch that asked for bookmarks gets one.
+    pub bookmark_interval: Duration,
+    /// How long a read waits for a resourceVersion that this server has not seen yet.
+    pub revision_wait: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 3 << 20,
+            uri_bytes: 64 << 10,
+            in_flight: 600,
+            long_running: 20_000,
+            connections: 10_000,
+            handshake_timeout: Duration::from_secs(10),
+            watch_timeout: Duration::from_secs(1800),
+            bookmark_interval: Duration::from_secs(60),
+            revision_wait: Duration::from_secs(3),
+        }
+    }
+}

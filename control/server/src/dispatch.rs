@@ -1,0 +1,117 @@
+//! One request from its arrival to its answer: who is it, what is it about, may they, is there room, do it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use bytes::Bytes;
+use coracle_api::{ApiError, ApiResult, Reason};
+use http::header::ACCEPT;
+use http::{Request, Response};
+
+use crate::authz::{Attributes, Subject, forbidden};
+use crate::docs;
+use crate::http::{Accept, Params, Place, Target, Verb, error, read_bytes, resolve};
+use crate::hub::{Call, Hub};
+use crate::identity::User;
+use crate::metrics::Held;
+use crate::{read, subresource, write};
+
+/// What a request turned out to be, for the metrics.
+#[derive(Default)]
+struct Seen {
+    verb: &'static str,
+    resource: String,
+}
+
+/// Answers a request. Never fails: errors are answers too.
+pub(crate) async fn dispatch(hub: Arc<Hub>, request: Request<Body>) -> Response<Body> {
+    let started = Instant::now();
+    let mut seen = Seen::default();
+    let response = handle(&hub, request, &mut seen).await.unwrap_or_else(|failure| error(&failure));
+    hub.metrics.answered(seen.verb, &seen.resource, response.status().as_u16(), started.elapsed());
+    response
+}
+
+async fn handle(hub: &Arc<Hub>, request: Request<Body>, seen: &mut Seen) -> ApiResult<Response<Body>> {
+    let uri_bytes = request.uri().path_and_query().map_or(0, |p| p.as_str().len());
+    if uri_bytes > hub.config.limits.uri_bytes {
+        let limit = hub.config.limits.uri_bytes;
+        return Err(ApiError::bad_request(format!("the URL of the request is too long: limit is {limit} bytes")));
+    }
+    let user = request.extensions().get::<User>().cloned();
+    if let Some(answer) = docs::public(hub, user.as_ref(), &request) {
+        return Ok(answer);
+    }
+    let user = user.ok_or_else(ApiError::unauthorized)?;
+    match resolve(&hub.config.catalog, request.uri().path())? {
+        Place::Resource(target) => on_resource(hub, request, user, target, seen).await,
+        Place::Other => {
+            allow_path(hub, &user, &request)?;
+            docs::serve(hub, &request)
+        }
+    }
+}
+
+fn allow_path(hub: &Hub, user: &User, request: &Request<Body>) -> ApiResult<()> {
+    let verb = request.method().as_str().to_ascii_lowercase();
+    let attributes = Attributes { verb: &verb, target: Subject::Path(request.uri().path()) };
+    if hub.authorizer.allows(user, &attributes) { Ok(()) } else { Err(forbidden(user, &attributes)) }
+}
+
+async fn on_resource(
+    hub: &Arc<Hub>,
+    request: Request<Body>,
+    user: User,
+    target: Target,
+    seen: &mut Seen,
+) -> ApiResult<Response<Body>> {
+    let params = Params::parse(request.uri().query());
+    let verb = target.verb(request.method(), params.flag("watch"))?;
+    *seen = Seen { verb: verb.as_str(), resource: target.resource.qualified() };
+    allow(hub, &user, verb, &target)?;
+    let held = room(hub, &user, verb, &target, &params)?;
+    let accept = Accept::negotiate(request.headers().get(ACCEPT).and_then(|h| h.to_str().ok()))?;
+    let (parts, body) = request.into_parts();
+    let body = if verb.writes() { read_bytes(body, hub.config.limits.body_bytes).await? } else { Bytes::new() };
+    let call = Call { target, verb, user, params, accept, headers: parts.headers, body };
+    if call.target.subresource.is_some() {
+        return subresource::serve(hub, call, held).await;
+    }
+    match verb {
+        Verb::Get => read::get(hub, &call).await,
+        Verb::List => read::list(hub, &call).await,
+        Verb::Watch => read::watch(hub, &call, held).await,
+        Verb::Create | Verb::Update | Verb::Patch | Verb::Delete | Verb::DeleteCollection => write::serve(hub, call).await,
+    }
+}
+
+fn allow(hub: &Hub, user: &User, verb: Verb, target: &Target) -> ApiResult<()> {
+    let subject = Subject::Resource {
+        resource: &target.resource,
+        subresource: target.subresource_name(),
+        namespace: &target.namespace,
+        name: &target.name,
+    };
+    let attributes = Attributes { verb: verb.as_str(), target: subject };
+    if hub.authorizer.allows(user, &attributes) { Ok(()) } else { Err(forbidden(user, &attributes)) }
+}
+
+/// Room among the requests of its kind. The components of this process bound themselves, and must not be starved by
+/// clients outside: they are counted, never refused.
+fn room(hub: &Hub, user: &User, verb: Verb, target: &Target, params: &Params) -> ApiResult<Held> {
+    let log = target.subresource == Some(coracle_api::Subresource::Log);
+    let long_running = verb == Verb::Watch || (log && params.flag("follow"));
+    let bound = |limit: usize| if user.in_process { usize::MAX } else { limit };
+    let limits = &hub.config.limits;
+    let held = if long_running {
+        hub.metrics.long_running(bound(limits.long_running))
+    } else {
+        hub.metrics.request(bound(limits.in_flight))
+    };
+    held.ok_or_else(|| {
+        let mut refused = ApiError::new(Reason::TooManyRequests, "Too many requests, please try again later.");
+        refused.details.insert("retryAfterSeconds".into(), 1.into());
+        refused
+    })
+}

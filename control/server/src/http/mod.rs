@@ -1,0 +1,14 @@
+//! The HTTP side of a request: where its path leads, what its query and `Accept` ask for, its body, its answer.
+//! Nothing in here touches the store.
+
+mod accept;
+mod body;
+mod params;
+mod path;
+mod respond;
+
+pub(crate) use accept::{Accept, Format, Include, Shape};
+pub(crate) use body::{Encoding, read_bytes, read_json};
+pub(crate) use params::Params;
+pub(crate) use path::{Place, Target, Verb, resolve};
+pub(crate) use respond::{Compressible, error, json_bytes, object, status_success, streamed, text, value};

@@ -1,0 +1,141 @@
+//! Answers: JSON or YAML bytes with the headers that Kubernetes clients expect.
+
+use std::convert::Infallible;
+
+use axum::body::Body;
+use bytes::Bytes;
+use coracle_api::ApiError;
+use futures::Stream;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WARNING};
+use http::{Response, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::{Accept, Format};
+
+/// Warnings in one answer, and bytes in each: clients print them all, proxies cap headers.
+const MAX_WARNINGS: usize = 32;
+const MAX_WARNING_BYTES: usize = 1024;
+
+/// Marks an answer that may be compressed: large, and not a stream that somebody waits on.
+#[derive(Clone, Copy)]
+pub(crate) struct Compressible;
+
+/// Bytes that are JSON already.
+pub(crate) fn json_bytes(code: StatusCode, bytes: impl Into<Body>) -> Response<Body> {
+    with_type(code, "application/json", bytes.into())
+}
+
+/// A JSON document.
+pub(crate) fn value(code: StatusCode, value: &Value) -> Response<Body> {
+    json_bytes(code, value.to_string())
+}
+
+/// An object or list in the negotiated format, with warnings.
+pub(crate) fn object(code: StatusCode, json: Bytes, accept: Accept, pretty: bool, warnings: &[String]) -> Response<Body> {
+    let mut response = match (accept.format, pretty) {
+        (Format::Json, false) => json_bytes(code, json),
+        (Format::Json, true) => json_bytes(code, indented(&json).unwrap_or(json)),
+        (Format::Yaml, _) => match yaml(&json) {
+            Some(text) => with_type(code, "application/yaml", text.into()),
+            None => error(&ApiError::internal("the object cannot be written as YAML")),
+        },
+    };
+    warn(&mut response, warnings);
+    response
+}
+
+fn indented(json: &[u8]) -> Option<Bytes> {
+    let value: Value = serde_json::from_slice(json).ok()?;
+    let mut text = serde_json::to_vec_pretty(&value).ok()?;
+    text.push(b'\n');
+    Some(text.into())
+}
+
+fn yaml(json: &[u8]) -> Option<String> {
+    let value: Value = serde_json::from_slice(json).ok()?;
+    serde_yaml::to_string(&value).ok()
+}
+
+/// JSON that is written as it is made.
+pub(crate) fn streamed<S>(stream: S) -> Response<Body>
+where
+    S: Stream<Item = Result<Bytes, Infallible>> + Send + 'static,
+{
+    json_bytes(StatusCode::OK, Body::from_stream(stream))
+}
+
+/// Plain text.
+pub(crate) fn text(code: StatusCode, text: impl Into<Body>) -> Response<Body> {
+    with_type(code, "text/plain; charset=utf-8", text.into())
+}
+
+/// An error as a Status, or as the bare text that Kubernetes has for paths outside of the API.
+pub(crate) fn error(error: &ApiError) -> Response<Body> {
+    let code = StatusCode::from_u16(error.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = value(code, &error.to_status());
+    if let Some(seconds) = error.details.get("retryAfterSeconds").and_then(Value::as_u64) {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// The Status that says that something was done and there is no object to show for it.
+pub(crate) fn status_success(code: StatusCode, details: Map<String, Value>) -> Response<Body> {
+    let mut status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success" });
+    if !details.is_empty() {
+        status["details"] = Value::Object(details);
+    }
+    if code == StatusCode::CREATED {
+        status["code"] = json!(201);
+    }
+    value(code, &status)
+}
+
+/// Adds warnings as headers: `299 - "text"` (RFC 9111 §5.5, KEP-1693).
+fn warn(response: &mut Response<Body>, warnings: &[String]) {
+    for warning in warnings.iter().take(MAX_WARNINGS) {
+        let mut quoted = String::with_capacity(warning.len() + 8);
+        for character in warning.chars() {
+            if quoted.len() >= MAX_WARNING_BYTES {
+                break;
+            }
+            match character {
+                '"' | '\\' => quoted.extend(['\\', character]),
+                c if c.is_control() => quoted.push(' '),
+                c => quoted.push(c),
+            }
+        }
+        if let Ok(header) = HeaderValue::from_bytes(format!("299 - \"{quoted}\"").as_bytes()) {
+            response.headers_mut().append(WARNING, header);
+        }
+    }
+}
+
+fn with_type(code: StatusCode, media: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = code;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    // Answers depend on who asks and on now.
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_are_quoted_and_cannot_break_out_of_their_header() {
+        let warnings = ["unknown field \"spec.foo\"\r\nX: y".to_string()];
+        let response = object(StatusCode::OK, Bytes::from_static(b"{}"), Accept::JSON, false, &warnings);
+        let header = response.headers().get(WARNING).unwrap().to_str().unwrap();
+        assert_eq!(header, "299 - \"unknown field \\\"spec.foo\\\"  X: y\"");
+    }
+
+    #[test]
+    fn yaml_is_yaml() {
+        let accept = Accept { format: Format::Yaml, ..Accept::JSON };
+        let response = object(StatusCode::OK, Bytes::from_static(br#"{"a":[1]}"#), accept, false, &[]);
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/yaml");
+    }
+}

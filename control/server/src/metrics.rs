@@ -1,0 +1,130 @@
+//! What the server counts about itself, under kube-apiserver's names, and the bounds on what goes on at a time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// Counters, histograms and gauges of one server.
+#[derive(Clone, Default)]
+pub(crate) struct Metrics {
+    requests: Family<Request, Counter<u64, AtomicU64>>,
+    seconds: Family<Kind, Histogram, fn() -> Histogram>,
+    in_flight: Bounded,
+    long_running: Bounded,
+    refused: Counter<u64, AtomicU64>,
+    handshake_failures: Counter<u64, AtomicU64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    verb: &'static str,
+    resource: String,
+    code: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kind {
+    verb: &'static str,
+    resource: String,
+}
+
+fn latencies() -> Histogram {
+    // 100 µs to 3.3 s: from a read out of memory to a request that waited for its timeout.
+    Histogram::new(exponential_buckets(100e-6, 2.0, 16))
+}
+
+/// A number of things that go on at a time.
+#[derive(Clone, Default)]
+struct Bounded {
+    now: Gauge<i64, AtomicI64>,
+}
+
+/// One of them. Dropped when it is over.
+pub(crate) struct Held {
+    now: Option<Gauge<i64, AtomicI64>>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(now) = &self.now {
+            now.dec();
+        }
+    }
+}
+
+impl Bounded {
+    /// One more, unless there are `limit` already.
+    fn hold(&self, limit: usize) -> Option<Held> {
+        let before = self.now.inc();
+        let held = Held { now: Some(self.now.clone()) };
+        // Counted before it is judged, so that many at once cannot all slip under the limit.
+        usize::try_from(before).is_ok_and(|before| before < limit).then_some(held)
+    }
+}
+
+impl Metrics {
+    /// Metrics in a registry.
+    pub(crate) fn registered(registry: &mut Registry) -> Self {
+        let metrics = Self { seconds: Family::new_with_constructor(latencies), ..Self::default() };
+        let m = &metrics;
+        registry.register("apiserver_request", "Requests by verb, resource and answer", m.requests.clone());
+        registry.register("apiserver_request_duration_seconds", "Time to the head of the answer", m.seconds.clone());
+        registry.register("apiserver_current_inflight_requests", "Requests in progress", m.in_flight.now.clone());
+        registry.register("apiserver_longrunning_requests", "Watches and followed logs in progress", m.long_running.now.clone());
+        registry.register("apiserver_rejected_requests", "Requests refused because of too many others", m.refused.clone());
+        registry.register("apiserver_tls_handshake_errors", "TLS handshakes that failed", m.handshake_failures.clone());
+        metrics
+    }
+
+    /// A request was answered.
+    pub(crate) fn answered(&self, verb: &'static str, resource: &str, code: u16, took: Duration) {
+        self.requests.get_or_create(&Request { verb, resource: resource.into(), code }).inc();
+        self.seconds.get_or_create(&Kind { verb, resource: resource.into() }).observe(took.as_secs_f64());
+    }
+
+    /// A TLS handshake failed.
+    pub(crate) fn handshake_failed(&self) {
+        self.handshake_failures.inc();
+    }
+
+    /// Room for one more request; `None` when there are `limit` already.
+    pub(crate) fn request(&self, limit: usize) -> Option<Held> {
+        self.counted(self.in_flight.hold(limit))
+    }
+
+    /// Room for one more watch or followed log.
+    pub(crate) fn long_running(&self, limit: usize) -> Option<Held> {
+        self.counted(self.long_running.hold(limit))
+    }
+
+    fn counted(&self, held: Option<Held>) -> Option<Held> {
+        if held.is_none() {
+            self.refused.inc();
+        }
+        held
+    }
+}
+
+/// A registry together with what is in it.
+pub(crate) type SharedRegistry = Arc<Registry>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_again_when_something_ends() {
+        let metrics = Metrics::default();
+        let one = metrics.request(1).unwrap();
+        assert!(metrics.request(1).is_none());
+        drop(one);
+        assert!(metrics.request(1).is_some());
+    }
+}

@@ -1,0 +1,103 @@
+//! `DeleteOptions`, from a body and the query of a request.
+
+use coracle_api::{ApiError, ApiResult, Reason};
+use serde::Deserialize;
+
+use crate::http::{Encoding, read_json};
+use crate::hub::Call;
+
+/// What a deletion asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct DeleteOptions {
+    pub(crate) grace_period_seconds: Option<i64>,
+    pub(crate) preconditions: Option<Preconditions>,
+    pub(crate) orphan_dependents: Option<bool>,
+    pub(crate) propagation_policy: Option<String>,
+    pub(crate) dry_run: Vec<String>,
+}
+
+/// What must hold of the object for the deletion to happen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Preconditions {
+    pub(crate) uid: Option<String>,
+    pub(crate) resource_version: Option<String>,
+}
+
+/// What becomes of the objects that the deleted one owns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Propagation {
+    /// They stay, without an owner.
+    Orphan,
+    /// They go afterwards.
+    Background,
+    /// They go first.
+    Foreground,
+}
+
+impl DeleteOptions {
+    /// From the body if there is one, otherwise from the query (a client uses one of them).
+    pub(crate) fn of(call: &Call) -> ApiResult<Self> {
+        let mut options = match read_json(&call.body, Encoding::of(&call.headers)?)? {
+            Some(body) => {
+                let kind = body.get("kind").and_then(serde_json::Value::as_str);
+                if kind.is_some_and(|k| k != "DeleteOptions") {
+                    return Err(ApiError::bad_request("expected DeleteOptions in the body of a delete request"));
+                }
+                serde_json::from_value(body).map_err(|e| ApiError::bad_request(format!("DeleteOptions: {e}")))?
+            }
+            None => Self::of_query(call)?,
+        };
+        if call.params.dry_run()? {
+            options.dry_run = vec!["All".into()];
+        }
+        options.check()?;
+        Ok(options)
+    }
+
+    fn of_query(call: &Call) -> ApiResult<Self> {
+        let params = &call.params;
+        Ok(Self {
+            grace_period_seconds: params.integer("gracePeriodSeconds")?,
+            preconditions: None,
+            orphan_dependents: params.get("orphanDependents").map(|_| params.flag("orphanDependents")),
+            propagation_policy: params.get("propagationPolicy").map(str::to_string),
+            dry_run: Vec::new(),
+        })
+    }
+
+    fn check(&self) -> ApiResult<()> {
+        let invalid = |text: &str| ApiError::new(Reason::Invalid, format!("DeleteOptions.meta.k8s.io \"\" is invalid: {text}"));
+        if self.propagation_policy.is_some() && self.orphan_dependents.is_some() {
+            let policy = serde_json::json!(self.propagation_policy);
+            return Err(invalid(&format!(
+                "propagationPolicy: Invalid value: {policy}: orphanDependents and deletionPropagation cannot be both set"
+            )));
+        }
+        if let Some(other) = self.dry_run.iter().find(|v| *v != "All") {
+            return Err(invalid(&format!("dryRun: Unsupported value: \"{other}\": supported values: \"All\"")));
+        }
+        match self.propagation_policy.as_deref() {
+            None | Some("Orphan" | "Background" | "Foreground") => Ok(()),
+            Some(other) => Err(invalid(&format!(
+                "propagationPolicy: Unsupported value: \"{other}\": supported values: \"Background\", \"Foreground\", \"Orphan\""
+            ))),
+        }
+    }
+
+    /// Whether the deletion is only tried.
+    pub(crate) fn is_dry_run(&self) -> bool {
+        !self.dry_run.is_empty()
+    }
+
+    /// What the request says about dependents, if anything.
+    pub(crate) fn propagation(&self) -> Option<Propagation> {
+        match (self.orphan_dependents, self.propagation_policy.as_deref()) {
+            (Some(true), _) | (None, Some("Orphan")) => Some(Propagation::Orphan),
+            (None, Some("Foreground")) => Some(Propagation::Foreground),
+            (Some(false), _) | (None, Some(_)) => Some(Propagation::Background),
+            (None, None) => None,
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! The authority: loads or makes itself, signs server and client certificates, sets up TLS.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+use super::files::{self, Secrecy};
+use super::{AUTHORITY_DAYS, CERTIFICATE_DAYS, Identity, RENEW_BEFORE_DAYS};
+
+/// The authority's common name. It is the same in every cluster: the key tells clusters apart.
+const COMMON_NAME: &str = "coracle-ca";
+
+/// Why certificates could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum PkiError {
+    /// A file cannot be read or written.
+    #[error("cannot use {path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// One half of the authority is there, the other is not: it must not be replaced silently.
+    #[error("{missing} is missing beside its other half; restore it, or remove {directory} to start with a new authority")]
+    Incomplete {
+        /// The file that is not there.
+        missing: PathBuf,
+        /// Where the authority lives.
+        directory: PathBuf,
+    },
+    /// A file does not hold what it should.
+    #[error("{path} does not hold a valid {what}; restore it, or remove it to have it made anew")]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// `private key` or `certificate`.
+        what: &'static str,
+    },
+    /// A certificate could not be made.
+    #[error("cannot make a certificate: {0}")]
+    Signing(#[from] rcgen::Error),
+    /// TLS cannot be set up with what there is.
+    #[error("cannot set up TLS: {0}")]
+    Tls(String),
+}
+
+/// A certificate authority in a directory.
+pub struct Authority {
+    directory: PathBuf,
+    certificate_pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    /// The authority in `directory` (`ca.crt`, `ca.key`), made if there is none.
+    pub fn load_or_create(directory: impl Into<PathBuf>) -> Result<Self, PkiError> {
+        let directory = directory.into();
+        std::fs::create_dir_all(&directory).map_err(|source| PkiError::File { path: directory.clone(), source })?;
+        let (certificate, key) = (directory.join("ca.crt"), directory.join("ca.key"));
+        match (read(&certificate)?, read(&key)?) {
+            (Some(certificate_pem), Some(key_pem)) => {
+                let pair = KeyPair::from_pem(&key_pem)
+                    .map_err(|_| PkiError::Malformed { path: key, what: "private key" })?;
+                if der_of(&certificate_pem).is_none() {
+                    return Err(PkiError::Malformed { path: certificate, what: "certificate" });
+                }
+                Ok(Self { directory, certificate_pem, issuer: Issuer::new(parameters(), pair) })
+            }
+            (None, None) => Self::create(directory, &certificate, &key),
+            (None, _) => Err(PkiError::Incomplete { missing: certificate, directory }),
+            (_, None) => Err(PkiError::Incomplete { missing: key, directory }),
+        }
+    }
+
+    fn create(directory: PathBuf, certificate: &Path, key: &Path) -> Result<Self, PkiError> {
+        let pair = KeyPair::generate()?;
+        let parameters = parameters();
+        let certificate_pem = parameters.self_signed(&pair)?.pem();
+        // The key first: a certificate without its key is the state that cannot be repaired.
+        write(key, &pair.serialize_pem(), Secrecy::Private)?;
+        write(certificate, &certificate_pem, Secrecy::Public)?;
+        Ok(Self { directory, certificate_pem, issuer: Issuer::new(parameters, pair) })
+    }
+
+    /// The authority's certificate, PEM: what clients trust.
+    pub fn certificate_pem(&self) -> &str {
+        &self.certificate_pem
+    }
+
+    /// A server certificate for these names and addresses, kept as `{file}.crt` and `{file}.key`. One that is there
+    /// is used again while it lasts and names everything asked for.
+    pub fn server(&self, file: &str, names: &[String]) -> Result<Identity, PkiError> {
+        let mut parameters = leaf(ExtendedKeyUsagePurpose::ServerAuth);
+        parameters.subject_alt_names = CertificateParams::new(names)?.subject_alt_names;
+        parameters.distinguished_name.push(DnType::CommonName, "coracle-apiserver");
+        self.keep(file, &parameters, |kept| names.iter().all(|name| covers(kept, name)))
+    }
+
+    /// A client certificate for `user` in `group` (empty: none), kept as `{file}.crt` and `{file}.key`.
+    pub fn client(&self, file: &str, user: &str, group: &str) -> Result<Identity, PkiError> {
+        let mut parameters = leaf(ExtendedKeyUsagePurpose::ClientAuth);
+        parameters.distinguished_name.push(DnType::CommonName, user);
+        if !group.is_empty() {
+            parameters.distinguished_name.push(DnType::OrganizationName, group);
+        }
+        let is_same = |kept: &X509Certificate<'_>| {
+            let subject = kept.subject();
+            let organization = subject.iter_organization().next().and_then(|o| o.as_str().ok()).unwrap_or_default();
+            subject.iter_common_name().next().and_then(|n| n.as_str().ok()) == Some(user) && organization == group
+        };
+        self.keep(file, &parameters, is_same)
+    }
+
+    /// TLS for a server: its certificate, and client certificates of this authority. A client without one is let
+    /// in as nobody, so that it can be told 401 rather than see a broken handshake.
+    pub fn tls(&self, server: &Identity) -> Result<Arc<rustls::ServerConfig>, PkiError> {
+        let tls = |error: &dyn std::fmt::Display| PkiError::Tls(error.to_string());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut roots = rustls::RootCertStore::empty();
+        let root = der_of(&self.certificate_pem).ok_or_else(|| tls(&"the authority's certificate is not PEM"))?;
+        roots.add(root).map_err(|e| tls(&e))?;
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+            .allow_unauthenticated()
+            .build()
+            .map_err(|e| tls(&e))?;
+        let chain = vec![der_of(&server.certificate_pem).ok_or_else(|| tls(&"the server's certificate is not PEM"))?];
+        let key = PrivateKeyDer::from_pem_slice(server.key_pem.as_bytes()).map_err(|e| tls(&e))?;
+        let mut config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|e| tls(&e))?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(chain, key)
+            .map_err(|e| tls(&e))?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    /// The identity in the files if it may go on being used, otherwise a new one.
+    fn keep(
+        &self,
+        file: &str,
+        parameters: &CertificateParams,
+        suits: impl Fn(&X509Certificate<'_>) -> bool,
+    ) -> Result<Identity, PkiError> {
+        let certificate = self.directory.join(format!("{file}.crt"));
+        let key = self.directory.join(format!("{file}.key"));
+        if let (Some(certificate_pem), Some(key_pem)) = (read(&certificate)?, read(&key)?) {
+            if self.may_go_on(&certificate_pem, &key_pem, suits) {
+                return Ok(Identity { certificate_pem, key_pem });
+            }
+        }
+        let pair = KeyPair::generate()?;
+        let certificate_pem = parameters.signed_by(&pair, &self.issuer)?.pem();
+        let identity = Identity { certificate_pem, key_pem: pair.serialize_pem() };
+        write(&key, &identity.key_pem, Secrecy::Private)?;
+        write(&certificate, &identity.certificate_pem, Secrecy::Public)?;
+        Ok(identity)
+    }
+
+    /// Whether a kept certificate is ours, fits its key, lasts long enough and says what is wanted.
+    fn may_go_on(&self, certificate_pem: &str, key_pem: &str, suits: impl Fn(&X509Certificate<'_>) -> bool) -> bool {
+        let (Some(der), Some(authority)) = (der_of(certificate_pem), der_of(&self.certificate_pem)) else {
+            return false;
+        };
+        let (Ok((_, kept)), Ok((_, authority))) = (X509Certificate::from_der(&der), X509Certificate::from_der(&authority))
+        else {
+            return false;
+        };
+        let Ok(pair) = KeyPair::from_pem(key_pem) else { return false };
+        let renew_at = Timestamp::now().as_second() + RENEW_BEFORE_DAYS * 86_400;
+        kept.public_key().subject_public_key.data == pair.public_key_raw()
+            && kept.validity().not_after.timestamp() > renew_at
+            // Cheaper than a signature check and enough against a directory mixed from two clusters: files that an
+            // attacker can write are out of scope, the key lies beside them.
+            && issued_by(&kept, &authority)
+            && suits(&kept)
+    }
+}
+
+/// Whether the certificate's authority key identifier is the authority's own key identifier.
+fn issued_by(kept: &X509Certificate<'_>, authority: &X509Certificate<'_>) -> bool {
+    use x509_parser::extensions::ParsedExtension;
+    let wanted = authority.extensions().iter().find_map(|e| match e.parsed_extension() {
+        ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0),
+        _ => None,
+    });
+    let found = kept.extensions().iter().find_map(|e| match e.parsed_extension() {
+        ParsedExtension::AuthorityKeyIdentifier(id) => id.key_identifier.as_ref().map(|k| k.0),
+        _ => None,
+    });
+    wanted.is_some() && wanted == found
+}
+
+fn covers(certificate: &X509Certificate<'_>, name: &str) -> bool {
+    let Ok(Some(alternatives)) = certificate.subject_alternative_name() else { return false };
+    let address: Option<Vec<u8>> = name.parse().ok().map(|address| match address {
+        std::net::IpAddr::V4(v4) => v4.octets().to_vec(),
+        std::net::IpAddr::V6(v6) => v6.octets().to_vec(),
+    });
+    alternatives.value.general_names.iter().any(|alternative| match (alternative, &address) {
+        (GeneralName::IPAddress(octets), Some(address)) => *octets == address.as_slice(),
+        (GeneralName::DNSName(dns), None) => *dns == name,
+        _ => false,
+    })
+}
+
+/// What the authority's own certificate says. Made the same way when it is loaded: an issuer needs its subject
+/// name, its key usages and how its key identifier is computed.
+fn parameters() -> CertificateParams {
+    let mut parameters = dated(AUTHORITY_DAYS);
+    parameters.distinguished_name.push(DnType::CommonName, COMMON_NAME);
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    parameters.key_usages =
+        vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    parameters
+}
+
+fn leaf(usage: ExtendedKeyUsagePurpose) -> CertificateParams {
+    let mut parameters = dated(CERTIFICATE_DAYS);
+    parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    parameters.extended_key_usages = vec![usage];
+    parameters.use_authority_key_identifier_extension = true;
+    parameters
+}
+
+/// Valid from yesterday (clocks differ) for so many days.
+fn dated(days: i64) -> CertificateParams {
+    let mut parameters = CertificateParams::default();
+    parameters.distinguished_name = rcgen::DistinguishedName::new();
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let date = |days: i64| {
+        let date = today.saturating_add(days.days());
+        // A jiff date has months 1..=12 and days 1..=31.
+        rcgen::date_time_ymd(i32::from(date.year()), date.month().unsigned_abs(), date.day().unsigned_abs())
+    };
+    parameters.not_before = date(-1);
+    parameters.not_after = date(days);
+    parameters
+}
+
+fn der_of(pem: &str) -> Option<CertificateDer<'static>> {
+    CertificateDer::from_pem_slice(pem.as_bytes()).ok()
+}
+
+fn read(path: &Path) -> Result<Option<String>, PkiError> {
+    files::read(path).map_err(|source| PkiError::File { path: path.to_path_buf(), source })
+}
+
+fn write(path: &Path, text: &str, secrecy: Secrecy) -> Result<(), PkiError> {
+    files::write(path, text, secrecy).map_err(|source| PkiError::File { path: path.to_path_buf(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn names() -> Vec<String> {
+        vec!["localhost".into(), "127.0.0.1".into()]
+    }
+
+    #[test]
+    fn what_was_made_is_used_again_and_keys_are_private() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = Authority::load_or_create(directory.path()).unwrap();
+        let server = first.server("apiserver", &names()).unwrap();
+        let second = Authority::load_or_create(directory.path()).unwrap();
+        assert_eq!(first.certificate_pem(), second.certificate_pem());
+        assert_eq!(server.certificate_pem, second.server("apiserver", &names()).unwrap().certificate_pem);
+        for file in ["ca.key", "apiserver.key"] {
+            let mode = std::fs::metadata(directory.path().join(file)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{file}");
+        }
+        second.tls(&server).unwrap();
+    }
+
+    #[test]
+    fn a_certificate_that_lacks_a_name_or_has_another_user_is_made_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let authority = Authority::load_or_create(directory.path()).unwrap();
+        let before = authority.server("apiserver", &names()).unwrap();
+        let mut more = names();
+        more.push("10.96.0.1".into());
+        assert_ne!(before.certificate_pem, authority.server("apiserver", &more).unwrap().certificate_pem);
+        let admin = authority.client("admin", "admin", "system:masters").unwrap();
+        assert_ne!(admin.certificate_pem, authority.client("admin", "jane", "").unwrap().certificate_pem);
+        let jane = authority.client("admin", "jane", "").unwrap();
+        let user = crate::identity::user_of(&der_of(&jane.certificate_pem).unwrap()).unwrap();
+        assert_eq!((user.name.as_str(), user.groups), ("jane", vec!["system:authenticated".to_string()]));
+    }
+
+    #[test]
+    fn certificates_of_another_authority_are_not_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = Authority::load_or_create(directory.path()).unwrap().server("apiserver", &names()).unwrap();
+        std::fs::remove_file(directory.path().join("ca.key")).unwrap();
+        assert!(matches!(Authority::load_or_create(directory.path()), Err(PkiError::Incomplete { .. })));
+        std::fs::remove_file(directory.path().join("ca.crt")).unwrap();
+        let second = Authority::load_or_create(directory.path()).unwrap().server("apiserver", &names()).unwrap();
+        assert_ne!(first.certificate_pem, second.certificate_pem);
+    }
+}

@@ -1,0 +1,152 @@
+//! LIST: a consistent page of a collection, written in pieces.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::Body;
+use bytes::{BufMut, Bytes, BytesMut};
+use coracle_api::ApiResult;
+use coracle_store::{Record, Snapshot};
+use futures::stream;
+use http::{Response, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::page::Token;
+use super::version::Freshness;
+use super::{Selection, View, scope};
+use crate::http::{Compressible, Format, streamed};
+use crate::hub::{Call, Hub};
+
+/// Answers up to this size are made whole, with a length; larger ones are written in pieces of this size, so that
+/// a list of 10,000 pods is never one string.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// Answers from this size on are worth compressing (kube-apiserver's own threshold).
+const COMPRESS_FROM_BYTES: usize = 128 * 1024;
+
+/// One page: its objects, and what its `metadata` says.
+struct Page {
+    records: Vec<Arc<Record>>,
+    metadata: Map<String, Value>,
+}
+
+/// Answers with a list.
+pub(crate) async fn list(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
+    let view = View::new(&call.target.resource, call.accept, &call.params)?;
+    let selection = Selection::parse(&call.target, &call.params)?;
+    let page = page(hub, call, &selection).await?;
+    respond(call, view, page)
+}
+
+/// Every object that a request selects, as of now.
+pub(crate) fn selected(hub: &Hub, call: &Call) -> ApiResult<Vec<Arc<Record>>> {
+    let selection = Selection::parse(&call.target, &call.params)?;
+    let snapshot = hub.store.list(&scope(&call.target));
+    Ok(snapshot.iter().filter(|r| selection.matches(r)).cloned().collect())
+}
+
+async fn page(hub: &Hub, call: &Call, selection: &Selection) -> ApiResult<Page> {
+    let freshness = Freshness::of_list(&call.params)?;
+    let limit = call.params.integer("limit")?.filter(|l| *l > 0).and_then(|l| usize::try_from(l).ok());
+    let token = call.params.get("continue").map(Token::decode).transpose()?;
+    let scope = scope(&call.target);
+    let snapshot = match token.as_ref().map(|t| (t, t.revision())) {
+        None => freshness.list(hub, &scope).await?,
+        Some((_, None)) => hub.store.list(&scope),
+        Some((token, Some(revision))) => hub.store.list_at(&scope, revision).map_err(|_| token.expired())?,
+    };
+    Ok(cut(&snapshot, selection, token.as_ref().and_then(Token::place), limit))
+}
+
+/// Takes the objects of one page out of the whole collection.
+fn cut(snapshot: &Snapshot, selection: &Selection, after: Option<(&str, &str)>, limit: Option<usize>) -> Page {
+    let rest: Box<dyn Iterator<Item = &Arc<Record>>> = match after {
+        Some((namespace, name)) => Box::new(snapshot.iter_after(namespace, name)),
+        None => Box::new(snapshot.iter()),
+    };
+    let mut matching = rest.filter(|r| selection.matches(r));
+    let records: Vec<Arc<Record>> = match limit {
+        Some(limit) => matching.by_ref().take(limit).cloned().collect(),
+        None => matching.by_ref().cloned().collect(),
+    };
+    let mut metadata = Map::new();
+    metadata.insert("resourceVersion".into(), json!(snapshot.revision.to_string()));
+    if let Some(last) = records.last().filter(|_| limit.is_some() && matching.next().is_some()) {
+        let token = Token::after(&last.key.namespace, &last.key.name, Some(snapshot.revision));
+        metadata.insert("continue".into(), json!(token.encode()));
+        if selection.is_everything() {
+            // The one that was looked at above, and the ones behind it.
+            metadata.insert("remainingItemCount".into(), json!(matching.count() + 1));
+        }
+    }
+    Page { records, metadata }
+}
+
+fn respond(call: &Call, view: View, page: Page) -> ApiResult<Response<Body>> {
+    let (api_version, kind) = view.type_of_list();
+    let metadata = Value::Object(page.metadata);
+    let columns = match &view {
+        View::Table(table) => format!("\"columnDefinitions\":{},\"rows\":[", table.columns()),
+        _ => "\"items\":[".to_string(),
+    };
+    let head = format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":{metadata},{columns}");
+    let stored_bytes: usize = page.records.iter().map(|r| r.json.len() + 1).sum();
+    let whole = stored_bytes <= PIECE_BYTES || call.accept.format == Format::Yaml || call.params.pretty();
+    if whole {
+        let mut json = BytesMut::with_capacity(head.len() + stored_bytes + 8);
+        json.put_slice(head.as_bytes());
+        for (index, record) in page.records.iter().enumerate() {
+            put_item(&mut json, &view, record, index == 0)?;
+        }
+        json.put_slice(b"]}\n");
+        return Ok(call.respond(StatusCode::OK, json.freeze(), &[]));
+    }
+    let mut response = streamed(pieces(Bytes::from(head), view, page.records));
+    if stored_bytes >= COMPRESS_FROM_BYTES {
+        response.extensions_mut().insert(Compressible);
+    }
+    Ok(response)
+}
+
+fn put_item(json: &mut BytesMut, view: &View, record: &Record, first: bool) -> ApiResult<()> {
+    if !first {
+        json.put_u8(b',');
+    }
+    if view.is_stored() {
+        json.put_slice(&record.json);
+    } else {
+        json.put_slice(&view.item(record)?);
+    }
+    Ok(())
+}
+
+/// The list in pieces of about [`PIECE_BYTES`], made as the client reads them.
+fn pieces(
+    head: Bytes,
+    view: View,
+    records: Vec<Arc<Record>>,
+) -> impl futures::Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
+    let start = (head, view, records.into_iter(), true, false);
+    stream::unfold(start, async |(head, view, mut rest, mut first, done)| {
+        if done {
+            return None;
+        }
+        let mut json = BytesMut::with_capacity(PIECE_BYTES + PIECE_BYTES / 4);
+        json.put_slice(&head);
+        while json.len() < PIECE_BYTES {
+            let Some(record) = rest.next() else {
+                json.put_slice(b"]}\n");
+                return Some((Ok(json.freeze()), (Bytes::new(), view, rest, first, true)));
+            };
+            let before = json.len();
+            if let Err(error) = put_item(&mut json, &view, &record, first) {
+                // The status line is long gone; leaving one object out beats cutting the answer off.
+                tracing::error!(key = %record.key, %error, "an object is missing from a list");
+                json.truncate(before);
+                continue;
+            }
+            first = false;
+        }
+        Some((Ok(json.freeze()), (Bytes::new(), view, rest, first, false)))
+    })
+}

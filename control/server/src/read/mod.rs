@@ -1,0 +1,18 @@
+//! GET, LIST and watch: from the store's memory to the wire.
+//!
+//! Invariant: an object that is shown as it is stored is never parsed on the way out.
+
+mod get;
+mod list;
+mod page;
+mod select;
+mod table;
+mod version;
+mod view;
+mod watch;
+
+pub(crate) use get::get;
+pub(crate) use list::{list, selected};
+pub(crate) use select::{Selection, key, scope};
+pub(crate) use view::{View, parse};
+pub(crate) use watch::watch;

@@ -1,0 +1,77 @@
+//! Label and field selectors of a request, matched against what was lifted out of the records.
+
+use coracle_api::selector::{FieldSelector, LabelSelector};
+use coracle_api::{ApiError, ApiResult, Resource};
+use coracle_store::{Key, Record, Scope, WatchScope};
+
+use crate::http::{Params, Target};
+
+/// What a request selects of a collection.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Selection {
+    labels: LabelSelector,
+    fields: FieldSelector,
+    /// A path that names one object watches only that.
+    name: Option<String>,
+}
+
+impl Selection {
+    /// From the query. 400 for what is no selector, or selects by a field that the kind does not offer.
+    pub(crate) fn parse(target: &Target, params: &Params) -> ApiResult<Self> {
+        let labels = LabelSelector::parse(params.get("labelSelector").unwrap_or_default())
+            .map_err(|e| ApiError::bad_request(e.to_string()))?;
+        let fields = FieldSelector::parse(params.get("fieldSelector").unwrap_or_default())
+            .map_err(|e| ApiError::bad_request(e.to_string()))?;
+        let supported = |field: &str| target.resource.rules.selectable.iter().any(|(label, _)| *label == field);
+        fields.check_supported(supported).map_err(|e| ApiError::bad_request(e.to_string()))?;
+        let name = (!target.name.is_empty()).then(|| target.name.clone());
+        Ok(Self { labels, fields, name })
+    }
+
+    /// Whether all objects are selected.
+    pub(crate) fn is_everything(&self) -> bool {
+        self.labels.is_everything() && self.fields.is_everything() && self.name.is_none()
+    }
+
+    /// Whether the object is selected.
+    pub(crate) fn matches(&self, record: &Record) -> bool {
+        self.name.as_deref().is_none_or(|name| *record.key.name == *name)
+            && self.labels.matches_with(|key| record.lifted.label(key))
+            && self.fields.matches_with(|field| match field {
+                "metadata.name" => Some(&record.key.name),
+                "metadata.namespace" => Some(&record.key.namespace),
+                other => record.lifted.field(other),
+            })
+    }
+
+    /// The one name that can be selected, if there is only one.
+    pub(crate) fn only_name(&self) -> Option<&str> {
+        self.name.as_deref().or_else(|| self.fields.required_value("metadata.name"))
+    }
+
+    /// The narrowest scope the store can watch that has everything selected in it.
+    pub(crate) fn watch_scope(&self, scope: Scope, resource: &Resource) -> WatchScope {
+        let mut narrowed = WatchScope::new(scope);
+        if let Some(name) = self.only_name() {
+            return narrowed.named(name);
+        }
+        for (label, _) in resource.rules.selectable {
+            if let Some(value) = self.fields.required_value(label).filter(|v| !v.is_empty()) {
+                narrowed = narrowed.with_field(*label, value);
+                break;
+            }
+        }
+        narrowed
+    }
+}
+
+/// The collection a target is in: one namespace of a resource, or all of it.
+pub(crate) fn scope(target: &Target) -> Scope {
+    let resource = target.resource.storage_key();
+    if target.namespace.is_empty() { Scope::all(resource) } else { Scope::namespaced(resource, target.namespace.as_str()) }
+}
+
+/// Where the object of a target is stored.
+pub(crate) fn key(target: &Target) -> Key {
+    Key::new(target.resource.storage_key(), target.namespace.as_str(), target.name.as_str())
+}

@@ -1,0 +1,108 @@
+//! Tables (`meta.k8s.io/v1 Table`): what `kubectl get` prints is made here, from the kind's columns.
+
+use bytes::Bytes;
+use coracle_api::catalog::{Column, ColumnType, Rules};
+use coracle_api::{ApiResult, Resource, meta};
+use coracle_store::Record;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::view::{metadata_only, parse};
+use crate::http::Include;
+
+/// The first column of every table.
+const NAME: Column = Column {
+    name: "Name",
+    kind: ColumnType::String,
+    format: "name",
+    description: "Name must be unique within a namespace. Is required when creating resources, although some resources may \
+                  allow a client to request the generation of an appropriate name automatically. Name is primarily \
+                  intended for creation idempotence and configuration definition. Cannot be updated. More info: \
+                  https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names",
+    priority: 0,
+};
+
+/// The second column of a kind that has none of its own.
+const CREATED_AT: Column = Column {
+    name: "Created At",
+    kind: ColumnType::String,
+    format: "date",
+    description: "CreationTimestamp is a timestamp representing the server time when this object was created. It is not \
+                  guaranteed to be set in happens-before order across separate operations. Clients may not set this \
+                  value. It is represented in RFC3339 form and is in UTC.",
+    priority: 0,
+};
+
+/// How the rows of one kind are made.
+#[derive(Clone)]
+pub(crate) struct Table {
+    rules: &'static Rules,
+    include: Include,
+    /// The age of everything in one answer is as of its beginning.
+    now_seconds: i64,
+}
+
+impl Table {
+    pub(crate) fn new(resource: &Resource, include: Include) -> Self {
+        Self { rules: resource.rules, include, now_seconds: Timestamp::now().as_second() }
+    }
+
+    /// `columnDefinitions`
+    pub(crate) fn columns(&self) -> Value {
+        let own = if self.rules.columns.is_empty() { &[CREATED_AT] } else { self.rules.columns };
+        std::iter::once(&NAME).chain(own).map(definition).collect()
+    }
+
+    /// One row.
+    pub(crate) fn row(&self, record: &Record) -> ApiResult<Value> {
+        let mut object = parse(&record.json)?;
+        if let Some(convert) = self.rules.from_storage {
+            object = convert(object);
+        }
+        let mut cells = vec![json!(meta::name(&object))];
+        if self.rules.columns.is_empty() {
+            cells.push(json!(meta::text(&object, "creationTimestamp")));
+        } else {
+            cells.extend((self.rules.cells)(&object, self.now_seconds).cells);
+        }
+        let mut row = Map::new();
+        row.insert("cells".into(), Value::Array(cells));
+        match self.include {
+            Include::Nothing => {}
+            Include::Metadata => {
+                row.insert("object".into(), metadata_only(&object));
+            }
+            Include::Object => {
+                row.insert("object".into(), object);
+            }
+        }
+        Ok(Value::Object(row))
+    }
+
+    /// A table of one row, as GET and watch events have it. Ages are as of now: a watch lasts.
+    pub(crate) fn of_one(&self, record: &Record, headed: bool) -> ApiResult<Bytes> {
+        let fresh = Self { now_seconds: Timestamp::now().as_second(), ..self.clone() };
+        let table = json!({
+            "kind": "Table",
+            "apiVersion": "meta.k8s.io/v1",
+            "metadata": { "resourceVersion": record.revision.to_string() },
+            "columnDefinitions": if headed { self.columns() } else { Value::Null },
+            "rows": [fresh.row(record)?],
+        });
+        Ok(table.to_string().into())
+    }
+}
+
+fn definition(column: &Column) -> Value {
+    let kind = match column.kind {
+        ColumnType::String => "string",
+        ColumnType::Integer => "integer",
+    };
+    json!({
+        "name": column.name,
+        "type": kind,
+        "format": column.format,
+        "description": column.description,
+        "priority": column.priority,
+    })
+}

@@ -1,0 +1,44 @@
+//! Transactions, and what their failures are to a client.
+
+use std::sync::Arc;
+
+use coracle_api::{ApiError, ApiResult, Reason, Resource};
+use coracle_store::{CommitError, Committed, Key, Lifted, Record, Txn};
+use serde_json::Value;
+
+use super::document::encode;
+use crate::hub::Hub;
+
+/// Commits, with errors in the API's words.
+pub(crate) async fn commit(hub: &Hub, resource: &Resource, name: &str, txn: Txn) -> ApiResult<Committed> {
+    hub.store.commit(txn).await.map_err(|error| explain(resource, name, error))
+}
+
+fn explain(resource: &Resource, name: &str, error: CommitError) -> ApiError {
+    match error {
+        CommitError::AlreadyExists { .. } => ApiError::already_exists(resource, name),
+        CommitError::NotFound { .. } | CommitError::Conflict { current: None, .. } => ApiError::not_found(resource, name),
+        CommitError::Conflict { .. } => ApiError::modified(resource, name),
+        CommitError::TooLarge { .. } => ApiError::new(Reason::RequestEntityTooLarge, error.to_string()),
+        CommitError::Unavailable(_) => ApiError::unavailable(error.to_string()),
+        CommitError::Invalid(why) => ApiError::bad_request(why),
+    }
+}
+
+/// The first record of a transaction that has one per operation.
+pub(crate) fn stored(committed: Committed) -> ApiResult<Arc<Record>> {
+    committed.records.into_iter().next().ok_or_else(|| ApiError::internal("a transaction left no record"))
+}
+
+/// What a dry run shows: the object as it would be written, at `revision` (0: it does not exist yet).
+pub(super) fn imagined(resource: &Resource, key: Key, object: Value, revision: u64) -> ApiResult<Arc<Record>> {
+    let encoded = encode(resource, object)?;
+    let json = if revision == 0 {
+        encoded.json().clone()
+    } else {
+        let mut object = crate::read::parse(encoded.json())?;
+        object["metadata"]["resourceVersion"] = Value::from(revision.to_string());
+        object.to_string().into()
+    };
+    Ok(Arc::new(Record { key, revision, create_revision: revision, json, lifted: Lifted::default() }))
+}

@@ -1,0 +1,102 @@
+//! Create.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use coracle_api::{ApiError, ApiResult, Reason, Resource, meta};
+use coracle_store::{Expect, Key, Record, Txn};
+use http::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::admission::{Action, Admitted};
+use super::commit::{commit, imagined, stored};
+use super::document::{body_of, encode};
+use super::strategy::{name_from_prefix, prepare_create, validate_create};
+use crate::hub::{Call, Hub};
+use crate::identity::User;
+use crate::read::View;
+
+/// Names tried for an object with `generateName`: with 14 million suffixes a second try is rare, and more than this
+/// means that the prefix is exhausted.
+const MAX_NAMES: usize = 8;
+
+/// What somebody is about to write.
+pub(crate) struct Intent<'a> {
+    pub(crate) resource: &'a Arc<Resource>,
+    /// Empty for cluster-scoped objects.
+    pub(crate) namespace: &'a str,
+    pub(crate) user: &'a User,
+    pub(crate) dry_run: bool,
+}
+
+/// Answers a POST.
+pub(super) async fn create(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
+    let dry_run = call.params.dry_run()?;
+    let (object, mut warnings) = body_of(call)?;
+    let resource = &call.target.resource;
+    let intent = Intent { resource, namespace: &call.target.namespace, user: &call.user, dry_run };
+    warnings.extend((resource.rules.warnings)(&object));
+    let record = create_object(hub, &intent, object).await?;
+    let view = View::new(resource, call.accept, &call.params)?;
+    Ok(call.respond(StatusCode::CREATED, view.object(&record, true)?, &warnings))
+}
+
+/// Creates a decoded object.
+pub(crate) async fn create_object(hub: &Hub, intent: &Intent<'_>, mut object: Value) -> ApiResult<Arc<Record>> {
+    place(intent, &mut object)?;
+    let resource = intent.resource;
+    (resource.rules.defaults)(&mut object);
+    let name = meta::name(&object).to_string();
+    let admitted = Admitted { resource, namespace: intent.namespace, name: &name, action: Action::Create };
+    hub.admission.admit(hub, &admitted, &mut object).await?;
+    prepare_create(resource, &mut object);
+    let generated = name.is_empty() && !meta::text(&object, "generateName").is_empty();
+    for attempt in 1..=MAX_NAMES {
+        if generated {
+            name_from_prefix(&mut object);
+        }
+        validate_create(resource, &object)?;
+        match write(hub, intent, object.clone()).await {
+            Err(error) if generated && error.reason == Reason::AlreadyExists && attempt < MAX_NAMES => {}
+            outcome => return outcome,
+        }
+    }
+    Err(ApiError::already_exists(resource, meta::name(&object)))
+}
+
+/// Puts the object where the path says, or says why it does not belong there.
+fn place(intent: &Intent<'_>, object: &mut Value) -> ApiResult<()> {
+    if !meta::resource_version(object).is_empty() {
+        return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
+    }
+    let named = meta::namespace(object);
+    if !named.is_empty() && named != intent.namespace {
+        return Err(if intent.resource.namespaced {
+            ApiError::bad_request("the namespace of the provided object does not match the namespace sent on the request")
+        } else {
+            ApiError::bad_request("namespace may not be set on a cluster-scoped object")
+        });
+    }
+    if intent.resource.namespaced {
+        meta::metadata_mut(object).insert("namespace".into(), json!(intent.namespace));
+    }
+    Ok(())
+}
+
+async fn write(hub: &Hub, intent: &Intent<'_>, mut object: Value) -> ApiResult<Arc<Record>> {
+    let resource = intent.resource;
+    let name = meta::name(&object).to_string();
+    let key = Key::new(resource.storage_key(), intent.namespace, name.as_str());
+    // Seen before anything is allocated or written: most duplicates are found here.
+    if hub.store.get(&key).is_some() {
+        return Err(ApiError::already_exists(resource, &name));
+    }
+    let reservation = hub.allocators.reserve(resource, &mut object, None)?;
+    if intent.dry_run {
+        return imagined(resource, key, object, 0);
+    }
+    let txn = Txn::put(key, encode(resource, object)?, Expect::Absent);
+    let record = stored(commit(hub, resource, &name, txn).await?)?;
+    reservation.keep();
+    Ok(record)
+}

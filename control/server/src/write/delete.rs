@@ -1,0 +1,49 @@
+//! DELETE of one object.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use coracle_api::{ApiResult, Resource};
+use coracle_store::Key;
+use http::{Response, StatusCode};
+use jiff::Timestamp;
+use serde_json::{Map, json};
+
+use super::admission::{Action, Admitted};
+use super::deletion::decide;
+use super::edit::{Edited, edit};
+use super::update::respond;
+use crate::http::status_success;
+use crate::hub::{Call, Hub};
+use crate::options::DeleteOptions;
+use crate::read::key;
+
+/// Answers a DELETE: with the object while something still holds it (and always for pods), otherwise with a Status.
+pub(super) async fn delete(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
+    let options = DeleteOptions::of(call)?;
+    let resource = &call.target.resource;
+    let edited = delete_object(hub, resource, &key(&call.target), &options).await?;
+    if !edited.removed || resource.graceful {
+        return respond(call, &edited.record, &[]);
+    }
+    let mut details = Map::new();
+    details.insert("name".into(), json!(call.target.name));
+    if !resource.group.is_empty() {
+        details.insert("group".into(), json!(resource.group));
+    }
+    details.insert("kind".into(), json!(resource.plural));
+    details.insert("uid".into(), json!(&*edited.record.lifted.uid));
+    Ok(status_success(StatusCode::OK, details))
+}
+
+/// Deletes one object as the options say.
+pub(super) async fn delete_object(
+    hub: &Hub,
+    resource: &Arc<Resource>,
+    key: &Key,
+    options: &DeleteOptions,
+) -> ApiResult<Edited> {
+    let admitted = Admitted { resource, namespace: &key.namespace, name: &key.name, action: Action::Delete };
+    hub.admission.admit(hub, &admitted, &mut json!({})).await?;
+    edit(hub, resource, key, options.is_dry_run(), |old| decide(resource, options, old, Timestamp::now())).await
+}

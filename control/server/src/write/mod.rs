@@ -1,0 +1,50 @@
+//! Everything that changes objects: decode, patch, default, admit, validate, commit.
+//!
+//! Invariant: a write is committed with the revision it was decided on, or decided again.
+//! Invariant: an update that changes nothing writes nothing.
+
+mod admission;
+mod collection;
+mod commit;
+mod create;
+mod delete;
+mod deletion;
+mod document;
+mod edit;
+mod strategy;
+mod update;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use coracle_api::ApiResult;
+use http::Response;
+
+pub(crate) use admission::Chain;
+pub(crate) use commit::{commit, stored};
+pub(crate) use create::{Intent, create_object};
+pub(crate) use document::{body_of, load};
+pub(crate) use edit::{Next, edit};
+pub(crate) use strategy::{Part, revise};
+pub(crate) use update::{patch_kind, respond, update_part};
+
+use crate::http::Verb;
+use crate::hub::{Call, Hub};
+use crate::server::detached;
+
+/// Does what a request on an object or a collection asks for, to its end even if the client goes away.
+pub(crate) async fn serve(hub: &Arc<Hub>, call: Call) -> ApiResult<Response<Body>> {
+    let hub = hub.clone();
+    detached(async move {
+        match call.verb {
+            Verb::Create => create::create(&hub, &call).await,
+            Verb::Delete => delete::delete(&hub, &call).await,
+            Verb::DeleteCollection => collection::delete(&hub, &call).await,
+            // Reads never come here.
+            Verb::Update | Verb::Patch | Verb::Get | Verb::List | Verb::Watch => {
+                update::update_part(&hub, &call, Part::Main).await
+            }
+        }
+    })
+    .await
+}

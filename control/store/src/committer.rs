@@ -1,0 +1,205 @@
+//! Gathers the transactions that wait into raft entries. While one entry is on its way to disk the next
+//! fills up, so under load an fsync carries as many transactions as came during the one before it.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use futures::stream::{FuturesOrdered, StreamExt};
+use openraft::error::{ClientWriteError, RaftError};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::health::Health;
+use crate::metrics::Metrics;
+use crate::raft::{Batch, Node, NodeId, Outcomes, Raft};
+use crate::txn::{CommitError, Committed, Txn};
+
+/// Transactions that wait for an entry. When there are more, callers wait to be let in.
+pub(crate) const QUEUE_TXNS: usize = 4_096;
+
+/// Bytes of objects in one entry, above which the next one is begun; one transaction may be larger.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// Bytes of log since the last snapshot, above which one is asked for, however few entries they are.
+const SNAPSHOT_LOG_BYTES: usize = 64 << 20;
+
+/// Entries on their way at the same time: one is applied and answered while the next is being written.
+const ENTRIES_IN_FLIGHT: usize = 2;
+
+/// How long a look at the free space is good for.
+const SPACE_CHECK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// One transaction that waits.
+pub(crate) struct Waiting {
+    pub(crate) txn: Txn,
+    pub(crate) size_bytes: usize,
+    pub(crate) reply: oneshot::Sender<Result<Committed, CommitError>>,
+}
+
+type WriteResult = Result<Outcomes, RaftError<NodeId, ClientWriteError<NodeId, Node>>>;
+
+/// The task that makes entries.
+pub(crate) struct Committer {
+    raft: Raft,
+    queue: mpsc::Receiver<Waiting>,
+    /// Taken from the queue, did not fit into the last entry.
+    carried: VecDeque<Waiting>,
+    max_batch: usize,
+    log_bytes: usize,
+    space: Space,
+    health: Arc<Health>,
+    metrics: Metrics,
+}
+
+impl Committer {
+    pub(crate) fn new(
+        raft: Raft,
+        queue: mpsc::Receiver<Waiting>,
+        max_batch: usize,
+        space: Space,
+        health: Arc<Health>,
+        metrics: Metrics,
+    ) -> Self {
+        let carried = VecDeque::new();
+        Self { raft, queue, carried, max_batch: max_batch.max(1), log_bytes: 0, space, health, metrics }
+    }
+
+    /// Works until the queue is closed and empty.
+    pub(crate) async fn run(mut self) {
+        let mut in_flight: FuturesOrdered<BoxFuture<'static, ()>> = FuturesOrdered::new();
+        loop {
+            tokio::select! {
+                biased;
+                Some(()) = in_flight.next() => {}
+                waiting = next(&mut self.carried, &mut self.queue), if in_flight.len() < ENTRIES_IN_FLIGHT => {
+                    let Some(first) = waiting else { break };
+                    let (batch, replies) = self.gather(first);
+                    if let Some(entry) = self.propose(batch, replies).await {
+                        in_flight.push_back(entry);
+                    }
+                }
+            }
+        }
+        while in_flight.next().await.is_some() {}
+    }
+
+    /// One entry's worth of what waits, beginning with `first`.
+    fn gather(&mut self, first: Waiting) -> (Batch, Replies) {
+        let mut bytes = first.size_bytes;
+        let mut batch = Batch { txns: vec![first.txn] };
+        let mut replies = vec![first.reply];
+        while batch.txns.len() < self.max_batch {
+            let Ok(waiting) = self.queue.try_recv() else { break };
+            if bytes + waiting.size_bytes > BATCH_BYTES {
+                self.carried.push_back(waiting);
+                break;
+            }
+            bytes += waiting.size_bytes;
+            batch.txns.push(waiting.txn);
+            replies.push(waiting.reply);
+        }
+        self.log_bytes += bytes;
+        (batch, Replies(replies))
+    }
+
+    /// Hands the entry to raft; what is returned ends when the writers have been answered.
+    async fn propose(&mut self, batch: Batch, replies: Replies) -> Option<BoxFuture<'static, ()>> {
+        self.space.check(&self.health);
+        if let Err(reason) = self.health.check() {
+            self.metrics.unavailable.inc_by(replies.0.len() as u64);
+            replies.all(|| CommitError::Unavailable(reason.clone()));
+            return None;
+        }
+        self.metrics.batch_txns.observe(batch.txns.len() as f64);
+        let answer = self.raft.client_write_ff(Arc::new(batch)).await;
+        if self.log_bytes > SNAPSHOT_LOG_BYTES {
+            self.log_bytes = 0;
+            // A raft that has stopped says so in the answer.
+            let _ = self.raft.trigger().snapshot().await;
+        }
+        let health = self.health.clone();
+        let metrics = self.metrics.clone();
+        Some(Box::pin(async move {
+            let result: WriteResult = match answer {
+                Ok(answer) => match answer.await {
+                    Ok(result) => result.map(|response| response.data).map_err(RaftError::APIError),
+                    Err(_) => Err(RaftError::Fatal(openraft::error::Fatal::Stopped)),
+                },
+                Err(fatal) => Err(RaftError::Fatal(fatal)),
+            };
+            replies.answer(result, &health, &metrics);
+        }))
+    }
+}
+
+/// The next transaction to begin an entry with.
+async fn next(carried: &mut VecDeque<Waiting>, queue: &mut mpsc::Receiver<Waiting>) -> Option<Waiting> {
+    match carried.pop_front() {
+        Some(waiting) => Some(waiting),
+        None => queue.recv().await,
+    }
+}
+
+/// Who waits for an entry, in its order.
+struct Replies(Vec<oneshot::Sender<Result<Committed, CommitError>>>);
+
+impl Replies {
+    fn answer(self, result: WriteResult, health: &Health, metrics: &Metrics) {
+        match result {
+            Ok(outcomes) => {
+                for (reply, outcome) in self.0.into_iter().zip(outcomes.0) {
+                    if outcome.is_err() {
+                        metrics.rejected.inc();
+                    }
+                    // A caller that went away does not undo what it asked for.
+                    let _ = reply.send(outcome.map_err(CommitError::from));
+                }
+            }
+            Err(error) => {
+                metrics.unavailable.inc_by(self.0.len() as u64);
+                let reason = health.fatal().unwrap_or_else(|| error.to_string());
+                self.all(|| CommitError::Unavailable(reason.clone()));
+            }
+        }
+    }
+
+    fn all(self, error: impl Fn() -> CommitError) {
+        for reply in self.0 {
+            let _ = reply.send(Err(error()));
+        }
+    }
+}
+
+/// Watches the free space of the data directory's file system.
+pub(crate) struct Space {
+    dir: PathBuf,
+    min_free_bytes: u64,
+    checked: Option<Instant>,
+}
+
+impl Space {
+    pub(crate) fn new(dir: PathBuf, min_free_bytes: u64) -> Self {
+        Self { dir, min_free_bytes, checked: None }
+    }
+
+    /// Holds writes while there is too little space, and lets them go on when there is enough again.
+    fn check(&mut self, health: &Health) {
+        let now = Instant::now();
+        if self.checked.is_some_and(|checked| now - checked < SPACE_CHECK_INTERVAL) {
+            return;
+        }
+        self.checked = Some(now);
+        // A file system that cannot be asked is found out by the write itself.
+        let Ok(stat) = rustix::fs::statvfs(&self.dir) else { return };
+        let free_bytes = stat.f_bavail.saturating_mul(stat.f_frsize);
+        health.hold((free_bytes < self.min_free_bytes).then(|| {
+            format!(
+                "no space left on device: {} has {free_bytes} bytes free and the store keeps {} in reserve; free some space, writes go on by themselves",
+                self.dir.display(),
+                self.min_free_bytes
+            )
+        }));
+    }
+}

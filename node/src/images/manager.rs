@@ -1,0 +1,199 @@
+//! Makes sure an image is here and ready to run, telling the pod's events what is going on.
+
+use std::{
+    str::FromStr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use coracle_oci::{Image, ImageStore, PullError, PullOptions, Reference, Registries};
+use coracle_wasi_host::Program;
+
+use super::{
+    credentials::Keyring,
+    programs::{ProgramError, Programs},
+};
+use crate::events::{EventRecorder, Subject};
+
+/// What a container wants.
+pub struct ImageRequest<'a> {
+    /// The image, as the container names it.
+    pub image: &'a str,
+    /// `imagePullPolicy`.
+    pub policy: Option<&'a str>,
+    /// Credentials of the pod's pull secrets.
+    pub keyring: &'a Keyring,
+    /// The container, for events.
+    pub subject: &'a Subject,
+}
+
+/// An image that can be run.
+#[derive(Clone)]
+pub struct ReadyImage {
+    /// What is in it.
+    pub image: Arc<Image>,
+    /// The program.
+    pub program: Program,
+}
+
+/// Why an image can't be run: `state.waiting.reason` and its message.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ImageFailure {
+    /// the name is no image reference
+    #[error("Failed to apply default image tag {image:?}: couldn't parse image name {image:?}: {message}")]
+    InvalidName {
+        /// The name.
+        image: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// the image isn't here and must not be pulled
+    #[error("Container image {0:?} is not present with pull policy of Never")]
+    NeverPull(String),
+    /// the pull failed
+    #[error("{0}")]
+    Pull(PullError),
+    /// the image is here and can't be run
+    #[error("{0}")]
+    Program(ProgramError),
+}
+
+impl ImageFailure {
+    /// The reason, as kubelet gives it.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            ImageFailure::InvalidName { .. } => "InvalidImageName",
+            ImageFailure::NeverPull(_) => "ErrImageNeverPull",
+            ImageFailure::Pull(PullError::NotWasm { .. }) | ImageFailure::Program(_) => "CreateContainerError",
+            ImageFailure::Pull(_) => "ErrImagePull",
+        }
+    }
+
+    /// Whether the next attempt is a pull too, with its own back-off and reason.
+    pub fn is_pull(&self) -> bool {
+        self.reason() == "ErrImagePull"
+    }
+}
+
+/// The images of this node.
+pub struct ImageManager {
+    store: ImageStore,
+    registries: Arc<Registries>,
+    programs: Programs,
+    events: Arc<EventRecorder>,
+}
+
+impl ImageManager {
+    /// Images of `store`, pulled from `registries`.
+    pub fn new(store: ImageStore, registries: Arc<Registries>, programs: Programs, events: Arc<EventRecorder>) -> ImageManager {
+        ImageManager { store, registries, programs, events }
+    }
+
+    /// All images that are here.
+    pub fn list(&self) -> Vec<Image> {
+        self.store.list()
+    }
+
+    /// What the images take on disk. Walks them: call it where blocking is allowed.
+    pub fn usage_bytes(&self) -> u64 {
+        self.store.usage_bytes()
+    }
+
+    /// The image and its program, pulled if the policy says so.
+    pub async fn ensure(&self, request: &ImageRequest<'_>) -> Result<ReadyImage, ImageFailure> {
+        let image = request.image;
+        let reference = Reference::from_str(image).map_err(|error| {
+            let failure = ImageFailure::InvalidName { image: image.to_owned(), message: error.to_string() };
+            self.events.warning(request.subject, "InspectFailed", failure.to_string());
+            failure
+        })?;
+        let found = match request.policy {
+            Some("Always") => self.pull(request, &reference).await?,
+            policy => match (self.store.resolve(&reference), policy) {
+                (Some(found), _) => {
+                    let message = format!("Container image {image:?} already present on machine");
+                    self.events.normal(request.subject, "Pulled", message);
+                    found
+                }
+                (None, Some("Never")) => {
+                    let failure = ImageFailure::NeverPull(image.to_owned());
+                    self.events.warning(request.subject, "ErrImageNeverPull", failure.to_string());
+                    return Err(failure);
+                }
+                (None, _) => self.pull(request, &reference).await?,
+            },
+        };
+        let program = self.programs.get(&found).await.map_err(ImageFailure::Program)?;
+        Ok(ReadyImage { image: Arc::new(found), program })
+    }
+
+    async fn pull(&self, request: &ImageRequest<'_>, reference: &Reference) -> Result<Image, ImageFailure> {
+        let (image, started) = (request.image, Instant::now());
+        self.events.normal(request.subject, "Pulling", format!("Pulling image {image:?}"));
+        let mut failure = None;
+        for auth in request.keyring.for_image(reference) {
+            let options = PullOptions { auth, registries: Arc::clone(&self.registries), progress: None };
+            match self.store.pull(reference, &options).await {
+                Ok(found) => {
+                    let (took, size) = (go_duration(started.elapsed()), found.size_bytes);
+                    let message = format!(
+                        "Successfully pulled image {image:?} in {took} ({took} including waiting). Image size: {size} bytes."
+                    );
+                    self.events.normal(request.subject, "Pulled", message);
+                    return Ok(found);
+                }
+                Err(error @ PullError::Unauthorized { .. }) => failure = Some(error),
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
+        }
+        let failure = failure.unwrap_or_else(|| PullError::NotFound { reference: reference.to_string() });
+        self.events.warning(request.subject, "Failed", format!("Failed to pull image {image:?}: {failure}"));
+        Err(match failure {
+            // The registry has it, so pulling again is no help; what it is decides.
+            PullError::NotWasm { platforms, .. } => {
+                ImageFailure::Program(ProgramError::NotWasm { image: image.to_owned(), platforms })
+            }
+            other => ImageFailure::Pull(other),
+        })
+    }
+}
+
+/// A duration the way Go prints it, in whole milliseconds.
+fn go_duration(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    let (minutes, rest) = (millis / 60_000, millis % 60_000);
+    let fraction = format!("{}.{:03}", rest / 1000, rest % 1000);
+    let seconds = fraction.trim_end_matches('0').trim_end_matches('.');
+    match (minutes, millis) {
+        (_, 0) => "0s".to_owned(),
+        (_, 1..=999) => format!("{millis}ms"),
+        (0, _) => format!("{seconds}s"),
+        _ if minutes >= 60 => format!("{}h{}m{seconds}s", minutes / 60, minutes % 60),
+        _ => format!("{minutes}m{seconds}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_look_like_gos() {
+        let shown = |millis| go_duration(Duration::from_millis(millis));
+        assert_eq!([shown(0), shown(12), shown(1000), shown(1250)], ["0s", "12ms", "1s", "1.25s"]);
+        assert_eq!([shown(62_500), shown(3_600_000)], ["1m2.5s", "1h0m0s"]);
+    }
+
+    #[test]
+    fn failures_have_kubelets_reasons() {
+        let not_found = PullError::NotFound { reference: "a/b:c".into() };
+        assert_eq!(ImageFailure::Pull(not_found).reason(), "ErrImagePull");
+        assert_eq!(ImageFailure::NeverPull("x".into()).reason(), "ErrImageNeverPull");
+        let program = ProgramError::NotWasm { image: "nginx".into(), platforms: vec!["linux/amd64".into()] };
+        let failure = ImageFailure::Program(program);
+        assert!(!failure.is_pull() && failure.to_string().contains("no CRI runtime"), "{failure}");
+    }
+}

@@ -1,0 +1,9 @@
+//! Images on this node: pulled as the policy says, compiled once, kept compiled.
+
+mod credentials;
+mod manager;
+mod programs;
+
+pub use credentials::{CredentialsError, Keyring};
+pub use manager::{ImageFailure, ImageManager, ImageRequest, ReadyImage};
+pub use programs::{KeyError, ProgramError, Programs, load_key};

@@ -1,0 +1,20 @@
+//! The node agent: runs the pods that are bound to this node and tells the API server how they do.
+//!
+//! It is a client of any Kubernetes API server: it registers a Node, renews its Lease, watches the pods of its own
+//! name, and has one small task for each of them ([`pods`]). Sandboxes come from `coracle-wasi-host`, images from
+//! `coracle-oci`; the node joins the two and owns what is between them: addresses, names, Services, files, logs.
+//!
+//! Invariant: nothing of the control plane is known here but its API; no crate of `control/` is imported.
+//!
+//! Invariant: a pod's work happens in its own worker, and a fault there ends there.
+#![forbid(unsafe_code)]
+
+mod config;
+mod events;
+mod files;
+mod images;
+mod logs;
+mod network;
+mod recent;
+
+pub use config::{CapacityOverrides, DEFAULT_MAX_PODS, LogLimits, NodeAddresses, NodeConfig};

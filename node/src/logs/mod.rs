@@ -1,0 +1,13 @@
+//! What containers print: written to files in the CRI's log format, read back for `kubectl logs`.
+
+mod format;
+mod query;
+mod reader;
+mod sink;
+mod writer;
+
+pub use format::LINE_LIMIT_BYTES;
+pub use query::{LogQuery, QueryError};
+pub use reader::stream_log;
+pub use sink::LogSink;
+pub use writer::LogWriter;

@@ -1,0 +1,250 @@
+//! Reads a log back: the last lines, from a time on, following as it grows. Memory is bounded by one chunk and one
+//! line, whatever the size of the file.
+
+use std::{
+    fs,
+    io::{self, Read, Seek, SeekFrom},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures::{Stream, stream};
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use super::{
+    format::{LINE_LIMIT_BYTES, parse},
+    query::LogQuery,
+    sink::LogSink,
+    writer::piece,
+};
+
+/// What is sent to the reader in one piece.
+const CHUNK_BYTES: usize = 32 * 1024;
+/// A block of the search for the last lines.
+const BLOCK_BYTES: u64 = 64 * 1024;
+/// The longest line a file can have: its content, time, stream and tag.
+const FILE_LINE_LIMIT_BYTES: usize = LINE_LIMIT_BYTES + 128;
+/// Pieces of one log that are looked for, whatever the node's configuration was when they were written.
+const PIECES_LIMIT: u32 = 64;
+/// How long a follower waits without word from the writer before it looks by itself.
+const FOLLOW_CHECK: Duration = Duration::from_secs(5);
+
+/// What `query` asks for of the log at `path`. `sink` is the log's writing side, if the container still runs here;
+/// a follower ends with it. A log without a file is empty.
+pub async fn stream_log(
+    path: PathBuf,
+    query: LogQuery,
+    sink: Option<Arc<LogSink>>,
+) -> io::Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>> {
+    if let Some(sink) = &sink {
+        // What still waits in memory has been written by the guest, and is expected to be seen.
+        let sink = Arc::clone(sink);
+        tokio::task::spawn_blocking(move || sink.flush_or_warn()).await.map_err(io::Error::other)?;
+    }
+    let tail = query.tail_lines;
+    let opened = tokio::task::spawn_blocking({
+        let path = path.clone();
+        move || open_pieces(&path, tail)
+    });
+    let mut files = opened.await.map_err(io::Error::other)??;
+    files.reverse();
+    let reader = Reader { path, query, sink, files, current: None, line: Vec::new(), sent: 0, inside: false, last: false };
+    Ok(stream::try_unfold(reader, |mut reader| async move { Ok(reader.next_chunk().await?.map(|chunk| (chunk, reader))) }))
+}
+
+struct Reader {
+    path: PathBuf,
+    query: LogQuery,
+    sink: Option<Arc<LogSink>>,
+    /// Pieces still to read, the youngest first.
+    files: Vec<fs::File>,
+    current: Option<BufReader<tokio::fs::File>>,
+    line: Vec<u8>,
+    sent: u64,
+    /// In the middle of a line that came in parts.
+    inside: bool,
+    /// The container is over; what is read now is all there will be.
+    last: bool,
+}
+
+impl Reader {
+    async fn next_chunk(&mut self) -> io::Result<Option<Bytes>> {
+        let mut chunk = Vec::new();
+        while chunk.len() < CHUNK_BYTES && !self.is_exhausted() {
+            if self.read_line().await? {
+                self.take_line(&mut chunk);
+                continue;
+            }
+            if self.open_next().await? {
+                continue;
+            }
+            if !chunk.is_empty() || !self.wait().await {
+                break;
+            }
+        }
+        Ok((!chunk.is_empty()).then(|| chunk.into()))
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.query.limit_bytes.is_some_and(|limit| self.sent >= limit)
+    }
+
+    /// Reads up to the end of a line; false at the end of the file, where the part of a line that is there is kept.
+    async fn read_line(&mut self) -> io::Result<bool> {
+        let Some(file) = &mut self.current else { return Ok(false) };
+        loop {
+            let available = file.fill_buf().await?;
+            if available.is_empty() {
+                return Ok(false);
+            }
+            let end = available.iter().position(|byte| *byte == b'\n');
+            let taken = end.map_or(available.len(), |end| end + 1);
+            let room = FILE_LINE_LIMIT_BYTES.saturating_sub(self.line.len());
+            self.line.extend_from_slice(&available[..taken.min(room)]);
+            file.consume(taken);
+            if end.is_some() {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn take_line(&mut self, chunk: &mut Vec<u8>) {
+        let raw = std::mem::take(&mut self.line);
+        let line = raw.strip_suffix(b"\n").unwrap_or(&raw);
+        // A line that isn't in the format was cut short when the machine stopped.
+        let Some(line) = parse(line) else { return };
+        if self.query.since.is_some_and(|since| line.time < since) {
+            return;
+        }
+        let before = chunk.len();
+        if self.query.timestamps && !self.inside {
+            chunk.extend_from_slice(line.stamp);
+            chunk.push(b' ');
+        }
+        chunk.extend_from_slice(line.content);
+        if !line.partial {
+            chunk.push(b'\n');
+        }
+        self.inside = line.partial;
+        if let Some(limit) = self.query.limit_bytes {
+            let left = usize::try_from(limit - self.sent).unwrap_or(usize::MAX);
+            chunk.truncate(chunk.len().min(before.saturating_add(left)));
+        }
+        self.sent += (chunk.len() - before) as u64;
+    }
+
+    /// Goes on to the next piece, or to the file that has taken this one's place.
+    async fn open_next(&mut self) -> io::Result<bool> {
+        if let Some(file) = self.files.pop() {
+            self.current = Some(BufReader::new(tokio::fs::File::from_std(file)));
+            self.line.clear();
+            return Ok(true);
+        }
+        if !self.query.follow {
+            return Ok(false);
+        }
+        let inode = match &self.current {
+            Some(file) => Some(file.get_ref().metadata().await?.ino()),
+            None => None,
+        };
+        let path = self.path.clone();
+        let next = tokio::task::spawn_blocking(move || open_successor(&path, inode)).await.map_err(io::Error::other)??;
+        let Some(next) = next else { return Ok(false) };
+        self.current = Some(BufReader::new(tokio::fs::File::from_std(next)));
+        self.line.clear();
+        Ok(true)
+    }
+
+    /// Waits for more; false if there will be none.
+    async fn wait(&mut self) -> bool {
+        let Some(sink) = self.sink.as_ref().filter(|_| self.query.follow && !self.last) else { return false };
+        let progress = sink.progress().notified();
+        tokio::pin!(progress);
+        progress.as_mut().enable();
+        if sink.is_finished() {
+            // Once more to the end of the file: it may have grown after it was last read.
+            self.last = true;
+        } else {
+            let _ = tokio::time::timeout(FOLLOW_CHECK, progress).await;
+        }
+        true
+    }
+}
+
+/// Opens all pieces, the oldest first. With `tail`, only those that hold the last so many lines, each placed where
+/// they begin.
+fn open_pieces(path: &Path, tail: Option<u64>) -> io::Result<Vec<fs::File>> {
+    let mut files = Vec::new();
+    let mut left = tail;
+    for age in 0..PIECES_LIMIT {
+        if left == Some(0) {
+            // What is written from now on belongs to a follower, so the youngest piece is opened at its end.
+            if let Some(mut file) = open_if_there(path)?.filter(|_| age == 0) {
+                file.seek(SeekFrom::End(0))?;
+                files.push(file);
+            }
+            break;
+        }
+        let Some(mut file) = open_if_there(&piece(path, age))? else { break };
+        if let Some(lines) = left {
+            left = Some(lines - seek_to_last_lines(&mut file, lines)?);
+        }
+        files.push(file);
+    }
+    files.reverse();
+    Ok(files)
+}
+
+fn open_if_there(path: &Path) -> io::Result<Option<fs::File>> {
+    match fs::File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Places the file where its last `lines` lines begin; says how many of them it has.
+fn seek_to_last_lines(file: &mut fs::File, lines: u64) -> io::Result<u64> {
+    let mut end = file.metadata()?.len();
+    let mut found = 0;
+    let mut block = Vec::new();
+    while end > 0 {
+        let start = end.saturating_sub(BLOCK_BYTES);
+        file.seek(SeekFrom::Start(start))?;
+        block.clear();
+        Read::by_ref(file).take(end - start).read_to_end(&mut block)?;
+        for at in (0..block.len()).rev().filter(|at| block[*at] == b'\n') {
+            if found == lines {
+                file.seek(SeekFrom::Start(start + at as u64 + 1))?;
+                return Ok(found);
+            }
+            found += 1;
+        }
+        end = start;
+    }
+    file.seek(SeekFrom::Start(0))?;
+    Ok(found)
+}
+
+/// The piece that follows the one with this inode: the file itself, if nothing has been read yet; None if it is
+/// the youngest.
+fn open_successor(path: &Path, inode: Option<u64>) -> io::Result<Option<fs::File>> {
+    let Some(inode) = inode else { return open_if_there(path) };
+    let mut younger = None;
+    for age in 0..PIECES_LIMIT {
+        let Some(file) = open_if_there(&piece(path, age))? else { break };
+        if file.metadata()?.ino() == inode {
+            return Ok(younger);
+        }
+        younger = Some(file);
+    }
+    // The piece being read has been rotated away altogether: go on with the oldest that is left.
+    Ok(younger)
+}
+
+#[cfg(test)]
+#[path = "reader_tests.rs"]
+mod tests;

@@ -1,0 +1,109 @@
+//! Reading logs that were written by a sink.
+
+use coracle_wasi_host::Stream as Name;
+use futures::StreamExt;
+
+use super::*;
+use crate::{config::LogLimits, logs::LogWriter};
+
+fn sink(dir: &Path, file_bytes: u64) -> Arc<LogSink> {
+    let limits = LogLimits { file_bytes, files: 5 };
+    LogSink::new(dir.join("0.log"), limits, LogWriter::start().unwrap())
+}
+
+fn print(sink: &Arc<LogSink>, lines: std::ops::Range<u32>) {
+    for n in lines {
+        sink.output().write(Name::Stdout, format!("line {n}\n").as_bytes());
+    }
+    sink.flush().unwrap();
+}
+
+async fn read(sink: &Arc<LogSink>, query: LogQuery) -> String {
+    let stream = stream_log(sink.path().to_owned(), query, Some(Arc::clone(sink))).await.unwrap();
+    let chunks: Vec<_> = stream.map(Result::unwrap).collect().await;
+    String::from_utf8(chunks.concat()).unwrap()
+}
+
+fn tail(lines: u64) -> LogQuery {
+    LogQuery { tail_lines: Some(lines), ..LogQuery::default() }
+}
+
+#[tokio::test]
+async fn tail_and_limit_count_from_the_right_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let sink = sink(dir.path(), 1 << 20);
+    print(&sink, 0..5000);
+    assert_eq!(read(&sink, LogQuery::default()).await.lines().count(), 5000);
+    assert_eq!(read(&sink, tail(2)).await, "line 4998\nline 4999\n");
+    assert_eq!(read(&sink, tail(0)).await, "");
+    assert_eq!(read(&sink, tail(9000)).await.lines().count(), 5000);
+    let limited = LogQuery { limit_bytes: Some(9), ..LogQuery::default() };
+    assert_eq!(read(&sink, limited).await, "line 0\nli");
+}
+
+#[tokio::test]
+async fn lines_of_rotated_pieces_are_there_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let sink = sink(dir.path(), 2000);
+    for n in 0..100 {
+        print(&sink, n..n + 1);
+    }
+    assert!(piece(sink.path(), 1).exists());
+    let expected: String = (0..100).map(|n| format!("line {n}\n")).collect();
+    assert_eq!(read(&sink, LogQuery::default()).await, expected);
+    assert_eq!(read(&sink, tail(70)).await.lines().next(), Some("line 30"));
+}
+
+#[tokio::test]
+async fn since_and_timestamps_use_the_time_of_writing() {
+    let dir = tempfile::tempdir().unwrap();
+    let sink = sink(dir.path(), 1 << 20);
+    print(&sink, 0..3);
+    let middle = jiff::Timestamp::now();
+    print(&sink, 3..5);
+    let since = LogQuery { since: Some(middle), ..LogQuery::default() };
+    assert_eq!(read(&sink, since).await, "line 3\nline 4\n");
+    let stamped = read(&sink, LogQuery { timestamps: true, ..tail(1) }).await;
+    let (stamp, line) = stamped.split_once(' ').unwrap();
+    assert!(stamp.parse::<jiff::Timestamp>().unwrap() >= middle && stamp.len() == "2026-01-01T00:00:00.000000000Z".len());
+    assert_eq!(line, "line 4\n");
+}
+
+#[tokio::test]
+async fn a_follower_sees_everything_over_rotations_and_ends_with_the_container() {
+    let dir = tempfile::tempdir().unwrap();
+    let sink = sink(dir.path(), 2000);
+    let query = LogQuery { follow: true, ..LogQuery::default() };
+    let stream = stream_log(sink.path().to_owned(), query, Some(Arc::clone(&sink))).await.unwrap();
+    let follower = tokio::spawn(stream.map(Result::unwrap).collect::<Vec<_>>());
+    for n in 0..60 {
+        print(&sink, n..n + 1);
+        tokio::task::yield_now().await;
+    }
+    sink.close();
+    let chunks = tokio::time::timeout(Duration::from_secs(20), follower).await.unwrap().unwrap();
+    let expected: String = (0..60).map(|n| format!("line {n}\n")).collect();
+    assert_eq!(String::from_utf8(chunks.concat()).unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_container_that_printed_nothing_has_an_empty_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let sink = sink(dir.path(), 2000);
+    assert_eq!(read(&sink, LogQuery::default()).await, "");
+    sink.close();
+    assert_eq!(read(&sink, LogQuery { follow: true, ..tail(5) }).await, "");
+}
+
+#[tokio::test]
+async fn a_file_cut_short_or_full_of_rubbish_is_read_as_far_as_it_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("0.log");
+    let mut bytes = b"2026-01-01T00:00:00Z stdout F good\n".to_vec();
+    bytes.extend(vec![b'x'; FILE_LINE_LIMIT_BYTES * 3]);
+    bytes.extend_from_slice(b"\n2026-01-01T00:00:01Z stdout F end\n2026-01-01T00:0");
+    fs::write(&path, bytes).unwrap();
+    let stream = stream_log(path, LogQuery::default(), None).await.unwrap();
+    let chunks: Vec<_> = stream.map(Result::unwrap).collect().await;
+    assert_eq!(chunks.concat(), b"good\nend\n");
+}

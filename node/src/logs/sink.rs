@@ -1,0 +1,148 @@
+//! Where one run of a container writes: a bounded buffer that a thread of the node empties into the log file.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use coracle_wasi_host::{Output, Stream};
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::{
+    format::LineSplitter,
+    writer::{LogFile, LogWriter},
+};
+use crate::config::LogLimits;
+
+/// What may wait in memory for one container. A guest that is faster than the disk waits for the disk.
+const BUFFER_LIMIT_BYTES: usize = 256 * 1024;
+/// The last output that is remembered for `terminationMessagePolicy: FallbackToLogsOnError` (kubelet: 2048 bytes).
+const LAST_OUTPUT_BYTES: usize = 2048;
+
+/// The log of one run of a container.
+///
+/// Invariant: lines reach the file in the order the guest wrote them. Whoever empties the buffer holds the file's
+/// lock before taking the buffer, so two who do it can't overtake each other.
+pub struct LogSink {
+    path: PathBuf,
+    writer: Arc<LogWriter>,
+    pending: Mutex<Pending>,
+    file: Mutex<LogFile>,
+    /// Bytes that have reached the file, so that readers who follow know there is more.
+    written: AtomicU64,
+    progress: Notify,
+}
+
+#[derive(Default)]
+struct Pending {
+    stdout: LineSplitter,
+    stderr: LineSplitter,
+    buffer: Vec<u8>,
+    queued: bool,
+    closed: bool,
+}
+
+impl LogSink {
+    /// The log at `path`. The file is made when there is something to write.
+    pub fn new(path: PathBuf, limits: LogLimits, writer: Arc<LogWriter>) -> Arc<LogSink> {
+        let file = Mutex::new(LogFile::new(path.clone(), limits));
+        let (written, progress) = (AtomicU64::new(0), Notify::new());
+        Arc::new(LogSink { path, writer, pending: Mutex::default(), file, written, progress })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The sink as a container's output.
+    pub fn output(self: &Arc<Self>) -> Arc<dyn Output> {
+        Arc::new(SinkOutput(Arc::clone(self)))
+    }
+
+    /// The container is over: what it left without a line end is written, and readers who follow come to an end.
+    pub fn close(&self) {
+        let mut pending = self.pending.lock();
+        let now = Timestamp::now();
+        let Pending { stdout, stderr, buffer, closed, .. } = &mut *pending;
+        stdout.finish(Stream::Stdout, now, buffer);
+        stderr.finish(Stream::Stderr, now, buffer);
+        *closed = true;
+        drop(pending);
+        self.flush_or_warn();
+    }
+
+    /// Whether the container is over and everything is in the file.
+    pub fn is_finished(&self) -> bool {
+        let pending = self.pending.lock();
+        pending.closed && pending.buffer.is_empty()
+    }
+
+    /// Bytes written to the file so far.
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Acquire)
+    }
+
+    /// Told whenever the file has grown or the log is closed.
+    pub fn progress(&self) -> &Notify {
+        &self.progress
+    }
+
+    /// The end of what the container wrote, for its termination message.
+    pub fn last_output(&self) -> String {
+        self.file.lock().last_content(LAST_OUTPUT_BYTES).unwrap_or_default()
+    }
+
+    /// Empties the buffer into the file.
+    pub fn flush(&self) -> io::Result<()> {
+        let mut file = self.file.lock();
+        let bytes = {
+            let mut pending = self.pending.lock();
+            pending.queued = false;
+            std::mem::take(&mut pending.buffer)
+        };
+        let written = if bytes.is_empty() { Ok(()) } else { file.append(&bytes) };
+        drop(file);
+        self.written.fetch_add(bytes.len() as u64, Ordering::Release);
+        self.progress.notify_waiters();
+        written
+    }
+
+    pub(super) fn flush_or_warn(&self) {
+        if let Err(error) = self.flush() {
+            tracing::warn!(file = %self.path.display(), %error, "output of a container is lost");
+        }
+    }
+
+    fn write(self: &Arc<Self>, stream: Stream, bytes: &[u8]) {
+        let mut pending = self.pending.lock();
+        let Pending { stdout, stderr, buffer, queued, .. } = &mut *pending;
+        let splitter = match stream {
+            Stream::Stdout => stdout,
+            Stream::Stderr => stderr,
+        };
+        splitter.push(stream, bytes, Timestamp::now(), buffer);
+        let (full, idle) = (buffer.len() >= BUFFER_LIMIT_BYTES, !*queued && !buffer.is_empty());
+        *queued = *queued || idle;
+        drop(pending);
+        if full {
+            self.flush_or_warn();
+        } else if idle {
+            self.writer.schedule(self);
+        }
+    }
+}
+
+struct SinkOutput(Arc<LogSink>);
+
+impl Output for SinkOutput {
+    fn write(&self, stream: Stream, bytes: &[u8]) {
+        self.0.write(stream, bytes);
+    }
+}

@@ -1,0 +1,165 @@
+//! The thread that writes logs, and the files it writes: opened to append, rotated by size.
+
+use std::{
+    fs,
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc},
+};
+
+use super::{format, sink::LogSink};
+use crate::config::LogLimits;
+
+/// The thread all containers' logs are written by, so that a slow disk doesn't hold up guests that print little.
+///
+/// Its queue holds a sink at most once, so it is bounded by the number of containers.
+pub struct LogWriter {
+    queue: mpsc::Sender<Arc<LogSink>>,
+}
+
+impl LogWriter {
+    /// Starts the thread. It ends when the writer and all its sinks are gone.
+    pub fn start() -> io::Result<Arc<LogWriter>> {
+        let (queue, sinks) = mpsc::channel::<Arc<LogSink>>();
+        std::thread::Builder::new().name("container-logs".to_owned()).spawn(move || {
+            while let Ok(sink) = sinks.recv() {
+                sink.flush_or_warn();
+            }
+        })?;
+        Ok(Arc::new(LogWriter { queue }))
+    }
+
+    pub(super) fn schedule(&self, sink: &Arc<LogSink>) {
+        if self.queue.send(Arc::clone(sink)).is_err() {
+            sink.flush_or_warn();
+        }
+    }
+}
+
+/// One log file and its older pieces: `0.log`, then `0.log.1` (the youngest) and so on.
+pub struct LogFile {
+    path: PathBuf,
+    limits: LogLimits,
+    size: Option<u64>,
+}
+
+impl LogFile {
+    pub(super) fn new(path: PathBuf, limits: LogLimits) -> LogFile {
+        LogFile { path, limits, size: None }
+    }
+
+    /// Appends whole lines. The file is not kept open: ten thousand quiet containers hold no descriptor.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut file = self.open()?;
+        let mut size = match self.size {
+            Some(size) => size,
+            None => file.metadata()?.len(),
+        };
+        if size > 0 && size + bytes.len() as u64 > self.limits.file_bytes {
+            drop(file);
+            self.rotate()?;
+            file = self.open()?;
+            size = 0;
+        }
+        file.write_all(bytes)?;
+        self.size = Some(size + bytes.len() as u64);
+        Ok(())
+    }
+
+    fn open(&self) -> io::Result<fs::File> {
+        let open = || fs::OpenOptions::new().append(true).create(true).open(&self.path);
+        match open() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(self.path.parent().unwrap_or(Path::new(".")))?;
+                open()
+            }
+            opened => opened,
+        }
+    }
+
+    fn rotate(&self) -> io::Result<()> {
+        for age in (0..self.limits.files.max(2) - 1).rev() {
+            match fs::rename(piece(&self.path, age), piece(&self.path, age + 1)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The content of the last lines, without their stamps, at most `limit` bytes.
+    pub(super) fn last_content(&self, limit: usize) -> io::Result<String> {
+        let mut file = fs::File::open(&self.path)?;
+        let length = file.metadata()?.len();
+        // Stamps and names take about 40 bytes a line; short lines are the rule in what is wanted here.
+        let window = (limit as u64 * 4).max(4096);
+        file.seek(SeekFrom::Start(length.saturating_sub(window)))?;
+        let mut bytes = Vec::new();
+        file.take(window).read_to_end(&mut bytes)?;
+        let mut content = Vec::new();
+        for line in bytes.split(|byte| *byte == b'\n').filter_map(format::parse) {
+            content.extend_from_slice(line.content);
+            if !line.partial {
+                content.push(b'\n');
+            }
+        }
+        let start = content.len().saturating_sub(limit);
+        Ok(String::from_utf8_lossy(&content[start..]).into_owned())
+    }
+}
+
+/// The file's name after `age` rotations.
+pub(super) fn piece(path: &Path, age: u32) -> PathBuf {
+    if age == 0 {
+        return path.to_owned();
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{age}"));
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use coracle_wasi_host::Stream;
+
+    use super::*;
+
+    fn sink(dir: &Path, limits: LogLimits) -> Arc<LogSink> {
+        LogSink::new(dir.join("c/0.log"), limits, LogWriter::start().unwrap())
+    }
+
+    #[test]
+    fn output_of_both_streams_reaches_the_file_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let sink = sink(dir.path(), LogLimits::default());
+        let output = sink.output();
+        for n in 0..1000 {
+            output.write(Stream::Stdout, format!("out {n}\n").as_bytes());
+            output.write(Stream::Stderr, format!("err {n}\n").as_bytes());
+        }
+        output.write(Stream::Stdout, b"the end");
+        sink.close();
+        assert!(sink.is_finished());
+        let file = fs::read(sink.path()).unwrap();
+        let lines: Vec<_> = file.split(|b| *b == b'\n').filter_map(format::parse).map(|line| line.content).collect();
+        assert_eq!(lines.len(), 2001);
+        for n in 0..1000 {
+            assert_eq!(lines[2 * n], format!("out {n}").as_bytes());
+            assert_eq!(lines[2 * n + 1], format!("err {n}").as_bytes());
+        }
+        assert!(sink.last_output().ends_with("err 999\nthe end"));
+        assert_eq!(sink.written(), file.len() as u64);
+    }
+
+    #[test]
+    fn files_are_rotated_by_size_and_their_number_is_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = LogFile::new(dir.path().join("0.log"), LogLimits { file_bytes: 100, files: 3 });
+        for n in 0..10 {
+            file.append(format!("{n}{}\n", "x".repeat(58)).as_bytes()).unwrap();
+        }
+        let first = |age| fs::read(piece(&dir.path().join("0.log"), age)).unwrap()[0];
+        assert_eq!([first(0), first(1), first(2)], *b"987");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
+    }
+}

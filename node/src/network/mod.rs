@@ -1,0 +1,23 @@
+//! The node's view of the network: addresses of pods, Services and their endpoints, names, routes, and the proxy
+//! that lets the host itself reach Services.
+//!
+//! Invariant: nothing here asks the API server while a guest waits. Names and routes are answered from what the
+//! informers have brought.
+
+mod addresses;
+mod affinity;
+mod endpoints;
+mod informers;
+mod names;
+mod pod;
+mod proxy;
+mod route;
+mod table;
+mod udp;
+
+pub use addresses::{AddressError, AddressPool};
+pub use informers::watch_services;
+pub use pod::{Dns, PodNetwork};
+pub use proxy::run_proxy;
+pub use route::{AnyIpRoutes, RouteError};
+pub use table::ServiceTable;

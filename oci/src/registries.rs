@@ -1,0 +1,176 @@
+//! Where a registry's name leads: its endpoints, their scheme, and the HTTP clients that reach them.
+//!
+//! The shape is that of containerd's `hosts.toml`: a name has an ordered list of endpoints, tried in turn.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use oci_client::client::{ClientConfig, ClientProtocol};
+use parking_lot::RwLock;
+
+/// How long a registry has to accept a connection; containerd's dialer has the same order.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a registry may be silent in the middle of an answer.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// Redirects of one request: registries send blobs from elsewhere in one step, sometimes two.
+const REDIRECTS: usize = 5;
+/// Docker Hub's API lives under another name than the one in references.
+const DOCKER_HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
+
+/// One place to ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    /// Host and, where it isn't the scheme's own, port.
+    pub(crate) host: String,
+    pub(crate) plain_http: bool,
+}
+
+impl Endpoint {
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.plain_http { "http" } else { "https" }
+    }
+
+    /// Configuration of oci-client for this endpoint.
+    pub(crate) fn client_config(&self) -> ClientConfig {
+        let protocol = if self.plain_http { ClientProtocol::Http } else { ClientProtocol::Https };
+        // Naming a proxy together with its exception is oci-client's only way to keep the environment's
+        // proxy away from a loopback address, which is never proxied (Go's net/http has the same rule).
+        let local = is_loopback(&self.host);
+        ClientConfig {
+            protocol,
+            use_monolithic_push: true,
+            connect_timeout: Some(CONNECT_TIMEOUT),
+            read_timeout: Some(READ_TIMEOUT),
+            user_agent: user_agent(),
+            http_proxy: local.then(|| "http://127.0.0.1:9".to_owned()),
+            no_proxy: local.then(|| "localhost,127.0.0.0/8,::1".to_owned()),
+            ..ClientConfig::default()
+        }
+    }
+}
+
+/// Which registries speak plain HTTP, and which names stand for other addresses. Loopback addresses speak
+/// plain HTTP unless an alias says otherwise; every other host must speak HTTPS.
+#[derive(Debug, Default)]
+pub struct Registries {
+    hosts: RwLock<HashMap<String, Vec<Endpoint>>>,
+    plain: OnceLock<reqwest::Client>,
+    tls: OnceLock<reqwest::Client>,
+}
+
+impl Registries {
+    /// No aliases.
+    pub fn new() -> Registries {
+        Registries::default()
+    }
+
+    /// Lets `name`, as it stands in references, be answered by `host` (host and port). Several aliases of
+    /// one name are tried in the order they were added; adding one again changes its scheme only.
+    pub fn add_alias(&self, name: &str, host: &str, plain_http: bool) {
+        let endpoint = Endpoint { host: host.to_owned(), plain_http };
+        let mut hosts = self.hosts.write();
+        let endpoints = hosts.entry(name.to_owned()).or_default();
+        match endpoints.iter_mut().find(|known| known.host == host) {
+            Some(known) => *known = endpoint,
+            None => endpoints.push(endpoint),
+        }
+    }
+
+    /// Lets `host` speak plain HTTP: an insecure registry in a laboratory.
+    pub fn allow_plain_http(&self, host: &str) {
+        self.add_alias(host, host, true);
+    }
+
+    /// The endpoints of a registry's name, in the order to try them; never empty.
+    pub(crate) fn endpoints(&self, name: &str) -> Vec<Endpoint> {
+        if let Some(endpoints) = self.hosts.read().get(name) {
+            return endpoints.clone();
+        }
+        let host = if name == DOCKER_HUB.0 { DOCKER_HUB.1 } else { name };
+        vec![Endpoint { host: host.to_owned(), plain_http: is_loopback(host) }]
+    }
+
+    /// The HTTP client for an endpoint. Two, because reading the system's certificates takes milliseconds
+    /// that a plain registry on the loopback need not wait for.
+    pub(crate) fn http(&self, endpoint: &Endpoint) -> Result<reqwest::Client, reqwest::Error> {
+        let slot = if endpoint.plain_http { &self.plain } else { &self.tls };
+        if let Some(client) = slot.get() {
+            return Ok(client.clone());
+        }
+        let client = build_http(endpoint.plain_http)?;
+        Ok(slot.get_or_init(|| client).clone())
+    }
+}
+
+/// Plain HTTP is for this machine and its laboratory: no certificates to read, no proxy in between.
+fn build_http(plain: bool) -> Result<reqwest::Client, reqwest::Error> {
+    install_crypto_provider();
+    let mut builder = reqwest::Client::builder()
+        .user_agent(user_agent())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::limited(REDIRECTS));
+    if plain {
+        builder = builder.tls_certs_only([]).no_proxy();
+    }
+    builder.build()
+}
+
+/// rustls takes its cryptography from a process-wide default; whoever comes first sets it, and it is
+/// *ring* in all of this program.
+pub(crate) fn install_crypto_provider() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // Losing the race against another thread leaves the same provider in place.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+}
+
+fn user_agent() -> &'static str {
+    concat!("coracle/", env!("CARGO_PKG_VERSION"))
+}
+
+/// Whether `host`, with or without port, is this machine.
+fn is_loopback(host: &str) -> bool {
+    let bare = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((v6, _)) => v6,
+        None => host.split(':').next().unwrap_or(host),
+    };
+    bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(host: &str, plain_http: bool) -> Endpoint {
+        Endpoint { host: host.into(), plain_http }
+    }
+
+    #[test]
+    fn loopback_is_plain_and_everything_else_is_tls() {
+        let registries = Registries::new();
+        for (name, expected) in [
+            ("127.0.0.1:5000", endpoint("127.0.0.1:5000", true)),
+            ("127.8.9.1", endpoint("127.8.9.1", true)),
+            ("localhost:5000", endpoint("localhost:5000", true)),
+            ("[::1]:5000", endpoint("[::1]:5000", true)),
+            ("ghcr.io", endpoint("ghcr.io", false)),
+            ("10.0.0.1:5000", endpoint("10.0.0.1:5000", false)),
+            ("docker.io", endpoint("registry-1.docker.io", false)),
+        ] {
+            assert_eq!(registries.endpoints(name), [expected], "{name}");
+        }
+    }
+
+    #[test]
+    fn aliases_are_tried_in_order_and_replaced_by_host() {
+        let registries = Registries::new();
+        registries.add_alias("r.internal", "127.0.0.1:1", false);
+        registries.add_alias("r.internal", "127.0.0.1:2", true);
+        registries.add_alias("r.internal", "127.0.0.1:1", true);
+        let expected = [endpoint("127.0.0.1:1", true), endpoint("127.0.0.1:2", true)];
+        assert_eq!(registries.endpoints("r.internal"), expected);
+    }
+}

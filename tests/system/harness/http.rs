@@ -1,0 +1,42 @@
+//! The smallest HTTP client that a test needs.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The body of `GET http://HOST:PORT/PATH`, if the answer is 200.
+pub fn get(url: &str) -> Result<String, String> {
+    let rest = url.strip_prefix("http://").ok_or_else(|| format!("{url:?} is no http URL"))?;
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let address: SocketAddr = host.parse().map_err(|e| format!("{host}: {e}"))?;
+    let request = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    };
+    let answer = request().map_err(|e| format!("{url}: {e}"))?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| format!("{url}: no HTTP answer: {answer:?}"))?;
+    if !head.starts_with("HTTP/1.1 200") {
+        return Err(format!("{url}: {answer}"));
+    }
+    Ok(if head.to_lowercase().contains("transfer-encoding: chunked") { unchunk(body) } else { body.to_string() })
+}
+
+fn unchunk(body: &str) -> String {
+    let mut rest = body;
+    let mut text = String::new();
+    while let Some((size, tail)) = rest.split_once("\r\n") {
+        let size = usize::from_str_radix(size.trim(), 16).unwrap_or(0);
+        if size == 0 || size > tail.len() {
+            break;
+        }
+        text.push_str(&tail[..size]);
+        rest = tail[size..].trim_start_matches("\r\n");
+    }
+    text
+}

@@ -1,0 +1,84 @@
+//! Golden transcripts: what a person sees when they type commands, with what differs each time put out of the way.
+
+use std::fmt::Write as _;
+
+use regex::Regex;
+
+use super::cluster::Cluster;
+use super::kubectl::words;
+use super::process::Finished;
+
+/// Commands and their output, to be compared with a file in tests/system/golden.
+pub struct Transcript<'a> {
+    cluster: &'a Cluster,
+    text: String,
+}
+
+impl<'a> Transcript<'a> {
+    /// Nothing typed yet.
+    pub fn new(cluster: &'a Cluster) -> Self {
+        Self { cluster, text: String::new() }
+    }
+
+    /// Types a kubectl command line.
+    pub fn kubectl(&mut self, line: &str) -> &mut Self {
+        let finished = self.cluster.kubectl(line);
+        self.record(line, finished)
+    }
+
+    /// Types a kubectl command line that reads `input`.
+    pub fn kubectl_with_input(&mut self, line: &str, input: &str) -> &mut Self {
+        let finished = self.cluster.kubectl_with_input(line, input);
+        self.record(line, finished)
+    }
+
+    fn record(&mut self, line: &str, finished: Finished) -> &mut Self {
+        assert!(!words(line).is_empty());
+        let _ = writeln!(self.text, "$ kubectl {line}");
+        self.text.push_str(&finished.stdout);
+        self.text.push_str(&finished.stderr);
+        if finished.code != 0 {
+            let _ = writeln!(self.text, "(exit code {})", finished.code);
+        }
+        self
+    }
+
+    /// The transcript with names, addresses, times and padding normalised.
+    pub fn normalised(&self) -> String {
+        normalise(&self.text)
+    }
+}
+
+/// Puts placeholders in the place of what differs from run to run.
+pub fn normalise(text: &str) -> String {
+    const RULES: &[(&str, &str)] = &[
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
+        (r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}", "TIME"),
+        (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UID"),
+        (r"sha256:[0-9a-f]{64}", "sha256:DIGEST"),
+        (r"wasmtime://[0-9a-z-]+", "wasmtime://ID"),
+        (r"-[bcdfghjklmnpqrstvwxz2456789]{8,10}-[bcdfghjklmnpqrstvwxz2456789]{5}\b", "-HASH-POD"),
+        (r"-[bcdfghjklmnpqrstvwxz2456789]{8,10}\b", "-HASH"),
+        (r"pod-template-hash=[bcdfghjklmnpqrstvwxz2456789]+", "pod-template-hash=HASH"),
+        (r"\b(127|10)\.\d+\.\d+\.\d+\b", "IP"),
+        (r"IP:\d{2,5}\b", "IP:PORT"),
+        (r"\b3[0-2]\d{3}/TCP", "NODEPORT/TCP"),
+        (r"\b(\d+d)?(\d+h)?(\d+m)?\d+(\.\d+)?m?s\b", "AGE"),
+        (r"Image size: \d+ bytes", "Image size: N bytes"),
+        (r"-([bcdfghjklmnpqrstvwxz2456789]{5})(\s|$|/)", "-POD$2"),
+        // Padding depends on the longest cell, which may be an address or an age.
+        (r" {2,}", "  "),
+        (r"(?m)[ \t]+$", ""),
+    ];
+    let mut text = text.to_string();
+    for (pattern, replacement) in RULES {
+        text = Regex::new(pattern).expect("the rules are regular expressions").replace_all(&text, *replacement).into_owned();
+    }
+    text
+}
+
+#[test]
+fn names_addresses_and_ages_are_replaced() {
+    let text = "hello-7f6d4b9c58-x2vqz   1/1   Running   0   12s   127.44.0.9\n";
+    assert_eq!(normalise(text), "hello-HASH-POD  1/1  Running  0  AGE  IP\n");
+}

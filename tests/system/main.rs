@@ -1,0 +1,14 @@
+//! Whole-system tests: they start the real binary and talk to it as users do, with kubectl and kube-rs.
+//!
+//! One test binary, because linking wasmtime into many would cost minutes. Every test has a cluster of its own, in a
+//! temporary directory, on loopback addresses and free ports, and leaves nothing behind.
+
+mod addresses;
+mod bad_input;
+mod crash;
+mod harness;
+mod images;
+mod kubectl;
+mod lifecycle;
+mod scale;
+mod workloads;

@@ -1,0 +1,136 @@
+//! Compiled programs as bytes, for a cache on disk that only its owner can have filled.
+//!
+//! A compiled program is machine code: loading it is running it. So it is sealed with a MAC under the owner's
+//! key, and nothing is looked at before the seal is checked.
+//!
+//! Format, numbers little-endian: magic "CORACLE" and format version (8 bytes), HMAC-SHA256 of all that follows
+//! (32), the engine's compatibility hash (32), the kind of program (1), the engine's own serialized form.
+
+use std::hash::{Hash, Hasher};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use wasmtime::{Module, component::Component};
+
+use crate::{CompileError, Engine, Program, ProgramKind, program::Artifact};
+
+const MAGIC: &[u8; 8] = b"CORACLE\x01";
+const MAC_BYTES: usize = 32;
+const HASH_BYTES: usize = 32;
+const HEAD_BYTES: usize = MAGIC.len() + MAC_BYTES;
+const BODY_HEAD_BYTES: usize = HASH_BYTES + 1;
+
+/// Why stored bytes are not a compiled program this engine may load.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// the compiled program is truncated or is not one
+    #[error("the compiled program is truncated or is not one; compile the module again")]
+    Malformed,
+    /// the compiled program does not carry this node's seal
+    #[error("the compiled program does not carry this node's seal, so it is not loaded; compile the module again")]
+    Forged,
+    /// the compiled program belongs to another version or configuration of the engine
+    #[error("the compiled program belongs to another version or configuration of the engine; compile the module again")]
+    Incompatible,
+    /// the engine refused the compiled program
+    #[error("the engine refused the compiled program: {0}; compile the module again")]
+    Refused(String),
+}
+
+impl Engine {
+    /// The compiled form of `program`, sealed with the engine's key, for [`deserialize`](Engine::deserialize).
+    pub fn serialize(&self, program: &Program) -> Result<Vec<u8>, CompileError> {
+        let code = match program.artifact() {
+            Artifact::Component(component) => component.serialize(),
+            Artifact::Module(module) => module.serialize(),
+        }
+        .map_err(|error| CompileError::Engine(format!("{error:#}")))?;
+        let mut bytes = Vec::with_capacity(HEAD_BYTES + BODY_HEAD_BYTES + code.len());
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&[0; MAC_BYTES]);
+        bytes.extend_from_slice(&self.compatibility());
+        bytes.push(kind_to_byte(program.kind()));
+        bytes.extend_from_slice(&code);
+        let seal = self.seal(&bytes[HEAD_BYTES..]).finalize().into_bytes();
+        bytes[MAGIC.len()..HEAD_BYTES].copy_from_slice(&seal);
+        Ok(bytes)
+    }
+
+    /// Loads what [`serialize`](Engine::serialize) gave. Refuses anything without our seal, or of another
+    /// engine version or configuration.
+    pub fn deserialize(&self, bytes: &[u8]) -> Result<Program, CacheError> {
+        let sealed = bytes.strip_prefix(MAGIC).ok_or(CacheError::Malformed)?;
+        let (mac, body) = sealed.split_at_checked(MAC_BYTES).ok_or(CacheError::Malformed)?;
+        self.seal(body).verify_slice(mac).map_err(|_| CacheError::Forged)?;
+        let (head, code) = body.split_at_checked(BODY_HEAD_BYTES).ok_or(CacheError::Malformed)?;
+        if head[..HASH_BYTES] != self.compatibility() {
+            return Err(CacheError::Incompatible);
+        }
+        let kind = kind_from_byte(head[HASH_BYTES]).ok_or(CacheError::Malformed)?;
+        self.load(kind, code)
+    }
+
+    /// A name for what compiled programs of this engine fit: its version and settings. Part of a cache's key.
+    #[must_use]
+    pub fn compatibility_hash(&self) -> String {
+        self.compatibility().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Loads machine code. Callers have checked the seal.
+    #[allow(unsafe_code)]
+    fn load(&self, kind: ProgramKind, code: &[u8]) -> Result<Program, CacheError> {
+        let wasm = self.wasm();
+        // SAFETY: `deserialize` requires bytes that `serialize` of a compatible engine produced, unaltered:
+        // anything else could be arbitrary machine code. The only caller has verified the HMAC of exactly these
+        // bytes under a key that only this engine's owner has, and the compatibility hash that is part of them.
+        let artifact = match kind {
+            ProgramKind::CoreCommand => unsafe { Module::deserialize(wasm, code) }.map(Artifact::Module),
+            ProgramKind::Http | ProgramKind::Command => {
+                unsafe { Component::deserialize(wasm, code) }.map(Artifact::Component)
+            }
+        };
+        let artifact = artifact.map_err(|error| CacheError::Refused(format!("{error:#}")))?;
+        Program::link(self, artifact).map_err(|error| CacheError::Refused(error.to_string()))
+    }
+
+    fn seal(&self, body: &[u8]) -> Hmac<Sha256> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.cache_key()).expect("HMAC takes a key of any length");
+        mac.update(body);
+        mac
+    }
+
+    fn compatibility(&self) -> [u8; HASH_BYTES] {
+        let mut hasher = Sha256Hasher(Sha256::new());
+        env!("CARGO_PKG_VERSION").hash(&mut hasher);
+        self.wasm().precompile_compatibility_hash().hash(&mut hasher);
+        hasher.0.finalize().into()
+    }
+}
+
+/// The standard library's hashing, ending in SHA-256: its own hasher may change between releases of Rust.
+struct Sha256Hasher(Sha256);
+
+impl Hasher for Sha256Hasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        let hash: [u8; HASH_BYTES] = self.0.clone().finalize().into();
+        u64::from_le_bytes(std::array::from_fn(|i| hash[i]))
+    }
+}
+
+fn kind_to_byte(kind: ProgramKind) -> u8 {
+    match kind {
+        ProgramKind::Http => 1,
+        ProgramKind::Command => 2,
+        ProgramKind::CoreCommand => 3,
+    }
+}
+
+fn kind_from_byte(byte: u8) -> Option<ProgramKind> {
+    [ProgramKind::Http, ProgramKind::Command, ProgramKind::CoreCommand]
+        .into_iter()
+        .find(|kind| kind_to_byte(*kind) == byte)
+}

@@ -1,0 +1,58 @@
+//! Commands: one instance, from its first instruction to its exit code.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use wasmtime::InstancePre;
+use wasmtime_wasi::p2::bindings::CommandPre;
+
+use crate::{
+    Exit, ExitReason, Program,
+    container::{StopSignal, Surroundings, interrupted, tell},
+    cpu::Metered,
+    program::Linked,
+    sandbox::{self, CoreSandbox, Sandbox},
+};
+
+/// How a command returned: an exit code, or the error that ended it (which may be an exit code as well).
+type Returned = wasmtime::Result<i32>;
+
+/// Runs a command until it ends or its grace is over.
+///
+/// Dropping the guest's future is what interrupts it: the guest yields at each epoch tick, and is unwound then.
+pub(crate) async fn run(program: &Program, surroundings: &Arc<Surroundings>, stop: StopSignal) -> Exit {
+    let guest: Pin<Box<dyn Future<Output = Returned> + Send>> = match program.linked() {
+        Linked::Command(pre) => Box::pin(run_component(pre.clone(), surroundings.clone())),
+        Linked::CoreCommand(pre) => Box::pin(run_module(pre.clone(), surroundings.clone())),
+        Linked::Http(_) => return Exit::host_panic("an HTTP component is no command".into()),
+    };
+    surroundings.pod.engine.metrics().instances.inc();
+    let returned = tokio::select! {
+        biased;
+        () = interrupted(stop) => return Exit::killed(),
+        returned = Metered::new(guest, surroundings.cpu.clone()) => returned,
+    };
+    let exit = match returned {
+        Ok(code) => Exit::finished(code),
+        Err(error) => Exit::from_error(&error),
+    };
+    if let (ExitReason::Trap, Some(message)) = (exit.reason, &exit.message) {
+        tell(&*surroundings.spec.output, message);
+    }
+    exit
+}
+
+async fn run_component(pre: CommandPre<Sandbox>, surroundings: Arc<Surroundings>) -> Returned {
+    let mut store = sandbox::component_store(pre.engine(), &surroundings)?;
+    let command = pre.instantiate_async(&mut store).await?;
+    // `run` knows only success and failure (WASI 0.2, cli/run.wit).
+    let result = command.wasi_cli_run().call_run(&mut store).await?;
+    Ok(i32::from(result.is_err()))
+}
+
+async fn run_module(pre: InstancePre<CoreSandbox>, surroundings: Arc<Surroundings>) -> Returned {
+    let mut store = sandbox::module_store(pre.module().engine(), &surroundings)?;
+    let instance = pre.instantiate_async(&mut store).await?;
+    let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
+    start.call_async(&mut store, ()).await?;
+    Ok(0)
+}

@@ -1,0 +1,278 @@
+//! One running container: what it is given, how it is watched and stopped.
+
+use std::{
+    net::SocketAddr,
+    panic::AssertUnwindSafe,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::FutureExt;
+use tokio::sync::watch;
+
+use crate::{
+    Exit, ExitReason, Output, Program, command,
+    cpu::CpuMeter,
+    limits,
+    memory::MemoryBudget,
+    pod::Pod,
+    program::Linked,
+    sandbox,
+    server::{Listener, Server},
+};
+
+/// A directory of the host that a guest sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preopen {
+    /// The directory on the host.
+    pub host_path: PathBuf,
+    /// Where the guest finds it.
+    pub guest_path: String,
+    /// Whether the guest may only read it.
+    pub read_only: bool,
+}
+
+/// What a container is given. What is not here, the guest does not have.
+#[derive(Clone)]
+pub struct ContainerConfig {
+    /// The container's name, for logs.
+    pub name: String,
+    /// The program to run.
+    pub program: Program,
+    /// The argument vector, with the program's own name first.
+    pub args: Vec<String>,
+    /// The environment, in order.
+    pub env: Vec<(String, String)>,
+    /// The initial working directory a 0.2 component is told; it should lie in one of `preopens`.
+    pub working_dir: Option<String>,
+    /// The directories the guest may open.
+    pub preopens: Vec<Preopen>,
+    /// Where its stdout and stderr go.
+    pub output: Arc<dyn Output>,
+    /// The most linear memory its instances may hold together. None: only the pod's limit and the engine's
+    /// ceiling for one memory.
+    pub memory_limit_bytes: Option<u64>,
+    /// Thousandths of one CPU it may use; beyond, it waits. None: no limit.
+    pub cpu_limit_millis: Option<u32>,
+    /// The port an HTTP component listens on, at the pod's address; 0 lets the kernel choose. Commands ignore it.
+    pub http_port: u16,
+}
+
+/// Why a container could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// cannot listen on the pod's address
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// The address of the pod and the port of the container.
+        address: SocketAddr,
+        /// What the kernel said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// cannot open a directory for the guest
+    #[error("cannot open {path} for the guest's {guest_path}: {message}", path = path.display())]
+    Preopen {
+        /// The directory on the host.
+        path: PathBuf,
+        /// Where the guest would have found it.
+        guest_path: String,
+        /// What went wrong.
+        message: String,
+    },
+}
+
+/// What a container uses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Linear memory its instances hold now.
+    pub memory_bytes: u64,
+    /// Time its guests have spent on a CPU since the container started.
+    pub cpu_time: Duration,
+}
+
+/// What the instances of one container share.
+pub(crate) struct Surroundings {
+    pub(crate) pod: Arc<Pod>,
+    pub(crate) spec: ContainerConfig,
+    pub(crate) memory: Arc<MemoryBudget>,
+    pub(crate) cpu: Arc<CpuMeter>,
+}
+
+/// When a container that was asked to stop is interrupted. None: nobody asked.
+pub(crate) type StopSignal = watch::Receiver<Option<Instant>>;
+
+/// A running container. Clones are handles on the same one; dropping them all stops nothing.
+#[derive(Clone)]
+pub struct Container {
+    surroundings: Arc<Surroundings>,
+    address: Option<SocketAddr>,
+    stop: Arc<watch::Sender<Option<Instant>>>,
+    ready: watch::Receiver<bool>,
+    exit: watch::Receiver<Option<Exit>>,
+}
+
+impl Container {
+    pub(crate) fn start(pod: Arc<Pod>, mut spec: ContainerConfig) -> Result<Container, StartError> {
+        name_host(&pod, &mut spec.env);
+        let memory = MemoryBudget::new(spec.memory_limit_bytes, Some(pod.memory.clone()));
+        let cpu = CpuMeter::new(spec.cpu_limit_millis);
+        let surroundings = Arc::new(Surroundings { pod: pod.clone(), spec, memory, cpu });
+        // Opens what instances will open, so that a missing directory is an error of starting.
+        sandbox::wasi(&surroundings)?;
+        let _guests = pod.engine.guests().enter();
+        let job = Job::prepare(&surroundings)?;
+        let address = job.address();
+        let (stop, stopped) = watch::channel(None);
+        let (set_ready, ready) = watch::channel(false);
+        let (set_exit, exit) = watch::channel(None);
+        let container = Container { surroundings: surroundings.clone(), address, stop: Arc::new(stop), ready, exit };
+        pod.engine.guests().spawn(async move {
+            let exit = run(job, &surroundings, stopped, &set_ready).await;
+            set_ready.send_replace(false);
+            set_exit.send_replace(Some(exit));
+        });
+        Ok(container)
+    }
+
+    /// The address an HTTP component listens on. None for commands.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// Waits for the container's end. Any number of callers may wait, before and after it.
+    pub async fn wait(&self) -> Exit {
+        let mut exit = self.exit.clone();
+        match exit.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(exit)) => exit.clone(),
+            _ => Exit::host_panic("the container's task ended without a word".into()),
+        }
+    }
+
+    /// Whether it takes work: an HTTP component listens, a command has started. False again after its end.
+    #[must_use]
+    pub fn ready(&self) -> watch::Receiver<bool> {
+        self.ready.clone()
+    }
+
+    /// Asks the container to end and waits until it has. An HTTP server stops accepting and answers the requests
+    /// it has; a command, which WASI gives no signal, may end by itself. What still runs after `grace` is
+    /// interrupted at the next tick. A second call may shorten the grace of the first, never lengthen it.
+    pub async fn stop(&self, grace: Duration) -> Exit {
+        let until = Instant::now() + grace;
+        self.stop.send_if_modified(|deadline| {
+            let shortens = deadline.is_none_or(|deadline| until < deadline);
+            if shortens {
+                *deadline = Some(until);
+            }
+            shortens
+        });
+        self.wait().await
+    }
+
+    /// What the container uses now. Cheap: it reads two counters.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        Usage { memory_bytes: self.surroundings.memory.used_bytes(), cpu_time: self.surroundings.cpu.used() }
+    }
+}
+
+/// What a container does, with what had to be acquired for it.
+enum Job {
+    Serve(Server, Listener),
+    Run(Program),
+}
+
+impl Job {
+    fn prepare(surroundings: &Arc<Surroundings>) -> Result<Job, StartError> {
+        let program = &surroundings.spec.program;
+        match program.linked() {
+            Linked::Http(pre) => {
+                let address = SocketAddr::new(surroundings.pod.config.address, surroundings.spec.http_port);
+                let listener = Listener::bind(address).map_err(|source| StartError::Bind { address, source })?;
+                Ok(Job::Serve(Server::new(pre.clone(), surroundings.clone()), listener))
+            }
+            Linked::Command(_) | Linked::CoreCommand(_) => Ok(Job::Run(program.clone())),
+        }
+    }
+
+    fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Job::Serve(_, listener) => Some(listener.address()),
+            Job::Run(_) => None,
+        }
+    }
+}
+
+/// Runs the job to its end, whatever that is.
+async fn run(job: Job, surroundings: &Arc<Surroundings>, stop: StopSignal, ready: &watch::Sender<bool>) -> Exit {
+    let metrics = surroundings.pod.engine.metrics();
+    metrics.containers_running.inc();
+    ready.send_replace(true);
+    let work = async {
+        match job {
+            Job::Serve(server, listener) => server.run(listener, stop).await,
+            Job::Run(program) => command::run(&program, surroundings, stop).await,
+        }
+    };
+    let exit = match Box::pin(AssertUnwindSafe(work).catch_unwind()).await {
+        Ok(exit) => exit,
+        Err(panic) => Exit::host_panic(panic_message(&*panic)),
+    };
+    metrics.containers_running.dec();
+    match exit.reason {
+        ExitReason::OutOfMemory => drop(metrics.out_of_memory.inc()),
+        ExitReason::HostPanic => drop(metrics.host_panics.inc()),
+        ExitReason::Trap => drop(metrics.traps.inc()),
+        _ => {}
+    }
+    let (pod, container) = (&surroundings.pod.config.name, &surroundings.spec.name);
+    tracing::debug!(pod, container, code = exit.code, reason = ?exit.reason, "container ended");
+    exit
+}
+
+/// What a panic said.
+pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let said =
+        panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("host code failed: {}", said.unwrap_or_else(|| "no message".into()))
+}
+
+/// Every container has `HOSTNAME`, as container runtimes have it, unless its own environment sets it.
+fn name_host(pod: &Pod, env: &mut Vec<(String, String)>) {
+    if !env.iter().any(|(name, _)| name == "HOSTNAME") {
+        env.insert(0, ("HOSTNAME".into(), pod.config.hostname.clone()));
+    }
+}
+
+/// Completes when the grace of a stop is over; never, if nobody asks.
+pub(crate) async fn interrupted(mut stop: StopSignal) {
+    loop {
+        let deadline = *stop.borrow_and_update();
+        let over = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = over => return,
+            changed = stop.changed() => if changed.is_err() {
+                // No handle is left that could ask; whoever asked before is still to be obeyed.
+                match deadline {
+                    Some(deadline) => return tokio::time::sleep_until(deadline.into()).await,
+                    None => return std::future::pending().await,
+                }
+            },
+        }
+    }
+}
+
+/// Writes what the host has to say about a guest where the guest's own words go.
+pub(crate) fn tell(output: &dyn Output, message: &str) {
+    for chunk in format!("{message}\n").as_bytes().chunks(limits::OUTPUT_CHUNK_LIMIT_BYTES) {
+        output.write(crate::Stream::Stderr, chunk);
+    }
+}

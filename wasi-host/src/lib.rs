@@ -1,0 +1,43 @@
+//! The sandbox: WebAssembly programs run inside this process, each shut into what its host gives it.
+//!
+//! A [`PodContext`] is what a group of containers shares (an address, a name, a view of the network, a
+//! memory budget); a [`Container`] is one [`Program`] running in it. This crate knows wasmtime and WASI and
+//! nothing of who asks for the programs: no orchestrator, no image format, no object model.
+//!
+//! Invariant: a guest gets no file, variable, socket, name or handle that [`ContainerConfig`] and
+//! [`PodConfig`] do not hand it.
+//!
+//! Invariant: nothing a guest does ends, blocks or grows this process without bound; see [`limits`].
+
+#![deny(unsafe_code)]
+
+mod cache;
+mod command;
+mod container;
+mod cpu;
+mod engine;
+mod exit;
+mod imports;
+pub mod limits;
+mod memory;
+mod metrics;
+mod network;
+mod outgoing;
+mod output;
+mod pod;
+mod program;
+mod sandbox;
+mod server;
+mod sockets;
+#[cfg(test)]
+mod test_support;
+
+pub use cache::CacheError;
+pub use container::{Container, ContainerConfig, Preopen, StartError, Usage};
+pub use engine::{Engine, EngineConfig, EngineError};
+pub use exit::{Exit, ExitReason};
+pub use metrics::Metrics;
+pub use network::{Network, NetworkError};
+pub use output::{Output, Stream};
+pub use pod::{PodConfig, PodContext};
+pub use program::{CompileError, Program, ProgramKind};

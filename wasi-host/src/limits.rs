@@ -1,0 +1,127 @@
+//! Every bound of the sandbox, with its reason. No other module invents a number.
+
+use std::time::Duration;
+
+/// The most bytes handed to [`Output::write`](crate::Output::write) in one call, and the most a guest may write
+/// in one of its turns: larger writes are split, so no guest holds a log for long.
+pub const OUTPUT_CHUNK_LIMIT_BYTES: usize = 64 * 1024;
+
+/// The most a trap's message may be, backtrace included. Deep recursion gives backtraces nobody reads to the end.
+pub const TRAP_MESSAGE_LIMIT_BYTES: usize = 16 * 1024;
+
+/// Frames of a Wasm backtrace that are collected. Collecting them is work done on the guest's behalf.
+pub const BACKTRACE_FRAMES: usize = 40;
+
+/// Program instances that may exist at once on one engine, by default: 10,000 resident guests and the requests
+/// in flight beside them. Each may reserve 4 GiB of address space, so this many fit the 128 TiB of a process.
+pub const DEFAULT_MAX_INSTANCES: u32 = 14_000;
+
+/// The ceiling of one linear memory, by default: what a 32-bit guest can address.
+pub const DEFAULT_MAX_MEMORY_BYTES: u64 = 4 << 30;
+
+/// How often the epoch advances, by default: the granularity of interruption and of CPU accounting.
+pub const DEFAULT_EPOCH_TICK: Duration = Duration::from_millis(10);
+
+/// Core instances a component may consist of. Toolchains make up to four; composed components have more.
+pub const CORE_INSTANCES_PER_COMPONENT: u32 = 64;
+
+/// Core instances the pool reserves for each program instance, on average (see above).
+pub const CORE_INSTANCES_PER_INSTANCE: u32 = 4;
+
+/// Linear memories one program may have. Components composed of several languages have one for each.
+pub const MEMORIES_PER_INSTANCE: u32 = 16;
+
+/// Tables one program may have, for the same reason.
+pub const TABLES_PER_INSTANCE: u32 = 32;
+
+/// Elements one table may have: an interpreter built for Wasm fills some 30,000.
+pub const TABLE_ELEMENTS: usize = 100_000;
+
+/// Instance metadata (not memory) of one core instance or component: grows with its number of functions.
+pub const INSTANCE_METADATA_BYTES: usize = 16 << 20;
+
+/// What the pool keeps resident of a freed slot, so that the next instance there finds its pages in place.
+/// Measured worth 2.6 times the requests per second.
+pub const KEEP_RESIDENT_BYTES: usize = 1 << 20;
+
+/// Freed slots the pool keeps warm. Bounds what the line above may hold resident: 200 MiB.
+pub const WARM_SLOTS: u32 = 200;
+
+/// Stack a guest may use.
+pub const WASM_STACK_BYTES: usize = 512 * 1024;
+
+/// Stack of one fiber: the guest's, and the host functions it calls.
+pub const FIBER_STACK_BYTES: usize = 2 << 20;
+
+/// The largest program file. Interpreters with their libraries come to some 50 MB.
+pub const PROGRAM_LIMIT_BYTES: usize = 256 << 20;
+
+/// Names listed in an error before it says how many more there are.
+pub const NAMES_IN_ERROR: usize = 32;
+
+/// What a guest may pass to the host in one call (strings, lists), in bytes.
+pub const HOSTCALL_LIMIT_BYTES: usize = 16 << 20;
+
+/// Host resources (streams, descriptors, pollables, headers) one instance may hold.
+pub const RESOURCES_PER_INSTANCE: usize = 10_000;
+
+/// Component-model handles one instance may hold.
+pub const HANDLES_PER_INSTANCE: usize = 100_000;
+
+/// Random bytes a guest may ask for in one call.
+pub const RANDOM_LIMIT_BYTES: u64 = 1 << 20;
+
+/// Sockets one instance may have open; each is a file descriptor of the host.
+pub const SOCKETS_PER_INSTANCE: u32 = 1024;
+
+/// Addresses one name lookup gives a guest; the rest are not tried by anyone.
+pub const ADDRESSES_PER_LOOKUP: usize = 64;
+
+/// The longest name that is looked up (RFC 1035, 2.3.4).
+pub const NAME_LIMIT_BYTES: usize = 253;
+
+/// Connections a container's HTTP server keeps open. Further ones wait in the kernel's backlog.
+pub const HTTP_CONNECTIONS: usize = 1024;
+
+/// Connections that may wait to be accepted.
+pub const HTTP_BACKLOG: u32 = 1024;
+
+/// Requests of one container served at the same time: each is an instance. A memory limit may lower it.
+pub const HTTP_CONCURRENCY: usize = 256;
+
+/// Requests that may wait for their turn; beyond, a client is told 503 at once.
+pub const HTTP_QUEUE: usize = 1024;
+
+/// How long a request may wait for its turn before its client is told 503.
+pub const HTTP_QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Header fields in one request.
+pub const HTTP_HEADERS: usize = 100;
+
+/// The request line and header section together, and hyper's read buffer.
+pub const HTTP_HEADER_LIMIT_BYTES: usize = 64 * 1024;
+
+/// How long a client may take to send the header section; then the connection is closed.
+pub const HTTP_HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The largest request body. Bodies are streamed and never held, so this bounds time, not memory.
+pub const HTTP_BODY_LIMIT_BYTES: u64 = 1 << 30;
+
+/// HTTP/2 streams on one connection.
+pub const HTTP2_STREAMS: u32 = 128;
+
+/// How long an outgoing request may take to connect, to answer, and between two pieces of its answer, unless
+/// the guest sets its own timeouts.
+pub const OUTGOING_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// How long accepting waits after the kernel refused a connection for lack of descriptors or memory.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The period over which a CPU limit is kept, and so the longest burst: the period of the kernel's CFS quota.
+pub const CPU_PERIOD: Duration = Duration::from_millis(100);
+
+/// The longest a throttled guest sleeps before its budget is looked at again.
+pub const CPU_PAUSE_LIMIT: Duration = Duration::from_secs(1);
+
+/// Threads that run guests, at least: one guest in host code must not hold up all others.
+pub const GUEST_THREADS_MIN: usize = 2;

@@ -1,0 +1,204 @@
+//! The pod context: what the containers of one pod share. It takes the place of a pause container.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
+
+use crate::{Container, ContainerConfig, Engine, Network, NetworkError, StartError, limits, memory::MemoryBudget};
+
+/// What the containers of a pod share.
+pub struct PodConfig {
+    /// The pod's name, for logs.
+    pub name: String,
+    /// The name the pod knows itself by.
+    pub hostname: String,
+    /// The pod's own address; it must be one this host can bind.
+    pub address: IpAddr,
+    /// Names and routes, as the host sees them.
+    pub network: Arc<dyn Network>,
+    /// The most linear memory all containers may hold together; a container's own limit applies besides.
+    pub memory_limit_bytes: Option<u64>,
+}
+
+/// The context containers are started in. It lives until its last clone and its last container are gone;
+/// containers come and go inside it and find address and budget as they were.
+#[derive(Clone)]
+pub struct PodContext {
+    pod: Arc<Pod>,
+}
+
+impl PodContext {
+    /// Makes the context. Nothing is bound or reserved yet.
+    #[must_use]
+    pub fn new(engine: &Engine, config: PodConfig) -> PodContext {
+        let memory = MemoryBudget::new(config.memory_limit_bytes, None);
+        PodContext { pod: Arc::new(Pod { engine: engine.clone(), memory, config }) }
+    }
+
+    /// Starts a container: opens its directories, binds its port if it is an HTTP server, and lets it run.
+    ///
+    /// What goes wrong from the first instruction on (or in making the instance) is its [`Exit`](crate::Exit).
+    pub async fn start(&self, config: ContainerConfig) -> Result<Container, StartError> {
+        Container::start(self.pod.clone(), config)
+    }
+}
+
+/// The insides of a pod context, as sandboxes see them.
+///
+/// Invariant: a guest's `0.0.0.0`, `127.0.0.1` and `::1` mean this pod and never the host. Two pods never meet
+/// there, two containers of a pod do.
+pub(crate) struct Pod {
+    pub(crate) engine: Engine,
+    pub(crate) memory: Arc<MemoryBudget>,
+    pub(crate) config: PodConfig,
+}
+
+impl Pod {
+    fn address(&self) -> IpAddr {
+        self.config.address
+    }
+
+    /// The real address for a guest that binds `wanted`. None: it is not the pod's to bind.
+    pub(crate) fn bindable(&self, wanted: SocketAddr) -> Option<SocketAddr> {
+        let own = self.address();
+        let means_us =
+            wanted.ip().is_ipv4() == own.is_ipv4() && (is_wildcard_or_localhost(wanted.ip()) || wanted.ip() == own);
+        means_us.then(|| SocketAddr::new(own, wanted.port()))
+    }
+
+    /// Whether a real socket of this pod may have `address`: the pod's own, or none yet.
+    pub(crate) fn may_bind(&self, address: SocketAddr) -> bool {
+        address.ip() == self.address() || (address.ip().is_unspecified() && address.port() == 0)
+    }
+
+    /// The address an outgoing socket to `target` must be bound to. None: the kernel chooses, because the
+    /// pod's address is a loopback address that leads nowhere outside, or is of the other family.
+    pub(crate) fn source(&self, target: IpAddr) -> Option<SocketAddr> {
+        let own = self.address();
+        let fits = own.is_ipv4() == target.is_ipv4() && (!own.is_loopback() || target.is_loopback());
+        fits.then(|| SocketAddr::new(own, 0))
+    }
+
+    /// Where a connection to `wanted` really goes.
+    pub(crate) fn route(&self, wanted: SocketAddr) -> Result<SocketAddr, NetworkError> {
+        let own = self.address();
+        let wanted_ip = wanted.ip().to_canonical();
+        if wanted_ip == own || is_localhost(wanted_ip) {
+            return Ok(SocketAddr::new(own, wanted.port()));
+        }
+        self.config.network.route(own, wanted)
+    }
+
+    /// The addresses of `name`, as the pod sees them.
+    pub(crate) async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, NetworkError> {
+        let name = name.strip_suffix('.').unwrap_or(name);
+        if let Some(address) = parse_address(name) {
+            return Ok(vec![address]);
+        }
+        if name.is_empty() || name.len() > limits::NAME_LIMIT_BYTES {
+            return Err(NetworkError::NotFound);
+        }
+        let lower = name.to_ascii_lowercase();
+        if lower == "localhost" || lower.ends_with(".localhost") {
+            // RFC 6761, 6.3: these names never leave the host, here the pod.
+            let localhost = match self.address() {
+                IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+                IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            };
+            return Ok(vec![localhost]);
+        }
+        if lower == self.config.hostname.to_ascii_lowercase() {
+            return Ok(vec![self.address()]);
+        }
+        let mut addresses = self.config.network.lookup(&lower).await?;
+        addresses.truncate(limits::ADDRESSES_PER_LOOKUP);
+        if addresses.is_empty() { Err(NetworkError::NotFound) } else { Ok(addresses) }
+    }
+}
+
+/// An address in text form, also an IPv6 address in the brackets of a URL.
+fn parse_address(name: &str) -> Option<IpAddr> {
+    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    bare.parse().ok()
+}
+
+fn is_localhost(address: IpAddr) -> bool {
+    address == IpAddr::V4(Ipv4Addr::LOCALHOST) || address == IpAddr::V6(Ipv6Addr::LOCALHOST)
+}
+
+fn is_wildcard_or_localhost(address: IpAddr) -> bool {
+    address.is_unspecified() || is_localhost(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::{StaticNetwork, engine};
+
+    fn pod(address: &str) -> Pod {
+        let config = PodConfig {
+            name: "test".into(),
+            hostname: "Web-0".into(),
+            address: address.parse().unwrap(),
+            network: Arc::new(StaticNetwork::default().name("db", "10.0.0.9").route("10.0.0.9:5432", "10.1.0.3:5432")),
+            memory_limit_bytes: None,
+        };
+        Pod { engine: engine(), memory: MemoryBudget::new(None, None), config }
+    }
+
+    fn socket(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn wildcard_and_localhost_mean_the_pod() {
+        let pod = pod("10.1.0.2");
+        for wanted in ["0.0.0.0:80", "127.0.0.1:80", "10.1.0.2:80"] {
+            assert_eq!(pod.bindable(socket(wanted)), Some(socket("10.1.0.2:80")), "{wanted}");
+        }
+        for wanted in ["127.0.0.2:80", "10.1.0.3:80", "192.0.2.1:80", "[::]:80", "[::1]:80"] {
+            assert_eq!(pod.bindable(socket(wanted)), None, "{wanted}");
+        }
+        assert_eq!(pod.route(socket("127.0.0.1:80")), Ok(socket("10.1.0.2:80")));
+        assert_eq!(pod.route(socket("[::1]:80")), Ok(socket("10.1.0.2:80")));
+        assert_eq!(pod.route(socket("[::ffff:127.0.0.1]:80")), Ok(socket("10.1.0.2:80")));
+    }
+
+    #[test]
+    fn other_addresses_are_the_networks_to_route() {
+        let pod = pod("10.1.0.2");
+        assert_eq!(pod.route(socket("10.0.0.9:5432")), Ok(socket("10.1.0.3:5432")));
+        assert_eq!(pod.route(socket("192.0.2.1:443")), Ok(socket("192.0.2.1:443")));
+    }
+
+    #[test]
+    fn a_loopback_pod_reaches_the_outside_from_the_hosts_address() {
+        assert_eq!(pod("127.3.0.2").source("127.3.0.9".parse().unwrap()), Some(socket("127.3.0.2:0")));
+        assert_eq!(pod("127.3.0.2").source("192.0.2.1".parse().unwrap()), None);
+        assert_eq!(pod("10.1.0.2").source("192.0.2.1".parse().unwrap()), Some(socket("10.1.0.2:0")));
+        assert_eq!(pod("10.1.0.2").source("2001:db8::1".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn no_real_socket_may_have_an_address_of_others() {
+        let pod = pod("10.1.0.2");
+        assert!(pod.may_bind(socket("10.1.0.2:80")) && pod.may_bind(socket("0.0.0.0:0")));
+        assert!(!pod.may_bind(socket("0.0.0.0:80")) && !pod.may_bind(socket("127.0.0.1:0")));
+    }
+
+    #[tokio::test]
+    async fn names_are_resolved_from_the_inside_out() {
+        let pod = pod("10.1.0.2");
+        let ip = |text: &str| Ok(vec![text.parse::<IpAddr>().unwrap()]);
+        assert_eq!(pod.resolve("LOCALHOST").await, ip("127.0.0.1"));
+        assert_eq!(pod.resolve("a.localhost.").await, ip("127.0.0.1"));
+        assert_eq!(pod.resolve("web-0").await, ip("10.1.0.2"));
+        assert_eq!(pod.resolve("DB").await, ip("10.0.0.9"));
+        assert_eq!(pod.resolve("192.0.2.7").await, ip("192.0.2.7"));
+        assert_eq!(pod.resolve("[2001:db8::7]").await, ip("2001:db8::7"));
+        assert_eq!(pod.resolve("nowhere").await, Err(NetworkError::NotFound));
+        assert_eq!(pod.resolve("").await, Err(NetworkError::NotFound));
+        assert_eq!(pod.resolve(&"a".repeat(300)).await, Err(NetworkError::NotFound));
+    }
+}

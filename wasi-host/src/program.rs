@@ -1,0 +1,190 @@
+//! A compiled, linked program, and how a file becomes one.
+
+use std::borrow::Cow;
+
+use wasmparser::Parser;
+use wasmtime::{InstancePre, Module, component::Component};
+use wasmtime_wasi::p2::bindings::CommandPre;
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+
+use crate::{
+    Engine, imports, limits,
+    sandbox::{CoreSandbox, Sandbox},
+};
+
+/// Why a file cannot become a program.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// not a valid WebAssembly module or component
+    #[error("not a valid WebAssembly module or component: {0}")]
+    Invalid(String),
+    /// the program offers no way to run it
+    #[error("{0}")]
+    NotRunnable(String),
+    /// the program imports what this host does not provide
+    #[error("{0}")]
+    MissingImports(String),
+    /// the program exceeds a limit of this host
+    #[error("the program exceeds a limit of this host: {0}")]
+    TooLarge(String),
+    /// the engine failed to compile the program
+    #[error("the engine failed to compile the program: {0}")]
+    Engine(String),
+}
+
+/// What a program is, decided by looking at what it exports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProgramKind {
+    /// A component that exports `wasi:http/incoming-handler@0.2.x`: a server; one instance for each request.
+    Http,
+    /// A component that exports `wasi:cli/run@0.2.x`: a command; one instance, which runs to its exit code.
+    Command,
+    /// A core module that exports `_start` (WASI preview 1): a command.
+    CoreCommand,
+}
+
+/// A program, compiled and linked: starting it costs microseconds. Cloning it copies a few pointers.
+#[derive(Clone)]
+pub struct Program {
+    linked: Linked,
+}
+
+/// A program joined with the host functions it imports, ready to be instantiated.
+#[derive(Clone)]
+pub(crate) enum Linked {
+    Http(ProxyPre<Sandbox>),
+    Command(CommandPre<Sandbox>),
+    CoreCommand(InstancePre<CoreSandbox>),
+}
+
+/// What the engine compiled, before it is linked.
+pub(crate) enum Artifact {
+    Component(Component),
+    Module(Module),
+}
+
+impl Program {
+    /// What the program is.
+    #[must_use]
+    pub fn kind(&self) -> ProgramKind {
+        match &self.linked {
+            Linked::Http(_) => ProgramKind::Http,
+            Linked::Command(_) => ProgramKind::Command,
+            Linked::CoreCommand(_) => ProgramKind::CoreCommand,
+        }
+    }
+
+    pub(crate) fn linked(&self) -> &Linked {
+        &self.linked
+    }
+
+    pub(crate) fn artifact(&self) -> Artifact {
+        match &self.linked {
+            Linked::Http(pre) => Artifact::Component(pre.instance_pre().component().clone()),
+            Linked::Command(pre) => Artifact::Component(pre.instance_pre().component().clone()),
+            Linked::CoreCommand(pre) => Artifact::Module(pre.module().clone()),
+        }
+    }
+
+    /// Linear memory an instance has from its first instruction on, in bytes. None: not known before it runs.
+    pub(crate) fn initial_memory_bytes(&self) -> Option<u64> {
+        let needs = match self.artifact() {
+            Artifact::Component(component) => component.resources_required()?,
+            Artifact::Module(module) => module.resources_required(),
+        };
+        Some(u64::from(needs.num_memories).saturating_mul(needs.max_initial_memory_size.unwrap_or(0)))
+    }
+
+    pub(crate) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Program, CompileError> {
+        let wasm = to_binary(bytes)?;
+        let artifact = if Parser::is_component(&wasm) {
+            Component::new(engine.wasm(), &wasm).map(Artifact::Component)
+        } else {
+            Module::new(engine.wasm(), &wasm).map(Artifact::Module)
+        };
+        let artifact = artifact.map_err(|error| why_not(&wasm, &error))?;
+        Program::link(engine, artifact)
+    }
+
+    /// Decides what the artifact is and joins it with the host.
+    pub(crate) fn link(engine: &Engine, artifact: Artifact) -> Result<Program, CompileError> {
+        let linked = match artifact {
+            Artifact::Component(component) => link_component(engine, &component)?,
+            Artifact::Module(module) => link_module(engine, &module)?,
+        };
+        Ok(Program { linked })
+    }
+}
+
+/// The binary form of `bytes`, which may be text.
+fn to_binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>, CompileError> {
+    if bytes.len() > limits::PROGRAM_LIMIT_BYTES {
+        return Err(CompileError::TooLarge(format!(
+            "the file has {} bytes, at most {} are accepted",
+            bytes.len(),
+            limits::PROGRAM_LIMIT_BYTES
+        )));
+    }
+    if bytes.starts_with(b"\0asm") {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    let invalid = |message: &str| Err(CompileError::Invalid(message.to_owned()));
+    if bytes.is_empty() {
+        return invalid("the file is empty");
+    }
+    match bytes.trim_ascii_start().first() {
+        Some(b'(' | b';') => wat::parse_bytes(bytes).map_err(|error| CompileError::Invalid(error.to_string())),
+        _ => invalid(
+            "the file begins neither with the magic number of the binary format (offset 0x0) nor as its text format does",
+        ),
+    }
+}
+
+/// Whether the file was wrong, and where, or the engine could not do it.
+fn why_not(wasm: &[u8], error: &wasmtime::Error) -> CompileError {
+    match wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all()).validate_all(wasm) {
+        Err(invalid) => CompileError::Invalid(invalid.to_string()),
+        Ok(_) => CompileError::Engine(format!("{error:#}")),
+    }
+}
+
+const HTTP_EXPORT: &str = "wasi:http/incoming-handler";
+const RUN_EXPORT: &str = "wasi:cli/run";
+
+fn link_component(engine: &Engine, component: &Component) -> Result<Linked, CompileError> {
+    let ty = component.component_type();
+    let exports: Vec<&str> = ty.exports(engine.wasm()).map(|(name, _)| name).collect();
+    let exported = |interface: &str| exports.iter().any(|name| imports::is_wasi_02(name, interface));
+    let (http, run) = (exported(HTTP_EXPORT), exported(RUN_EXPORT));
+    if !http && !run {
+        return Err(CompileError::NotRunnable(format!(
+            "the component cannot be run: it exports {}, but must export {HTTP_EXPORT}@0.2.x (a server) or {RUN_EXPORT}@0.2.x (a command)",
+            imports::listed(&exports)
+        )));
+    }
+    if let Some(message) = imports::missing_in_component(engine, &ty) {
+        return Err(CompileError::MissingImports(message));
+    }
+    let mismatch = |error: wasmtime::Error| CompileError::MissingImports(format!("{error:#}"));
+    let pre = engine.components().instantiate_pre(component).map_err(mismatch)?;
+    let unfit = |error: wasmtime::Error| CompileError::NotRunnable(format!("{error:#}"));
+    if http { ProxyPre::new(pre).map(Linked::Http) } else { CommandPre::new(pre).map(Linked::Command) }.map_err(unfit)
+}
+
+fn link_module(engine: &Engine, module: &Module) -> Result<Linked, CompileError> {
+    if !module.get_export("_start").is_some_and(|export| export.func().is_some()) {
+        let exports: Vec<&str> = module.exports().map(|export| export.name()).collect();
+        return Err(CompileError::NotRunnable(format!(
+            "the module cannot be run: it exports {}, but must export the function _start (WASI preview 1)",
+            imports::listed(&exports)
+        )));
+    }
+    if let Some(message) = imports::missing_in_module(engine, module) {
+        return Err(CompileError::MissingImports(message));
+    }
+    engine
+        .modules()
+        .instantiate_pre(module)
+        .map(Linked::CoreCommand)
+        .map_err(|error| CompileError::MissingImports(format!("{error:#}")))
+}

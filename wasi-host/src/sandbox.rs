@@ -1,0 +1,151 @@
+//! The data of a store: all that one instance can reach, and the linkers that join programs with it.
+
+use std::sync::Arc;
+
+use wasmtime::{
+    Engine, Store,
+    component::{Linker, ResourceTable},
+};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, p1::WasiP1Ctx, sockets::SocketAddrUse};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use crate::{
+    StartError, Stream,
+    container::Surroundings,
+    limits,
+    memory::{Limiter, MemoryBudget},
+    outgoing::OutgoingHttp,
+    output::GuestStream,
+    sockets::{self, SocketCount},
+};
+
+/// What a component's instance can reach.
+pub(crate) struct Sandbox {
+    pub(crate) wasi: WasiCtx,
+    pub(crate) table: ResourceTable,
+    pub(crate) sockets: SocketCount,
+    pub(crate) outgoing: OutgoingHttp,
+    http: WasiHttpCtx,
+    limiter: Limiter,
+}
+
+/// What a core module's instance can reach.
+pub(crate) struct CoreSandbox {
+    wasi: WasiP1Ctx,
+    limiter: Limiter,
+}
+
+impl WasiView for Sandbox {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for Sandbox {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.outgoing }
+    }
+}
+
+/// A linker with all of WASI 0.2 and `wasi:http`, its sockets being those of the pod.
+pub(crate) fn component_linker(engine: &Engine) -> wasmtime::Result<Linker<Sandbox>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    linker.allow_shadowing(true);
+    sockets::add_to_linker(&mut linker)?;
+    linker.allow_shadowing(false);
+    Ok(linker)
+}
+
+/// A linker with WASI preview 1.
+pub(crate) fn module_linker(engine: &Engine) -> wasmtime::Result<wasmtime::Linker<CoreSandbox>> {
+    let mut linker = wasmtime::Linker::new(engine);
+    wasmtime_wasi::p1::add_to_linker_async(&mut linker, |sandbox: &mut CoreSandbox| &mut sandbox.wasi)?;
+    Ok(linker)
+}
+
+/// A store for one instance of a component in `surroundings`.
+pub(crate) fn component_store(engine: &Engine, surroundings: &Arc<Surroundings>) -> Result<Store<Sandbox>, StartError> {
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(limits::RESOURCES_PER_INSTANCE);
+    let mut http = WasiHttpCtx::new();
+    http.set_field_size_limit(limits::HTTP_HEADER_LIMIT_BYTES);
+    let sandbox = Sandbox {
+        wasi: wasi(surroundings)?.build(),
+        table,
+        http,
+        sockets: SocketCount::default(),
+        outgoing: OutgoingHttp::new(surroundings.pod.clone()),
+        limiter: Limiter::new(surroundings.memory.clone()),
+    };
+    let mut store = bounded(Store::new(engine, sandbox));
+    store.set_max_component_handles(limits::HANDLES_PER_INSTANCE);
+    store.limiter(|sandbox| &mut sandbox.limiter);
+    Ok(store)
+}
+
+/// A store for one instance of a core module in `surroundings`.
+pub(crate) fn module_store(
+    engine: &Engine,
+    surroundings: &Arc<Surroundings>,
+) -> Result<Store<CoreSandbox>, StartError> {
+    let sandbox =
+        CoreSandbox { wasi: wasi(surroundings)?.build_p1(), limiter: Limiter::new(surroundings.memory.clone()) };
+    let mut store = bounded(Store::new(engine, sandbox));
+    store.limiter(|sandbox| &mut sandbox.limiter);
+    Ok(store)
+}
+
+impl CoreSandbox {
+    /// A sandbox with nothing in it, to ask a linker what it has.
+    pub(crate) fn nothing() -> CoreSandbox {
+        CoreSandbox { wasi: WasiCtxBuilder::new().build_p1(), limiter: Limiter::new(MemoryBudget::new(Some(0), None)) }
+    }
+}
+
+/// Bounds what every store is bounded by: it yields at each tick, and passes no more than a limit in one call.
+fn bounded<T>(mut store: Store<T>) -> Store<T> {
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_async_yield_and_update(1);
+    store.set_hostcall_fuel(limits::HOSTCALL_LIMIT_BYTES);
+    store
+}
+
+/// What the guest is given, and nothing else: stdin is empty, clocks and randomness are the host's.
+pub(crate) fn wasi(surroundings: &Arc<Surroundings>) -> Result<WasiCtxBuilder, StartError> {
+    let spec = &surroundings.spec;
+    let mut wasi = WasiCtxBuilder::new();
+    wasi.args(&spec.args)
+        .envs(&spec.env)
+        .stdout(GuestStream::new(spec.output.clone(), Stream::Stdout))
+        .stderr(GuestStream::new(spec.output.clone(), Stream::Stderr))
+        .max_random_size(limits::RANDOM_LIMIT_BYTES)
+        .allow_tcp(true)
+        .allow_udp(true);
+    // Names are resolved by the pod alone; whatever reached wasmtime's own resolver would be a leak.
+    wasi.allow_ip_name_lookup(false);
+    let pod = surroundings.pod.clone();
+    wasi.socket_addr_check(move |address, usage| {
+        // The pod's sockets have translated every address already. This is the second lock on that door.
+        let allowed = match usage {
+            SocketAddrUse::TcpBind | SocketAddrUse::TcpListen | SocketAddrUse::UdpBind => pod.may_bind(address),
+            _ => true,
+        };
+        Box::pin(std::future::ready(allowed))
+    });
+    if let Some(directory) = &spec.working_dir {
+        wasi.initial_cwd(directory);
+    }
+    for preopen in &spec.preopens {
+        let permissions = if preopen.read_only { FsPerms::ReadOnly } else { FsPerms::ReadWrite };
+        wasi.preopened_dir(&preopen.host_path, &preopen.guest_path, permissions).map_err(|error| {
+            StartError::Preopen {
+                path: preopen.host_path.clone(),
+                guest_path: preopen.guest_path.clone(),
+                message: format!("{error:#}"),
+            }
+        })?;
+    }
+    Ok(wasi)
+}

@@ -1,0 +1,205 @@
+//! HTTP components: a listener at the pod's address, an instance for every request, a drain at the end.
+
+mod admission;
+mod reply;
+mod request;
+
+use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sync::Arc};
+
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream},
+    sync::{Semaphore, mpsc},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+
+use self::admission::Admission;
+use crate::{
+    Exit,
+    container::{StopSignal, Surroundings, interrupted},
+    limits,
+    sandbox::Sandbox,
+};
+
+/// A bound port.
+pub(crate) struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// Binds `address`, also while connections of a predecessor linger in TIME_WAIT.
+    pub(crate) fn bind(address: SocketAddr) -> io::Result<Listener> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let socket = socket.listen(limits::HTTP_BACKLOG)?;
+        Ok(Listener { address: socket.local_addr()?, socket })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// The server of one container.
+pub(crate) struct Server {
+    handler: Arc<Handler>,
+    fatal: mpsc::Receiver<Exit>,
+}
+
+/// What every request needs.
+struct Handler {
+    pre: ProxyPre<Sandbox>,
+    surroundings: Arc<Surroundings>,
+    admission: Admission,
+    /// Connections and guests at work: what a drain waits for.
+    tasks: TaskTracker,
+    /// No new requests: connections end after the one they have.
+    drain: CancellationToken,
+    /// The end: whatever still works is dropped.
+    cancel: CancellationToken,
+    /// The first message ends the container.
+    fatal: mpsc::Sender<Exit>,
+}
+
+impl Server {
+    pub(crate) fn new(pre: ProxyPre<Sandbox>, surroundings: Arc<Surroundings>) -> Server {
+        let (fatal_sender, fatal) = mpsc::channel(1);
+        let handler = Arc::new(Handler {
+            pre,
+            admission: Admission::new(concurrency(&surroundings)),
+            surroundings,
+            tasks: TaskTracker::new(),
+            drain: CancellationToken::new(),
+            cancel: CancellationToken::new(),
+            fatal: fatal_sender,
+        });
+        Server { handler, fatal }
+    }
+
+    /// Serves until the container is stopped or must end.
+    pub(crate) async fn run(mut self, listener: Listener, mut stop: StopSignal) -> Exit {
+        let _cancel = self.handler.cancel.clone().drop_guard();
+        let asked = async {
+            // An error means that nobody is left who could ask.
+            if stop.wait_for(Option::is_some).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            Some(exit) = self.fatal.recv() => return exit,
+            () = asked => {}
+            () = accept_all(listener, &self.handler) => {}
+        }
+        self.drain(stop).await
+    }
+
+    async fn drain(mut self, stop: StopSignal) -> Exit {
+        self.handler.drain.cancel();
+        self.handler.tasks.close();
+        tokio::select! {
+            biased;
+            Some(exit) = self.fatal.recv() => exit,
+            () = self.handler.tasks.wait() => Exit::terminated(),
+            () = interrupted(stop) => Exit::killed(),
+        }
+    }
+}
+
+/// Instances that may live at once: under a memory limit only as many as fit with room to grow to twice what
+/// they begin with, so that a burst of requests waits instead of ending the container.
+fn concurrency(surroundings: &Surroundings) -> usize {
+    let initial_bytes = surroundings.spec.program.initial_memory_bytes().unwrap_or(0);
+    let limit_bytes = surroundings.memory.limit_bytes().min(surroundings.pod.memory.limit_bytes());
+    let fit = limit_bytes / initial_bytes.saturating_mul(2).max(1);
+    usize::try_from(fit).unwrap_or(usize::MAX).clamp(1, limits::HTTP_CONCURRENCY)
+}
+
+async fn accept_all(listener: Listener, handler: &Arc<Handler>) {
+    let connections = Arc::new(Semaphore::new(limits::HTTP_CONNECTIONS));
+    loop {
+        let Ok(place) = connections.clone().acquire_owned().await else { return };
+        match listener.socket.accept().await {
+            Ok((stream, _)) => {
+                let connection = serve_connection(stream, handler.clone());
+                let cancel = handler.cancel.clone();
+                handler.tasks.spawn(async move {
+                    let _place = place;
+                    cancel.run_until_cancelled_owned(connection).await;
+                });
+            }
+            Err(error) => {
+                // Out of descriptors or memory, or a client that has gone again: it passes.
+                tracing::debug!("cannot accept a connection: {error}");
+                tokio::time::sleep(limits::ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Serves one connection until its client leaves, or until it has answered what it has when the server drains.
+async fn serve_connection(stream: TcpStream, handler: Arc<Handler>) {
+    // A response is written whole; holding it back for more would only delay it.
+    let _ = stream.set_nodelay(true);
+    let executor = TrackedExecutor { tasks: handler.tasks.clone(), cancel: handler.cancel.clone() };
+    let drain = handler.drain.clone();
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let handler = handler.clone();
+        async move { Ok::<_, Infallible>(handler.handle(request).await) }
+    });
+    let builder = builder(executor);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = drain.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::trace!("a connection ended with an error: {error}");
+    }
+}
+
+fn builder(executor: TrackedExecutor) -> auto::Builder<TrackedExecutor> {
+    let mut builder = auto::Builder::new(executor);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits::HTTP_HEADER_TIMEOUT)
+        .max_headers(limits::HTTP_HEADERS)
+        .max_buf_size(limits::HTTP_HEADER_LIMIT_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits::HTTP2_STREAMS)
+        .max_header_list_size(limits::HTTP_HEADER_LIMIT_BYTES as u32);
+    builder
+}
+
+/// Spawns the tasks of HTTP/2 streams so that they are waited for in a drain and end with the server.
+#[derive(Clone)]
+struct TrackedExecutor {
+    tasks: TaskTracker,
+    cancel: CancellationToken,
+}
+
+impl<F> hyper::rt::Executor<F> for TrackedExecutor
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    fn execute(&self, task: F) {
+        let cancel = self.cancel.clone();
+        self.tasks.spawn(async move {
+            cancel.run_until_cancelled_owned(task).await;
+        });
+    }
+}

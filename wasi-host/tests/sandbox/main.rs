@@ -1,0 +1,8 @@
+//! The sandbox from outside: programs in WebAssembly text, run by the public interface of the crate.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod cache;
+mod commands;
+mod http;
+mod kinds;
+mod support;
