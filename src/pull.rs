@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use coracle_oci::{Auth, ImageStore, Limits, PullOptions, Reference, Registries};
+use coracle_oci::{Auth, Limits, PullOptions, Reference, Registries};
 
 use crate::progress::Transfer;
 
@@ -63,17 +63,13 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if file.exists() && !args.force {
         bail!("{} exists; name another file with --output, or replace it with --force", file.display());
     }
-    let directory = scratch()?;
-    let store = ImageStore::open(directory.path(), Limits::default())?;
     let options = PullOptions {
         auth: args.registry.auth()?,
         registries: args.registry.registries(&args.reference),
         progress: Some(Arc::new(Transfer::new())),
     };
-    let image = store.pull(&args.reference, &options).await?;
-    let wasm = store.module(&image)?;
-    std::fs::write(&file, &wasm).with_context(|| format!("cannot write {}", file.display()))?;
-    println!("{}\ndigest: {}\nsize: {} bytes", file.display(), image.digest, wasm.len());
+    let image = coracle_oci::pull_to_file(&args.reference, &file, &options, Limits::default()).await?;
+    println!("{}\ndigest: {}", file.display(), image.digest);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -28,10 +28,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         auth: args.registry.auth()?,
         registries: args.registry.registries(&args.reference),
         progress: Some(Arc::new(Transfer::new())),
+        ..PushOptions::default()
     };
     let pushed = coracle_oci::push(wasm, &args.reference, &options)
         .await
-        .with_context(|| format!("cannot push {} to {}", args.file.display(), args.reference))?;
-    println!("{}\ndigest: {}\nsize: {} bytes", args.reference, pushed.digest, pushed.size);
+        .with_context(|| format!("{}", args.file.display()))?;
+    println!("{}\ndigest: {}\nsize: {} bytes", pushed.reference, pushed.digest, pushed.size_bytes);
     Ok(ExitCode::SUCCESS)
 }

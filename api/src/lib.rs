@@ -9,12 +9,15 @@
 
 pub mod catalog;
 pub mod decode;
+pub mod discovery;
 pub mod duration;
 pub mod error;
 pub mod field;
 pub mod kinds;
 pub mod meta;
+pub mod metadata;
 pub mod names;
+pub mod openapi;
 pub mod patch;
 pub mod pod;
 pub mod quantity;

@@ -26,9 +26,7 @@ impl Auth {
     pub(crate) fn to_registry_auth(&self) -> RegistryAuth {
         match self {
             Auth::Anonymous => RegistryAuth::Anonymous,
-            Auth::Basic { username, password } => {
-                RegistryAuth::Basic(username.clone(), password.clone())
-            }
+            Auth::Basic { username, password } => RegistryAuth::Basic(username.clone(), password.clone()),
             Auth::Bearer { token } => RegistryAuth::Bearer(token.clone()),
         }
     }

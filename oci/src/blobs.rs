@@ -15,6 +15,9 @@ use crate::digest::{Digest, Hasher};
 /// Bytes gathered before a write goes to the file: network chunks are small, thread hops are not free.
 const WRITE_BUFFER_BYTES: usize = 1 << 20;
 
+/// Read at a time when a blob is only checked.
+const READ_BUFFER_BYTES: usize = 128 << 10;
+
 #[derive(Debug, Clone)]
 pub(crate) struct Blobs {
     sha256: PathBuf,
@@ -59,6 +62,23 @@ impl Blobs {
             return Err(corrupt(digest));
         }
         Ok(bytes)
+    }
+
+    /// Whether a blob is still what its name says; a damaged one is removed. Reads it in pieces.
+    pub(crate) fn check(&self, digest: &Digest) -> io::Result<bool> {
+        let mut file = File::open(self.path(digest))?;
+        let (mut hasher, mut buffer) = (Hasher::default(), vec![0; READ_BUFFER_BYTES]);
+        loop {
+            match file.read(&mut buffer)? {
+                0 => break,
+                count => hasher.update(&buffer[..count]),
+            }
+        }
+        let whole = hasher.finish() == *digest;
+        if !whole {
+            self.remove(digest)?;
+        }
+        Ok(whole)
     }
 
     pub(crate) fn put(&self, bytes: &[u8]) -> io::Result<Digest> {

@@ -26,13 +26,18 @@ pub(crate) fn module(
         let limits = &inner.limits;
         let mut budget = Budget { bytes: limits.unpacked_bytes, entries: limits.unpacked_entries };
         for (digest, layer) in layers {
-            unpack(layer, temp.path(), &mut budget)
-                .map_err(|error| unpack_error(inner, name, digest, error))?;
+            if let Err(error) = unpack(layer, temp.path(), &mut budget) {
+                // Damaged on our disk, it would fail for ever: the check removes it, and the next pull
+                // fetches it again.
+                let whole = inner.blobs.check(digest);
+                tracing::debug!(%digest, ?whole, %error, "layer can't be unpacked");
+                return Err(unpack_error(inner, name, digest, error));
+            }
         }
         publish(temp, &rootfs).map_err(io)?;
     }
-    let (path, file) = find(&rootfs, &image.config)
-        .map_err(|detail| PullError::NoModule { reference: name.clone(), detail })?;
+    let (path, file) =
+        find(&rootfs, &image.config).map_err(|detail| PullError::NoModule { reference: name.clone(), detail })?;
     let bytes = read_module(inner, name, &file)?;
     let digest = Digest::of(&bytes);
     let in_use = inner.hold(&digest);
@@ -102,15 +107,10 @@ fn unpack_error(inner: &Inner, name: &str, layer: &Digest, error: UnpackError) -
             size: bytes.saturating_add(1),
             limit: bytes,
         },
-        UnpackError::TooMany => PullError::TooLarge {
-            reference,
-            what: error.to_string(),
-            size: entries.saturating_add(1),
-            limit: entries,
-        },
-        UnpackError::Io(error)
-            if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
-        {
+        UnpackError::TooMany => {
+            PullError::TooLarge { reference, what: error.to_string(), size: entries.saturating_add(1), limit: entries }
+        }
+        UnpackError::Io(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
             PullError::StorageFull { reference }
         }
         other => PullError::Unpack { reference, layer: layer.to_string(), detail: other.to_string() },

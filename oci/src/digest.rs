@@ -28,9 +28,9 @@ impl Digest {
     }
 
     pub(crate) fn parse(text: &str) -> Result<Digest, DigestError> {
-        let valid = text.strip_prefix(PREFIX).is_some_and(|hex| {
-            hex.len() == HEX_CHARS && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-        });
+        let valid = text
+            .strip_prefix(PREFIX)
+            .is_some_and(|hex| hex.len() == HEX_CHARS && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
         match valid {
             true => Ok(Digest(text.to_owned())),
             false => Err(DigestError { input: text.to_owned() }),

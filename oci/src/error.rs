@@ -19,7 +19,9 @@ pub enum PullError {
         source: ReferenceError,
     },
     /// The registry has no such repository, tag or digest
-    #[error("failed to pull and unpack image {reference:?}: failed to resolve reference {reference:?}: {reference}: not found")]
+    #[error(
+        "failed to pull and unpack image {reference:?}: failed to resolve reference {reference:?}: {reference}: not found"
+    )]
     NotFound {
         /// The image asked for.
         reference: String,
@@ -33,7 +35,9 @@ pub enum PullError {
         digest: String,
     },
     /// The registry wants credentials, or other ones
-    #[error("failed to pull and unpack image {reference:?}: failed to resolve reference {reference:?}: pull access denied, repository does not exist or may require authorization: server message: {detail}")]
+    #[error(
+        "failed to pull and unpack image {reference:?}: failed to resolve reference {reference:?}: pull access denied, repository does not exist or may require authorization: server message: {detail}"
+    )]
     Unauthorized {
         /// The image asked for.
         reference: String,
@@ -43,7 +47,9 @@ pub enum PullError {
         detail: String,
     },
     /// The registry can't be reached, or stopped answering
-    #[error("failed to pull and unpack image {reference:?}: failed to resolve reference {reference:?}: failed to do request: {detail}")]
+    #[error(
+        "failed to pull and unpack image {reference:?}: failed to resolve reference {reference:?}: failed to do request: {detail}"
+    )]
     Unreachable {
         /// The image asked for.
         reference: String,
@@ -65,7 +71,9 @@ pub enum PullError {
         detail: String,
     },
     /// The bytes that came aren't those that were asked for
-    #[error("failed to pull and unpack image {reference:?}: failed commit on ref {expected:?}: unexpected commit digest {actual}, expected {expected}: failed precondition")]
+    #[error(
+        "failed to pull and unpack image {reference:?}: failed commit on ref {expected:?}: unexpected commit digest {actual}, expected {expected}: failed precondition"
+    )]
     DigestMismatch {
         /// The image asked for.
         reference: String,
@@ -75,7 +83,9 @@ pub enum PullError {
         actual: String,
     },
     /// A blob ended early, or went on after its end
-    #[error("failed to pull and unpack image {reference:?}: failed commit on ref {digest:?}: unexpected commit size {actual}, expected {expected}: failed precondition")]
+    #[error(
+        "failed to pull and unpack image {reference:?}: failed commit on ref {digest:?}: unexpected commit size {actual}, expected {expected}: failed precondition"
+    )]
     SizeMismatch {
         /// The image asked for.
         reference: String,
@@ -166,9 +176,7 @@ impl PullError {
     pub(crate) fn io(reference: &str, error: io::Error) -> PullError {
         let reference = reference.to_owned();
         match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                PullError::StorageFull { reference }
-            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => PullError::StorageFull { reference },
             _ => PullError::Io { reference, source: Arc::new(error) },
         }
     }

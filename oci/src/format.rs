@@ -48,9 +48,7 @@ pub(crate) fn wasm_layer(manifest: &ImageManifest) -> Option<(Format, &Descripto
     manifest.layers.iter().find_map(|layer| {
         let format = match layer.media_type.as_str() {
             media_type::WASM => Format::WasmConfigV0,
-            media_type::WASM_CONTENT_V1 | media_type::WASM_MODULE_CONTENT_V1 => {
-                Format::WasmContentLayerV1
-            }
+            media_type::WASM_CONTENT_V1 | media_type::WASM_MODULE_CONTENT_V1 => Format::WasmContentLayerV1,
             media_type::COMPONENT_V0 => Format::ComponentLayerV0,
             _ => return None,
         };

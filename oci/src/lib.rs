@@ -32,6 +32,8 @@ mod registry;
 mod remote;
 mod scoped;
 mod store;
+#[cfg(test)]
+mod testing;
 mod unpack;
 mod wasm;
 

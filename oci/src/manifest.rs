@@ -154,8 +154,8 @@ impl Index {
 /// Either kind of document that a name can stand for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Manifest {
-    Image(ImageManifest),
-    Index(Index),
+    Image(Box<ImageManifest>),
+    Index(Box<Index>),
 }
 
 impl Manifest {
@@ -174,14 +174,13 @@ impl Manifest {
         let of_header = content_type
             .map(|value| value.split(';').next().unwrap_or(value).trim())
             .filter(|value| !matches!(*value, "application/json" | "application/octet-stream" | ""));
-        let fallback =
-            if is_index { media_type::OCI_INDEX } else { media_type::OCI_MANIFEST };
+        let fallback = if is_index { media_type::OCI_INDEX } else { media_type::OCI_MANIFEST };
         match head.media_type.as_deref().or(of_header).unwrap_or(fallback) {
             media_type::OCI_MANIFEST | media_type::DOCKER_MANIFEST if !is_index => {
-                serde_json::from_slice(bytes).map(Manifest::Image).map_err(json)
+                serde_json::from_slice(bytes).map(|image| Manifest::Image(Box::new(image))).map_err(json)
             }
             media_type::OCI_INDEX | media_type::DOCKER_INDEX if !is_image => {
-                serde_json::from_slice(bytes).map(Manifest::Index).map_err(json)
+                serde_json::from_slice(bytes).map(|index| Manifest::Index(Box::new(index))).map_err(json)
             }
             other => Err(ManifestError::MediaType(other.to_owned())),
         }

@@ -22,8 +22,8 @@ pub(crate) struct Plan {
 
 /// The blobs an image needs.
 pub(crate) enum Fetch {
-    /// It isn't Wasm.
-    Nothing,
+    /// None: it isn't Wasm.
+    NotWasm { platforms: Vec<String> },
     /// One layer, which is the Wasm.
     Module(Descriptor),
     /// Archives to unpack in order, with the digests they must have decompressed.
@@ -31,27 +31,22 @@ pub(crate) enum Fetch {
 }
 
 /// Reads manifest and configuration of `name` at `remote`.
-pub(crate) async fn plan(
-    remote: &Remote,
-    name: &str,
-    version: &str,
-    limits: &Limits,
-) -> Result<Plan, PullError> {
+pub(crate) async fn plan(remote: &Remote, name: &str, version: &str, limits: &Limits) -> Result<Plan, PullError> {
     let checks = Checks { name, limits };
     let top = remote.manifest(version, limits).await?;
     let mut documents = vec![top.bytes.to_vec()];
     let (raw, manifest) = match checks.parse(&top)? {
-        Manifest::Image(manifest) => (None, manifest),
+        Manifest::Image(manifest) => (None, *manifest),
         Manifest::Index(index) => {
             checks.count("manifests in the index", index.manifests.len(), limits.index_manifests)?;
             let Some(entry) = index.choose_wasm() else {
-                let format = Format::NotWasm { platforms: index.platforms() };
-                return Ok(Plan { image: bare(name, &top, format), documents, fetch: Fetch::Nothing });
+                let (format, fetch) = not_wasm(index.platforms());
+                return Ok(Plan { image: bare(name, &top, format), documents, fetch });
             };
             let raw = remote.manifest(entry.digest.as_str(), limits).await?;
             documents.push(raw.bytes.to_vec());
             match checks.parse(&raw)? {
-                Manifest::Image(manifest) => (Some(raw), manifest),
+                Manifest::Image(manifest) => (Some(raw), *manifest),
                 Manifest::Index(_) => return Err(checks.invalid("manifest", "an index in an index")),
             }
         }
@@ -77,6 +72,10 @@ pub(crate) async fn plan(
     image.layers = manifest.layers.iter().map(layer).collect();
     image.annotations = manifest.annotations.unwrap_or_default();
     Ok(Plan { image, documents, fetch })
+}
+
+fn not_wasm(platforms: Vec<String>) -> (Format, Fetch) {
+    (Format::NotWasm { platforms: platforms.clone() }, Fetch::NotWasm { platforms })
 }
 
 /// An image of which only the name and the top document are known.
@@ -114,9 +113,7 @@ impl Checks<'_> {
     fn parse(&self, raw: &RawManifest) -> Result<Manifest, PullError> {
         match Manifest::parse(&raw.bytes, raw.content_type.as_deref()) {
             Ok(manifest) => Ok(manifest),
-            Err(ManifestError::MediaType(media_type)) => {
-                Err(self.unsupported("the manifest", &media_type))
-            }
+            Err(ManifestError::MediaType(media_type)) => Err(self.unsupported("the manifest", &media_type)),
             Err(error) => Err(self.invalid("manifest", &chain(&error))),
         }
     }
@@ -138,11 +135,7 @@ impl Checks<'_> {
         Ok(remote.small_blob(&manifest.config, "configuration", limit).await?.to_vec())
     }
 
-    fn format(
-        &self,
-        manifest: &ImageManifest,
-        parsed: &config::Parsed,
-    ) -> Result<(Format, Fetch), PullError> {
+    fn format(&self, manifest: &ImageManifest, parsed: &config::Parsed) -> Result<(Format, Fetch), PullError> {
         if let Some((format, layer)) = wasm_layer(manifest) {
             self.within("module (bytes)", layer.size, self.limits.module_bytes)?;
             return Ok((format, Fetch::Module(layer.clone())));
@@ -157,7 +150,9 @@ impl Checks<'_> {
                 let archives = manifest.layers.iter().cloned().zip(diff_ids).collect();
                 Ok((Format::Compat, Fetch::Archives(archives)))
             }
-            other => Ok((other, Fetch::Nothing)),
+            Format::NotWasm { platforms } => Ok(not_wasm(platforms)),
+            // No other format has archives.
+            other => Err(self.unsupported("the artifact", &other.to_string())),
         }
     }
 
@@ -168,21 +163,12 @@ impl Checks<'_> {
     fn within(&self, what: &str, size: u64, limit: u64) -> Result<(), PullError> {
         match size <= limit {
             true => Ok(()),
-            false => Err(PullError::TooLarge {
-                reference: self.name.to_owned(),
-                what: what.to_owned(),
-                size,
-                limit,
-            }),
+            false => Err(PullError::TooLarge { reference: self.name.to_owned(), what: what.to_owned(), size, limit }),
         }
     }
 
     fn invalid(&self, what: &str, detail: &str) -> PullError {
-        PullError::Invalid {
-            reference: self.name.to_owned(),
-            what: what.to_owned(),
-            detail: detail.to_owned(),
-        }
+        PullError::Invalid { reference: self.name.to_owned(), what: what.to_owned(), detail: detail.to_owned() }
     }
 
     fn unsupported(&self, what: &str, media_type: &str) -> PullError {

@@ -16,11 +16,7 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    pub(crate) fn start(
-        progress: Option<std::sync::Arc<dyn Progress>>,
-        what: &str,
-        total_bytes: u64,
-    ) -> Meter {
+    pub(crate) fn start(progress: Option<std::sync::Arc<dyn Progress>>, what: &str, total_bytes: u64) -> Meter {
         if let Some(progress) = &progress {
             progress.start(what, Some(total_bytes));
         }

@@ -9,7 +9,6 @@ use crate::blobs::blocking;
 use crate::compat;
 use crate::digest::Digest;
 use crate::error::PullError;
-use crate::format::Format;
 use crate::image::{Image, Module};
 use crate::manifest::Descriptor;
 use crate::media_type::tar_compression;
@@ -63,11 +62,7 @@ where
 }
 
 /// What the name stands for in the registry now, without its layers.
-pub(crate) async fn inspect(
-    inner: &Inner,
-    reference: &Reference,
-    options: &PullOptions,
-) -> Result<Image, PullError> {
+pub(crate) async fn inspect(inner: &Inner, reference: &Reference, options: &PullOptions) -> Result<Image, PullError> {
     let name = reference.to_string();
     let ask = |remote: Arc<Remote>| {
         let name = &name;
@@ -76,13 +71,10 @@ pub(crate) async fn inspect(
     Ok(at_endpoints(reference, options, ask).await?.1.image)
 }
 
-pub(crate) async fn pull(
-    inner: Arc<Inner>,
-    reference: Reference,
-    options: PullOptions,
-) -> Result<Image, PullError> {
+pub(crate) async fn pull(inner: Arc<Inner>, reference: Reference, options: PullOptions) -> Result<Image, PullError> {
     let name = reference.to_string();
-    let local = inner.resolve(&reference);
+    // Found by another name, its blobs are reused, but held and recorded like those of a new image.
+    let local = inner.resolve(&reference).filter(|local| local.reference == name);
     let ask = |remote: Arc<Remote>| {
         let (name, local, inner, version) = (&name, &local, &inner, reference.version());
         async move {
@@ -97,16 +89,8 @@ pub(crate) async fn pull(
     };
     let (remote, planned) = at_endpoints(&reference, &options, ask).await?;
     match (planned, local) {
-        (None, Some(mut local)) => {
-            if local.reference != name {
-                local.reference = name.clone();
-                record(&inner, &name, &local).await?;
-            }
-            Ok(local)
-        }
-        (Some(planned), _) => {
-            Puller { inner, remote, name, progress: options.progress }.fetch(planned).await
-        }
+        (None, Some(local)) => Ok(local),
+        (Some(planned), _) => Puller { inner, remote, name, progress: options.progress }.fetch(planned).await,
         (None, None) => Err(PullError::NotFound { reference: name }),
     }
 }
@@ -126,13 +110,13 @@ struct Puller {
 impl Puller {
     async fn fetch(&self, planned: Plan) -> Result<Image, PullError> {
         let Plan { mut image, documents, fetch } = planned;
+        if let Fetch::NotWasm { platforms } = fetch {
+            return Err(PullError::NotWasm { reference: image.reference, digest: image.digest, platforms });
+        }
         // Held until the name is recorded: removing other images meanwhile must not take these blobs.
         let mut in_use = self.keep(documents).await?;
         image.module = match fetch {
-            Fetch::Nothing => {
-                let Format::NotWasm { platforms } = image.format else { return Ok(image) };
-                return Err(PullError::NotWasm { reference: image.reference, digest: image.digest, platforms });
-            }
+            Fetch::NotWasm { .. } => None,
             Fetch::Module(layer) => {
                 in_use.extend(self.layers(vec![layer.clone()]).await?);
                 Some(Module { digest: layer.digest.to_string(), size_bytes: layer.size, path: None })
@@ -196,12 +180,10 @@ impl Puller {
         archives: &[(Descriptor, Option<Digest>)],
     ) -> Result<(Module, InUse), PullError> {
         let files = archives.iter().map(|(layer, diff_id)| {
-            let compression = tar_compression(&layer.media_type).ok_or_else(|| {
-                PullError::UnsupportedMediaType {
-                    reference: self.name.clone(),
-                    what: format!("layer {}", layer.digest),
-                    media_type: layer.media_type.clone(),
-                }
+            let compression = tar_compression(&layer.media_type).ok_or_else(|| PullError::UnsupportedMediaType {
+                reference: self.name.clone(),
+                what: format!("layer {}", layer.digest),
+                media_type: layer.media_type.clone(),
             })?;
             let path = self.inner.blobs.path(&layer.digest);
             Ok((layer.digest.clone(), LayerFile { path, compression, diff_id: diff_id.clone() }))
@@ -216,3 +198,6 @@ impl Puller {
         PullError::io(&self.name, error)
     }
 }
+
+#[cfg(test)]
+mod tests;

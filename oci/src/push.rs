@@ -87,7 +87,9 @@ pub enum PushError {
         reference: String,
     },
     /// The registry wants credentials, or other ones
-    #[error("failed to push {reference:?}: push access denied, repository does not exist or may require authorization: {detail}")]
+    #[error(
+        "failed to push {reference:?}: push access denied, repository does not exist or may require authorization: {detail}"
+    )]
     Unauthorized {
         /// Where it was to go.
         reference: String,
@@ -115,11 +117,7 @@ pub enum PushError {
 }
 
 /// Pushes a module or component, binary or WAT text, after validating it.
-pub async fn push(
-    wasm: Vec<u8>,
-    reference: &Reference,
-    options: &PushOptions,
-) -> Result<Pushed, PushError> {
+pub async fn push(wasm: Vec<u8>, reference: &Reference, options: &PushOptions) -> Result<Pushed, PushError> {
     let name = reference.to_string();
     if reference.digest().is_some() {
         return Err(PushError::Digest { reference: name });
@@ -185,17 +183,12 @@ impl Artifact {
             schema_version: 2,
             media_type: Some(media_type::OCI_MANIFEST.to_owned()),
             artifact_type: None,
-            config: Descriptor::new(
-                media_type::WASM_CONFIG_V0,
-                Digest::of(&config),
-                config.len() as u64,
-            ),
+            config: Descriptor::new(media_type::WASM_CONFIG_V0, Digest::of(&config), config.len() as u64),
             layers: vec![layer],
             subject: None,
             annotations: None,
         };
-        let manifest =
-            serde_json::to_vec(&manifest).expect("strings and numbers always serialize");
+        let manifest = serde_json::to_vec(&manifest).expect("strings and numbers always serialize");
         Artifact { layer: binary.into(), config: config.into(), manifest: manifest.into() }
     }
 
@@ -219,9 +212,8 @@ impl Pusher {
         options: &PushOptions,
     ) -> Result<Pusher, PushError> {
         registries::install_crypto_provider();
-        let client = Client::try_from(endpoint.client_config()).map_err(|error| {
-            PushError::Refused { reference: name.clone(), detail: chain(&error) }
-        })?;
+        let client = Client::try_from(endpoint.client_config())
+            .map_err(|error| PushError::Refused { reference: name.clone(), detail: chain(&error) })?;
         let target = oci_client::Reference::with_tag(
             endpoint.host.clone(),
             reference.repository().to_owned(),
@@ -260,24 +252,44 @@ impl Pusher {
     }
 
     fn error(&self, error: OciDistributionError) -> PushError {
-        use OciDistributionError as E;
         let (reference, detail) = (self.name.clone(), chain(&error));
-        match error {
-            E::UnauthorizedError { .. } | E::AuthenticationFailure(_) => {
-                PushError::Unauthorized { reference, detail }
-            }
-            E::ServerError { code: 401 | 403, .. } => PushError::Unauthorized { reference, detail },
-            E::RegistryError { envelope, .. }
-                if envelope.errors.iter().any(|error| {
-                    matches!(error.code, OciErrorCode::Unauthorized | OciErrorCode::Denied)
-                }) =>
-            {
-                PushError::Unauthorized { reference, detail }
-            }
-            E::RequestError(_) | E::IoError(_) => {
-                PushError::Unreachable { reference, host: self.host.clone(), detail }
-            }
-            _ => PushError::Refused { reference, detail },
+        match kind(&error) {
+            Kind::Unauthorized => PushError::Unauthorized { reference, detail },
+            Kind::Unreachable => PushError::Unreachable { reference, host: self.host.clone(), detail },
+            Kind::Refused => PushError::Refused { reference, detail },
         }
     }
 }
+
+enum Kind {
+    Unauthorized,
+    Unreachable,
+    Refused,
+}
+
+/// oci-client reports one thing in several ways, by which of its requests it happened in.
+fn kind(error: &OciDistributionError) -> Kind {
+    use OciDistributionError as E;
+    let denied = |code: u16| matches!(code, 401 | 403);
+    match error {
+        E::UnauthorizedError { .. } | E::AuthenticationFailure(_) => Kind::Unauthorized,
+        E::ServerError { code, .. } if denied(*code) => Kind::Unauthorized,
+        E::RegistryError { envelope, .. } => {
+            let denied = |code: &OciErrorCode| matches!(code, OciErrorCode::Unauthorized | OciErrorCode::Denied);
+            match envelope.errors.iter().any(|error| denied(&error.code)) {
+                true => Kind::Unauthorized,
+                false => Kind::Refused,
+            }
+        }
+        E::RequestError(error) => match error.status() {
+            Some(status) if denied(status.as_u16()) => Kind::Unauthorized,
+            Some(_) => Kind::Refused,
+            None => Kind::Unreachable,
+        },
+        E::IoError(_) => Kind::Unreachable,
+        _ => Kind::Refused,
+    }
+}
+
+#[cfg(test)]
+mod tests;

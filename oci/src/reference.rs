@@ -166,9 +166,7 @@ fn split_tag(text: &str) -> Result<(&str, Option<&str>), ReferenceError> {
 fn split_registry(name: &str) -> (String, String) {
     let (registry, path) = match name.split_once('/') {
         Some((first, rest))
-            if first.contains(['.', ':'])
-                || first == "localhost"
-                || first.bytes().any(|b| b.is_ascii_uppercase()) =>
+            if first.contains(['.', ':']) || first == "localhost" || first.bytes().any(|b| b.is_ascii_uppercase()) =>
         {
             (first, rest)
         }

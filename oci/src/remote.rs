@@ -68,11 +68,7 @@ impl Remote {
     }
 
     /// Fetches a manifest; with a digest asked for or announced, it is checked.
-    pub(crate) async fn manifest(
-        &self,
-        version: &str,
-        limits: &Limits,
-    ) -> Result<RawManifest, PullError> {
+    pub(crate) async fn manifest(&self, version: &str, limits: &Limits) -> Result<RawManifest, PullError> {
         let response = self.manifest_request(Method::GET, version).await?;
         let content_type = header_text(&response, CONTENT_TYPE.as_str());
         let announced = header_text(&response, DIGEST_HEADER);
@@ -87,12 +83,7 @@ impl Remote {
     }
 
     /// Fetches a small blob into memory.
-    pub(crate) async fn small_blob(
-        &self,
-        blob: &Descriptor,
-        what: &str,
-        limit_bytes: u64,
-    ) -> Result<Bytes, PullError> {
+    pub(crate) async fn small_blob(&self, blob: &Descriptor, what: &str, limit_bytes: u64) -> Result<Bytes, PullError> {
         self.check_limit(what, blob.size, limit_bytes)?;
         let response = self.blob_request(blob).await?;
         let bytes = self.read_bounded(response, what, limit_bytes).await?;
@@ -125,9 +116,9 @@ impl Remote {
 
     async fn manifest_request(&self, method: Method, version: &str) -> Result<Response, PullError> {
         let path = format!("manifests/{version}");
-        self.request(method, &path, Some(media_type::ACCEPT_MANIFESTS)).await.map_err(|error| {
-            error.unwrap_or_else(|| PullError::NotFound { reference: self.name.clone() })
-        })
+        self.request(method, &path, Some(media_type::ACCEPT_MANIFESTS))
+            .await
+            .map_err(|error| error.unwrap_or_else(|| PullError::NotFound { reference: self.name.clone() }))
     }
 
     async fn blob_request(&self, blob: &Descriptor) -> Result<Response, PullError> {
@@ -141,12 +132,7 @@ impl Remote {
     }
 
     /// Sends a request, getting a token once if the registry asks. `Err(None)` is 404.
-    async fn request(
-        &self,
-        method: Method,
-        path: &str,
-        accept: Option<&str>,
-    ) -> Result<Response, Option<PullError>> {
+    async fn request(&self, method: Method, path: &str, accept: Option<&str>) -> Result<Response, Option<PullError>> {
         let response = self.send(&method, path, accept).await?;
         // Some registries hide a private repository behind 404 or 403 instead of asking who we are.
         let challenged = match response.status() {
@@ -163,12 +149,7 @@ impl Remote {
         self.check_status(&method, response).await
     }
 
-    async fn send(
-        &self,
-        method: &Method,
-        path: &str,
-        accept: Option<&str>,
-    ) -> Result<Response, PullError> {
+    async fn send(&self, method: &Method, path: &str, accept: Option<&str>) -> Result<Response, PullError> {
         let (scheme, host) = (self.endpoint.scheme(), &self.endpoint.host);
         let url = format!("{scheme}://{host}/v2/{}/{path}", self.reference.repository());
         let mut request = self.http.request(method.clone(), url);
@@ -181,11 +162,7 @@ impl Remote {
         request.send().await.map_err(|error| self.unreachable(&error))
     }
 
-    async fn check_status(
-        &self,
-        method: &Method,
-        response: Response,
-    ) -> Result<Response, Option<PullError>> {
+    async fn check_status(&self, method: &Method, response: Response) -> Result<Response, Option<PullError>> {
         let status = response.status();
         if status == StatusCode::OK {
             return Ok(response);
@@ -234,12 +211,7 @@ impl Remote {
         Ok(header)
     }
 
-    async fn read_bounded(
-        &self,
-        mut response: Response,
-        what: &str,
-        limit_bytes: u64,
-    ) -> Result<Bytes, PullError> {
+    async fn read_bounded(&self, mut response: Response, what: &str, limit_bytes: u64) -> Result<Bytes, PullError> {
         if let Some(announced) = content_length(&response) {
             self.check_limit(what, announced, limit_bytes)?;
         }
@@ -254,12 +226,9 @@ impl Remote {
     fn check_limit(&self, what: &str, size: u64, limit: u64) -> Result<(), PullError> {
         match size > limit {
             false => Ok(()),
-            true => Err(PullError::TooLarge {
-                reference: self.name.clone(),
-                what: format!("{what} (bytes)"),
-                size,
-                limit,
-            }),
+            true => {
+                Err(PullError::TooLarge { reference: self.name.clone(), what: format!("{what} (bytes)"), size, limit })
+            }
         }
     }
 
@@ -287,19 +256,11 @@ impl Remote {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> PullError {
-        PullError::Unreachable {
-            reference: self.name.clone(),
-            host: self.endpoint.host.clone(),
-            detail: chain(error),
-        }
+        PullError::Unreachable { reference: self.name.clone(), host: self.endpoint.host.clone(), detail: chain(error) }
     }
 
     fn unauthorized(&self, detail: String) -> PullError {
-        PullError::Unauthorized {
-            reference: self.name.clone(),
-            host: self.endpoint.host.clone(),
-            detail,
-        }
+        PullError::Unauthorized { reference: self.name.clone(), host: self.endpoint.host.clone(), detail }
     }
 }
 

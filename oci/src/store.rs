@@ -123,15 +123,11 @@ impl ImageStore {
 
     /// The image's Wasm, its digest checked. Reads from disk: call it where blocking is allowed.
     pub fn module(&self, image: &Image) -> Result<Bytes, StoreError> {
-        let none = || StoreError::NoModule {
-            reference: image.reference.clone(),
-            format: image.format.to_string(),
-        };
+        let none = || StoreError::NoModule { reference: image.reference.clone(), format: image.format.to_string() };
         let module = image.module.as_ref().ok_or_else(none)?;
         let digest = Digest::parse(&module.digest).map_err(|_| none())?;
         let read = self.inner.blobs.read(&digest);
-        read.map(Bytes::from)
-            .map_err(|error| StoreError::io(format!("can't read {}", image.reference), error))
+        read.map(Bytes::from).map_err(|error| StoreError::io(format!("can't read {}", image.reference), error))
     }
 
     /// All images, by name.
@@ -177,8 +173,7 @@ impl Inner {
         })?;
         let image = self.with_rootfs(image);
         let module = Digest::parse(&image.module.as_ref()?.digest).ok()?;
-        let whole = self.blobs.contains(&module)
-            && (image.format != Format::Compat || image.rootfs.is_some());
+        let whole = self.blobs.contains(&module) && (image.format != Format::Compat || image.rootfs.is_some());
         whole.then_some(image)
     }
 
@@ -248,3 +243,6 @@ fn tree_bytes(dir: &Path) -> u64 {
     });
     sizes.sum()
 }
+
+#[cfg(test)]
+mod tests;

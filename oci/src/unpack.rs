@@ -68,8 +68,7 @@ pub(crate) fn unpack(layer: &LayerFile, root: &Path, budget: &mut Budget) -> Res
         Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
         Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(file)?),
     };
-    let mut reader =
-        Metered { inner, hasher: Hasher::default(), left_bytes: budget.bytes, spent: false };
+    let mut reader = Metered { inner, hasher: Hasher::default(), left_bytes: budget.bytes, spent: false };
     let mut unpacker = Unpacker { root, written: HashSet::new(), names: Names::default() };
     let result = unpacker.archive(&mut reader, &mut budget.entries);
     // Padding after the end mark belongs to the digest.
@@ -81,9 +80,7 @@ pub(crate) fn unpack(layer: &LayerFile, root: &Path, budget: &mut Budget) -> Res
     }
     let actual = reader.hasher.finish();
     match &layer.diff_id {
-        Some(expected) if *expected != actual => {
-            Err(UnpackError::DiffId { expected: expected.clone(), actual })
-        }
+        Some(expected) if *expected != actual => Err(UnpackError::DiffId { expected: expected.clone(), actual }),
         _ => Ok(()),
     }
 }
@@ -135,11 +132,7 @@ impl Unpacker<'_> {
         Ok(())
     }
 
-    fn entry<R: Read>(
-        &mut self,
-        entry: &mut tar::Entry<'_, R>,
-        kind: EntryType,
-    ) -> Result<(), UnpackError> {
+    fn entry<R: Read>(&mut self, entry: &mut tar::Entry<'_, R>, kind: EntryType) -> Result<(), UnpackError> {
         let path = self.names.path.take().unwrap_or_else(|| entry.path_bytes().into_owned());
         let link = self.names.link.take().or_else(|| Some(entry.link_name_bytes()?.into_owned()));
         let path = inside(&as_path(&path))?;

@@ -54,7 +54,7 @@ pub enum WasmError {
 
 impl From<wasmparser::BinaryReaderError> for WasmError {
     fn from(error: wasmparser::BinaryReaderError) -> WasmError {
-        WasmError::Invalid { message: error.message().to_owned(), offset: error.offset() as usize }
+        WasmError::Invalid { message: error.message().to_owned(), offset: error.offset() }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `coracle bench`: whole-system measurements, each on a cluster of its own in a temporary directory.
 
+mod http;
 mod memory;
 mod pods;
 mod start;
@@ -18,6 +19,14 @@ pub struct Args {
 enum What {
     /// API create to Ready: one pod after the other, then many replicas; resident memory per pod.
     Pods(pods::Args),
+    /// wasi:http requests per second, beside `wasmtime serve` and a server without Wasm.
+    Http(http::Args),
+    /// The server without Wasm that `http` compares with.
+    #[command(hide = true)]
+    HttpPlain {
+        /// Where it listens.
+        address: std::net::SocketAddr,
+    },
     /// Time from nothing to /readyz, and resident memory when idle.
     Start(start::Args),
 }
@@ -26,6 +35,8 @@ enum What {
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.what {
         What::Pods(args) => pods::run(args).await?,
+        What::Http(args) => http::run(args).await?,
+        What::HttpPlain { address } => http::serve_plain(address).await?,
         What::Start(args) => start::run(args).await?,
     }
     Ok(ExitCode::SUCCESS)

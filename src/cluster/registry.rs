@@ -41,7 +41,7 @@ pub async fn serve(
     let address = listener.local_addr().context("the registry's own address")?;
     settings.registry_port = Some(address.port());
     registries.add_alias(REGISTRY_NAME, &address.to_string(), true);
-    let registry = Registry::open(&directory.path("registry"), coracle_oci::RegistryLimits::default())
+    let registry = Registry::open(&directory.path("registry"), coracle_oci::Limits::default())
         .context("cannot open the registry's directory")?;
     let token = shutdown.clone();
     tasks.spawn(async move {

@@ -125,11 +125,12 @@ impl Container {
         let job = Job::prepare(&surroundings)?;
         let address = job.address();
         let (stop, stopped) = watch::channel(None);
-        let (set_ready, ready) = watch::channel(false);
+        // A server listens already; a command takes its first turn when a thread is free.
+        let (set_ready, ready) = watch::channel(true);
         let (set_exit, exit) = watch::channel(None);
         let container = Container { surroundings: surroundings.clone(), address, stop: Arc::new(stop), ready, exit };
         pod.engine.guests().spawn(async move {
-            let exit = run(job, &surroundings, stopped, &set_ready).await;
+            let exit = run(job, &surroundings, stopped).await;
             set_ready.send_replace(false);
             set_exit.send_replace(Some(exit));
         });
@@ -207,10 +208,9 @@ impl Job {
 }
 
 /// Runs the job to its end, whatever that is.
-async fn run(job: Job, surroundings: &Arc<Surroundings>, stop: StopSignal, ready: &watch::Sender<bool>) -> Exit {
+async fn run(job: Job, surroundings: &Arc<Surroundings>, stop: StopSignal) -> Exit {
     let metrics = surroundings.pod.engine.metrics();
     metrics.containers_running.inc();
-    ready.send_replace(true);
     let work = async {
         match job {
             Job::Serve(server, listener) => server.run(listener, stop).await,

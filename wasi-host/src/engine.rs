@@ -77,7 +77,8 @@ impl Drop for Shared {
 }
 
 impl Engine {
-    /// Makes the engine: reserves its pool of instances and starts its threads.
+    /// Makes the engine: reserves its pool of instances and starts its threads. Takes some 20 ms, most of them to
+    /// lay a guard page behind each of the pool's stacks; a caller in a hurry does it on a thread beside other work.
     ///
     /// If the address space does not hold the whole pool, a smaller one is reserved, and at last none:
     /// programs then run as well but start several times more slowly. The log says so.

@@ -13,8 +13,9 @@ pub const TRAP_MESSAGE_LIMIT_BYTES: usize = 16 * 1024;
 pub const BACKTRACE_FRAMES: usize = 40;
 
 /// Program instances that may exist at once on one engine, by default: 10,000 resident guests and the requests
-/// in flight beside them. Each may reserve 4 GiB of address space, so this many fit the 128 TiB of a process.
-pub const DEFAULT_MAX_INSTANCES: u32 = 14_000;
+/// in flight beside them. Each reserves 4 GiB of address space, of which a process has 128 TiB, and two memory
+/// mappings, with some four more while it lives, of which Linux allows 65,530 (`vm.max_map_count`).
+pub const DEFAULT_MAX_INSTANCES: u32 = 11_000;
 
 /// The ceiling of one linear memory, by default: what a 32-bit guest can address.
 pub const DEFAULT_MAX_MEMORY_BYTES: u64 = 4 << 30;

@@ -1,6 +1,8 @@
 //! Requests that guests send (`wasi:http/outgoing-handler`): names, routes and source addresses are the pod's.
 
 mod body;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::{

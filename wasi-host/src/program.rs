@@ -92,7 +92,8 @@ impl Program {
             Artifact::Component(component) => component.resources_required()?,
             Artifact::Module(module) => module.resources_required(),
         };
-        Some(u64::from(needs.num_memories).saturating_mul(needs.max_initial_memory_size.unwrap_or(0)))
+        let pages = u64::from(needs.num_memories).saturating_mul(needs.max_initial_memory_size.unwrap_or(0));
+        Some(pages.saturating_mul(PAGE_BYTES))
     }
 
     pub(crate) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Program, CompileError> {
@@ -147,6 +148,9 @@ fn why_not(wasm: &[u8], error: &wasmtime::Error) -> CompileError {
         Ok(_) => CompileError::Engine(format!("{error:#}")),
     }
 }
+
+/// A page of linear memory (WebAssembly core specification, 4.2.8).
+const PAGE_BYTES: u64 = 64 * 1024;
 
 const HTTP_EXPORT: &str = "wasi:http/incoming-handler";
 const RUN_EXPORT: &str = "wasi:cli/run";

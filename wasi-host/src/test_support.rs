@@ -21,7 +21,7 @@ pub(crate) fn engine() -> Engine {
 #[derive(Default)]
 pub(crate) struct StaticNetwork {
     names: HashMap<String, IpAddr>,
-    routes: HashMap<SocketAddr, SocketAddr>,
+    routes: HashMap<SocketAddr, Result<SocketAddr, NetworkError>>,
 }
 
 impl StaticNetwork {
@@ -31,7 +31,12 @@ impl StaticNetwork {
     }
 
     pub(crate) fn route(mut self, from: &str, to: &str) -> StaticNetwork {
-        self.routes.insert(from.parse().unwrap(), to.parse().unwrap());
+        self.routes.insert(from.parse().unwrap(), Ok(to.parse().unwrap()));
+        self
+    }
+
+    pub(crate) fn no_route(mut self, from: &str, why: NetworkError) -> StaticNetwork {
+        self.routes.insert(from.parse().unwrap(), Err(why));
         self
     }
 }
@@ -43,6 +48,6 @@ impl Network for StaticNetwork {
     }
 
     fn route(&self, _from: IpAddr, to: SocketAddr) -> Result<SocketAddr, NetworkError> {
-        Ok(self.routes.get(&to).copied().unwrap_or(to))
+        self.routes.get(&to).copied().unwrap_or(Ok(to))
     }
 }

@@ -8,7 +8,8 @@ use crate::field::FieldError;
 ///
 /// Order on a write: `defaults`, then `prepare_*` (what a Kubernetes strategy's PrepareForCreate/Update does: drop
 /// what the author may not set, bump the generation), then `validate` and, on updates, `validate_update`.
-/// Object metadata is validated by generic code.
+/// Object metadata is validated by generic code. For writes to `status` and other subresources generic code takes
+/// the rest of the object from the stored one, and calls neither `prepare_*` function, only `validate_status`.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
     /// Fills the fields that Kubernetes defaults for this kind. Idempotent.
@@ -29,8 +30,8 @@ pub struct Rules {
     pub name_errors: fn(name: &str, prefix: bool) -> Vec<String>,
     /// Field selectors besides `metadata.name` and `metadata.namespace`: label and how to read the value.
     pub selectable: &'static [(&'static str, fn(&Value) -> String)],
-    /// Table columns between `Name` and the end. Generic code puts `Name` first; a kind without columns of its own
-    /// gets `Name` and `Created At`.
+    /// Table columns between `Name` and the end. Generic code puts `Name` first, unless one of these columns has the
+    /// format `name` (events show theirs last); a kind without columns of its own gets `Name` and `Created At`.
     pub columns: &'static [Column],
     /// The cells for `columns`, in their order; `now_seconds` (Unix time) is for ages.
     pub cells: fn(&Value, now_seconds: i64) -> RowCells,

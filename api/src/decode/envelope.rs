@@ -43,7 +43,8 @@ impl Expected<'_> {
 /// path says what it is.
 pub(super) fn check(expected: &Expected<'_>, value: &mut Value) -> ApiResult<()> {
     if !value.is_object() {
-        let go_type = r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
+        let go_type =
+            r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
         let why = format!("json: cannot unmarshal {} into Go value of type {go_type}", json_type(value));
         return Err(expected.unrecognized(value, &why));
     }

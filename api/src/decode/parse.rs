@@ -58,7 +58,9 @@ impl ParseError {
             Self::Json { summary, .. } => (format!("couldn't get version/kind; json parse error: {self}"), summary),
             Self::Yaml { summary, .. } => (self.to_string(), summary),
         };
-        ApiError::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {why} ({summary})"))
+        ApiError::bad_request(format!(
+            "the object provided is unrecognized (must be of type {kind}): {why} ({summary})"
+        ))
     }
 }
 

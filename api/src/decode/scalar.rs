@@ -48,9 +48,8 @@ fn int_or_string(value: &Value) -> Result<(), ScalarError> {
     if value.is_string() {
         return Ok(());
     }
-    integer(value, i64::from(i32::MIN), i64::from(i32::MAX)).map_err(|found| {
-        ScalarError::Text(format!("json: cannot unmarshal {found} into Go value of type int32"))
-    })
+    integer(value, i64::from(i32::MIN), i64::from(i32::MAX))
+        .map_err(|found| ScalarError::Text(format!("json: cannot unmarshal {found} into Go value of type int32")))
 }
 
 /// Go reads the raw JSON, so a number will do, and an object is merely a badly written number.
@@ -71,7 +70,9 @@ fn bytes(value: &mut Value) -> Result<(), ScalarError> {
     let illegal = |at: usize| ScalarError::Text(format!("illegal base64 data at input byte {at}"));
     match STANDARD.decode(text.as_bytes()) {
         Ok(_) => Ok(()),
-        Err(base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _)) => Err(illegal(at)),
+        Err(base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _)) => {
+            Err(illegal(at))
+        }
         Err(base64::DecodeError::InvalidLength(_) | base64::DecodeError::InvalidPadding) => Err(illegal(text.len())),
     }
 }

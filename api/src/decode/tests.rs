@@ -49,17 +49,31 @@ fn duplicates_are_reported_unless_the_field_is_unknown_anyway() {
 fn wrong_types_are_described_as_go_does() {
     let cases = [
         (json!({"containers": "x"}), "string into Go struct field PodSpec.spec.containers of type []v1.Container"),
-        (json!({"containers": [{"name": 1}]}), "number into Go struct field Container.spec.containers.name of type string"),
+        (
+            json!({"containers": [{"name": 1}]}),
+            "number into Go struct field Container.spec.containers.name of type string",
+        ),
         (
             json!({"containers": [{"env": [{"value": true}]}]}),
             "bool into Go struct field EnvVar.spec.containers.env.value of type string",
         ),
-        (json!({"containers": [{"ports": [{"containerPort": "80"}]}]}), 
-            "string into Go struct field ContainerPort.spec.containers.ports.containerPort of type int32"),
-        (json!({"priority": 3_000_000_000_i64}), "number 3000000000 into Go struct field PodSpec.spec.priority of type int32"),
-        (json!({"restartPolicy": 1}), "number into Go struct field PodSpec.spec.restartPolicy of type v1.RestartPolicy"),
+        (
+            json!({"containers": [{"ports": [{"containerPort": "80"}]}]}),
+            "string into Go struct field ContainerPort.spec.containers.ports.containerPort of type int32",
+        ),
+        (
+            json!({"priority": 3_000_000_000_i64}),
+            "number 3000000000 into Go struct field PodSpec.spec.priority of type int32",
+        ),
+        (
+            json!({"restartPolicy": 1}),
+            "number into Go struct field PodSpec.spec.restartPolicy of type v1.RestartPolicy",
+        ),
         (json!({"nodeSelector": []}), "array into Go struct field PodSpec.spec.nodeSelector of type map[string]string"),
-        (json!({"securityContext": "x"}), "string into Go struct field PodSpec.spec.securityContext of type v1.PodSecurityContext"),
+        (
+            json!({"securityContext": "x"}),
+            "string into Go struct field PodSpec.spec.securityContext of type v1.PodSecurityContext",
+        ),
         (json!([]), "array into Go struct field Pod.spec of type v1.PodSpec"),
     ];
     for (spec, expected) in cases {

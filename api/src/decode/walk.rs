@@ -121,7 +121,9 @@ impl<'s> Walker<'s> {
         };
         let path: Vec<&str> = self.go.iter().map(|(_, field)| *field).collect();
         let path = path.join(".");
-        DecodeError::Type(format!("json: cannot unmarshal {found} into Go struct field {owner}.{path} of type {wanted}"))
+        DecodeError::Type(format!(
+            "json: cannot unmarshal {found} into Go struct field {owner}.{path} of type {wanted}"
+        ))
     }
 
     /// Extends the path by a field or key; returns the length to go back to.

@@ -3,9 +3,11 @@
 //! One module per kind (or per family of small ones); each exports the [`Rules`](crate::catalog::Rules) that its
 //! catalogue row points at.
 
+mod check;
 pub mod config;
 pub mod deployment;
 pub mod event;
+mod generation;
 pub mod job;
 mod json;
 pub mod lease;
@@ -15,3 +17,4 @@ pub mod pod;
 pub mod replica_set;
 pub mod service;
 mod table;
+mod workload;

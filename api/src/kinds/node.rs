@@ -1,6 +1,99 @@
 //! Rules of nodes.
 
-use crate::catalog::Rules;
+use serde_json::{Value, json};
+
+use super::json::{boolean, carry_over, has, list, object, text};
+use super::pod::normalize_list;
+use super::table::{AGE, NONE, age, column, wide};
+use crate::catalog::{Column, RowCells, Rules};
+use crate::{meta, names};
 
 /// The rules of the row.
-pub static RULES: Rules = Rules::GENERIC;
+pub static RULES: Rules = Rules {
+    defaults,
+    prepare_update: |new, old| carry_over(new, old, "status"),
+    name_errors: names::subdomain_name,
+    selectable: &[("spec.unschedulable", |node| boolean(node, "spec.unschedulable").to_string())],
+    columns: COLUMNS,
+    cells,
+    ..Rules::GENERIC
+};
+
+const ADDRESSES: &str = "List of addresses reachable to the node. Queried from cloud provider, if available. More info: \
+     https://kubernetes.io/docs/reference/node/node-status/#addresses";
+
+const COLUMNS: &[Column] = &[
+    column("Status", "The status of the node"),
+    column("Roles", "The roles of the node"),
+    AGE,
+    column("Version", "Kubelet Version reported by the node."),
+    wide("Internal-IP", ADDRESSES),
+    wide("External-IP", ADDRESSES),
+    wide("OS-Image", "OS Image reported by the node from /etc/os-release (e.g. Debian GNU/Linux 7 (wheezy))."),
+    wide("Kernel-Version", "Kernel Version reported by the node from 'uname -r' (e.g. 3.16.0-0.bpo.4-amd64)."),
+    wide(
+        "Container-Runtime",
+        "ContainerRuntime Version reported by the node through runtime remote API (e.g. containerd://1.4.2).",
+    ),
+];
+
+fn defaults(node: &mut Value) {
+    let _ = object(node, "spec");
+    let _ = object(node, "status");
+    let Some(status) = node.get_mut("status").filter(|s| s.is_object()) else { return };
+    if has(status, "capacity") && !has(status, "allocatable") {
+        status["allocatable"] = status["capacity"].clone();
+    }
+    for key in ["capacity", "allocatable"] {
+        status.get_mut(key).into_iter().for_each(normalize_list);
+    }
+}
+
+fn cells(node: &Value, now_seconds: i64) -> RowCells {
+    let info = |field: &str| text(node, &format!("status.nodeInfo.{field}"));
+    let or_unknown = |text: &str| json!(if text.is_empty() { "<unknown>" } else { text });
+    let cells = vec![
+        json!(status(node)),
+        json!(roles(node)),
+        age(node, now_seconds),
+        json!(info("kubeletVersion")),
+        json!(address(node, "InternalIP")),
+        json!(address(node, "ExternalIP")),
+        or_unknown(info("osImage")),
+        or_unknown(info("kernelVersion")),
+        or_unknown(info("containerRuntimeVersion")),
+    ];
+    RowCells { cells }
+}
+
+fn status(node: &Value) -> String {
+    let ready = list(node, "status.conditions").iter().find(|c| text(c, "type") == "Ready");
+    let mut status = match ready.map(|c| text(c, "status")) {
+        Some("True") => "Ready",
+        Some(_) => "NotReady",
+        None => "Unknown",
+    }
+    .to_string();
+    if boolean(node, "spec.unschedulable") {
+        status.push_str(",SchedulingDisabled");
+    }
+    status
+}
+
+/// From `node-role.kubernetes.io/ROLE` and `kubernetes.io/role=ROLE`.
+fn roles(node: &Value) -> String {
+    let role = |(key, value): (&'_ str, &'_ str)| match key.strip_prefix("node-role.kubernetes.io/") {
+        Some(role) => Some(role.to_string()),
+        None if key == "kubernetes.io/role" => Some(value.to_string()),
+        None => None,
+    };
+    let mut roles: Vec<String> = meta::labels(node).into_iter().filter_map(role).filter(|r| !r.is_empty()).collect();
+    roles.sort_unstable();
+    roles.dedup();
+    if roles.is_empty() { NONE.to_string() } else { roles.join(",") }
+}
+
+fn address<'a>(node: &'a Value, kind: &str) -> &'a str {
+    let found = list(node, "status.addresses").iter().find(|a| text(a, "type") == kind);
+    found.map_or(NONE, |a| text(a, "address"))
+}

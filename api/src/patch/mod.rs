@@ -129,13 +129,7 @@ pub fn patch_object_as(
     }
 }
 
-fn apply(
-    api_version: &str,
-    object_kind: &str,
-    kind: PatchKind,
-    current: &Value,
-    patch: &[u8],
-) -> ApiResult<Applied> {
+fn apply(api_version: &str, object_kind: &str, kind: PatchKind, current: &Value, patch: &[u8]) -> ApiResult<Applied> {
     // kubectl sends JSON, but all patch bodies are read as YAML upstream, of which JSON is nearly a subset.
     let Parsed { value: patch, duplicates } = read(patch)?;
     match kind {
@@ -163,9 +157,10 @@ fn apply(
 const UNTYPED_MEDIA_TYPES: [&str; 2] = ["application/json-patch+json", "application/merge-patch+json"];
 
 fn read(patch: &[u8]) -> ApiResult<Parsed> {
-    parse_json(patch).or_else(|json_error| {
-        let looks_like_json = matches!(patch.iter().find(|b| !b.is_ascii_whitespace()), None | Some(b'{' | b'['));
-        if looks_like_json { Err(json_error) } else { parse_yaml(patch) }
-    })
-    .map_err(|error| ApiError::bad_request(error.to_string()))
+    parse_json(patch)
+        .or_else(|json_error| {
+            let looks_like_json = matches!(patch.iter().find(|b| !b.is_ascii_whitespace()), None | Some(b'{' | b'['));
+            if looks_like_json { Err(json_error) } else { parse_yaml(patch) }
+        })
+        .map_err(|error| ApiError::bad_request(error.to_string()))
 }

@@ -27,6 +27,7 @@ fn content_types_are_recognised() {
     }
 }
 
+/// New elements come first, as the Kubernetes documentation of `kubectl patch` shows.
 #[test]
 fn lists_with_a_merge_key_are_merged_by_it() {
     let current = json!({"containers": [
@@ -41,9 +42,9 @@ fn lists_with_a_merge_key_are_merged_by_it() {
     assert_eq!(
         merged,
         json!({"containers": [
-            {"name": "a", "env": [{"name": "X", "value": "1"}, {"name": "Z", "value": "3"}]},
-            {"name": "b", "image": "b:1"},
+            {"name": "a", "env": [{"name": "Z", "value": "3"}, {"name": "X", "value": "1"}]},
             {"name": "c", "image": "c:1"},
+            {"name": "b", "image": "b:1"},
         ]})
     );
 }
@@ -69,10 +70,7 @@ fn patch_directives_replace_and_delete() {
         "containers": [{"name": "z"}, {"$patch": "replace"}],
     });
     let merged = spec(current, patch).unwrap();
-    assert_eq!(
-        merged,
-        json!({"nodeSelector": {"b": "2"}, "securityContext": {}, "containers": [{"name": "z"}]})
-    );
+    assert_eq!(merged, json!({"nodeSelector": {"b": "2"}, "securityContext": {}, "containers": [{"name": "z"}]}));
 }
 
 #[test]
@@ -83,10 +81,7 @@ fn set_element_order_orders_what_it_names_and_keeps_the_rest_in_place() {
         "containers": [{"name": "c"}],
     });
     let merged = spec(current, patch).unwrap();
-    assert_eq!(
-        merged["containers"],
-        json!([{"name": "server"}, {"name": "b"}, {"name": "c"}, {"name": "a"}])
-    );
+    assert_eq!(merged["containers"], json!([{"name": "server"}, {"name": "b"}, {"name": "c"}, {"name": "a"}]));
     let only_order = json!({"$setElementOrder/containers": [{"name": "b"}, {"name": "a"}]});
     let merged = spec(json!({"containers": [{"name": "a"}, {"name": "b"}]}), only_order).unwrap();
     assert_eq!(merged["containers"], json!([{"name": "b"}, {"name": "a"}]));
@@ -113,7 +108,7 @@ fn scalar_lists_are_unions_and_can_be_deleted_from() {
     let current = json!({"metadata": {"finalizers": ["a", "b", "c"]}});
     let patch = json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["b"], "finalizers": ["d", "a"]}});
     let merged = patched(PatchKind::StrategicMerge, &current, &patch).unwrap();
-    assert_eq!(merged["metadata"]["finalizers"], json!(["c", "d", "a"]));
+    assert_eq!(merged["metadata"]["finalizers"], json!(["d", "a", "c"]));
     let patch = json!({"metadata": {
         "$deleteFromPrimitiveList/finalizers": ["a"],
         "$setElementOrder/finalizers": ["c", "b"],
@@ -203,7 +198,8 @@ fn json_patches_apply_or_are_rejected() {
 
 #[test]
 fn json_patches_cannot_explode() {
-    let doubling: Vec<Value> = (0..60).map(|n| json!({"op": "copy", "from": "/a", "path": format!("/a/{n}")})).collect();
+    let doubling: Vec<Value> =
+        (0..60).map(|n| json!({"op": "copy", "from": "/a", "path": format!("/a/{n}")})).collect();
     assert_eq!(patched(PatchKind::Json, &json!({"a": {}}), &json!(doubling)).unwrap_err().code(), 422);
     let text = "x".repeat(1 << 20);
     let copies: Vec<Value> = (0..10).map(|n| json!({"op": "copy", "from": "/a", "path": format!("/{n}")})).collect();
@@ -214,7 +210,8 @@ fn json_patches_cannot_explode() {
 fn a_result_of_another_shape_is_invalid() {
     let pods = row("", "pods");
     let current = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"priority": 1}});
-    let patch = |kind, body: Value, validation| patch_object(&pods, kind, &current, body.to_string().as_bytes(), validation);
+    let patch =
+        |kind, body: Value, validation| patch_object(&pods, kind, &current, body.to_string().as_bytes(), validation);
     let strategic = PatchKind::StrategicMerge;
     let unknown = json!({"spec": {"foo": 1}});
     let error = patch(strategic, unknown.clone(), FieldValidation::Strict).unwrap_err();
@@ -226,9 +223,11 @@ fn a_result_of_another_shape_is_invalid() {
     let (value, warnings) = patch(strategic, unknown, FieldValidation::Warn).unwrap();
     assert_eq!((value, warnings), (current.clone(), vec!["unknown field \"spec.foo\"".to_string()]));
     let error = patch(PatchKind::Merge, json!({"spec": {"priority": "high"}}), FieldValidation::Warn).unwrap_err();
-    assert!(error.message.ends_with(
-        "json: cannot unmarshal string into Go struct field PodSpec.spec.priority of type int32"
-    ));
+    assert!(
+        error
+            .message
+            .ends_with("json: cannot unmarshal string into Go struct field PodSpec.spec.priority of type int32")
+    );
     let error = patch(PatchKind::Merge, json!({"kind": "Job"}), FieldValidation::Warn).unwrap_err();
     assert!(error.message.ends_with("unable to decode v1, Kind=Job into v1, Kind=Pod"));
     let error = patch(PatchKind::Json, json!([{"op": "replace", "path": "", "value": 1}]), FieldValidation::Warn);
@@ -265,8 +264,20 @@ fn document() -> impl Strategy<Value = Value> {
         Just(json!("replace")),
     ];
     let keys = prop::sample::select(vec![
-        "spec", "metadata", "containers", "volumes", "name", "env", "finalizers", "ports", "containerPort", "$patch",
-        "$retainKeys", "$setElementOrder/containers", "$deleteFromPrimitiveList/finalizers", "labels",
+        "spec",
+        "metadata",
+        "containers",
+        "volumes",
+        "name",
+        "env",
+        "finalizers",
+        "ports",
+        "containerPort",
+        "$patch",
+        "$retainKeys",
+        "$setElementOrder/containers",
+        "$deleteFromPrimitiveList/finalizers",
+        "labels",
     ]);
     leaf.prop_recursive(6, 48, 5, move |inner| {
         prop_oneof![
@@ -280,8 +291,9 @@ fn document() -> impl Strategy<Value = Value> {
 /// Pods as a client would have them: list elements with merge keys, no directives, no nulls.
 fn pod() -> impl Strategy<Value = Value> {
     let name = "[a-d]";
-    let env = prop::collection::btree_map(name, "[a-z]{0,3}", 0..4)
-        .prop_map(|vars| vars.into_iter().map(|(name, value)| json!({"name": name, "value": value})).collect::<Vec<_>>());
+    let env = prop::collection::btree_map(name, "[a-z]{0,3}", 0..4).prop_map(|vars| {
+        vars.into_iter().map(|(name, value)| json!({"name": name, "value": value})).collect::<Vec<_>>()
+    });
     let containers = prop::collection::btree_map(name, (env, any::<bool>()), 0..4).prop_map(|containers| {
         let render = |(name, (env, tty))| json!({"name": name, "env": env, "tty": tty});
         containers.into_iter().map(render).collect::<Vec<_>>()

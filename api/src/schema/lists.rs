@@ -134,7 +134,6 @@ pub const ATOMIC_OBJECTS: &[&str] = &[
     "core.v1.ObjectReference",
     "core.v1.ResourceFieldSelector",
     "core.v1.SecretKeySelector",
-    "core.v1.SecretReference",
     "core.v1.TypedLocalObjectReference",
     "discovery.v1.EndpointPort",
     "meta.v1.LabelSelector",
@@ -142,7 +141,8 @@ pub const ATOMIC_OBJECTS: &[&str] = &[
 ];
 
 /// Maps with `mapType=atomic`.
-pub(super) const ATOMIC_MAPS: &[(&str, &str)] = &[("core.v1.PodSpec", "nodeSelector"), ("core.v1.ServiceSpec", "selector")];
+pub(super) const ATOMIC_MAPS: &[(&str, &str)] =
+    &[("core.v1.PodSpec", "nodeSelector"), ("core.v1.ServiceSpec", "selector")];
 
 /// The rule of a field, by the struct's short name (`core.v1.PodSpec`).
 pub fn list_rule(object: &str, field: &str) -> ListRule {

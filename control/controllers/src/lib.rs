@@ -6,22 +6,20 @@
 //! goes on where the objects say it was.
 #![forbid(unsafe_code)]
 
+mod cluster;
 mod config;
+mod deployment;
+mod discovery;
+mod endpoints;
+mod event_ttl;
+mod framework;
+mod namespace;
+mod node;
+mod pod_control;
+mod pod_gc;
+mod replica_set;
+mod run;
+mod service_account;
 
 pub use config::{ControllersConfig, ControllersError};
-
-use tokio_util::sync::CancellationToken;
-
-/// Runs every controller until `shutdown` is cancelled.
-///
-/// # Errors
-/// See [`ControllersError`]; losing the API server is not an error, it is waited out.
-pub async fn run(
-    client: kube::Client,
-    config: ControllersConfig,
-    shutdown: CancellationToken,
-) -> Result<(), ControllersError> {
-    let _ = (client, config);
-    shutdown.cancelled().await;
-    Ok(())
-}
+pub use run::run;

@@ -170,11 +170,7 @@ impl Driver {
     fn tell_unschedulable(&self, pod: Arc<PodInfo>, message: String) {
         let told = pod.condition.as_ref().is_some_and(|(reason, old)| reason == "Unschedulable" && *old == message);
         if !told {
-            self.notes.take(Note::Condition {
-                pod: pod.clone(),
-                reason: "Unschedulable",
-                message: message.clone(),
-            });
+            self.notes.take(Note::Condition { pod: pod.clone(), reason: "Unschedulable", message: message.clone() });
         }
         self.notes.take(Note::Event { pod, kind: "Warning", reason: "FailedScheduling", message });
     }

@@ -217,7 +217,7 @@ impl Correlator {
             return Verdict::Drop;
         }
         written.tokens -= 1.0;
-        if written.last.0 == reason && written.last.1 == message {
+        if written.count > 0 && written.last.0 == reason && written.last.1 == message {
             written.count += 1;
             return Verdict::Count(written.id, written.count);
         }
@@ -254,15 +254,16 @@ mod tests {
         let Verdict::Create(id) = correlator.observe("u", "FailedScheduling", "full", now) else { panic!() };
         assert_eq!(correlator.observe("u", "FailedScheduling", "full", now), Verdict::Count(id, 2));
         assert_eq!(correlator.observe("u", "FailedScheduling", "full", now), Verdict::Count(id, 3));
-        assert!(matches!(correlator.observe("u", "FailedScheduling", "other", now), Verdict::Create(next) if next > id));
+        assert!(
+            matches!(correlator.observe("u", "FailedScheduling", "other", now), Verdict::Create(next) if next > id)
+        );
         assert!(matches!(correlator.observe("v", "FailedScheduling", "full", now), Verdict::Create(_)));
     }
 
     #[test]
     fn one_object_can_not_flood() {
         let (mut correlator, now) = (Correlator::default(), Instant::now());
-        let written =
-            (0..100).filter(|i| correlator.observe("u", "R", &i.to_string(), now) != Verdict::Drop).count();
+        let written = (0..100).filter(|i| correlator.observe("u", "R", &i.to_string(), now) != Verdict::Drop).count();
         assert_eq!(written, 25);
         assert_ne!(correlator.observe("u", "R", "later", now + REFILL), Verdict::Drop);
     }

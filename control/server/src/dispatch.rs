@@ -48,7 +48,8 @@ async fn handle(hub: &Arc<Hub>, request: Request<Body>, seen: &mut Seen) -> ApiR
         Place::Resource(target) => on_resource(hub, request, user, target, seen).await,
         Place::Other => {
             allow_path(hub, &user, &request)?;
-            docs::serve(hub, &request)
+            let (parts, _) = request.into_parts();
+            docs::serve(hub, &parts.method, parts.uri.path(), &parts.headers).await
         }
     }
 }
@@ -74,7 +75,7 @@ async fn on_resource(
     let accept = Accept::negotiate(request.headers().get(ACCEPT).and_then(|h| h.to_str().ok()))?;
     let (parts, body) = request.into_parts();
     let body = if verb.writes() { read_bytes(body, hub.config.limits.body_bytes).await? } else { Bytes::new() };
-    let call = Call { target, verb, user, params, accept, headers: parts.headers, body };
+    let call = Call { target, verb, params, accept, headers: parts.headers, body };
     if call.target.subresource.is_some() {
         return subresource::serve(hub, call, held).await;
     }

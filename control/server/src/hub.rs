@@ -11,7 +11,6 @@ use crate::authz::Authorizer;
 use crate::config::ServerConfig;
 use crate::docs::Documents;
 use crate::http::{Accept, Params, Target, Verb, object};
-use crate::identity::User;
 use crate::metrics::{Metrics, SharedRegistry};
 use crate::nodes::NodeTransports;
 use crate::ready::Readiness;
@@ -38,7 +37,6 @@ pub(crate) struct Hub {
 pub(crate) struct Call {
     pub(crate) target: Target,
     pub(crate) verb: Verb,
-    pub(crate) user: User,
     pub(crate) params: Params,
     pub(crate) accept: Accept,
     pub(crate) headers: HeaderMap,

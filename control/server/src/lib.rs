@@ -1,2 +1,39 @@
-//! (being built)
+//! The API server: the Kubernetes API over the store, generic over the resource catalogue.
+//!
+//! A [`Server`] is an axum `Router` and little else. Outside clients reach it by HTTPS ([`Server::serve`]), the
+//! components of the same process by calling it ([`Server::client`]). What a kind means is in `coracle-api`; what is
+//! durable is in `coracle-store`; this crate is the way between them.
+//!
+//! Invariant: no kind's rules live here. What knows a kind by name is admission, allocation and subresources, each
+//! in a module named after what it does.
 #![forbid(unsafe_code)]
+
+mod allocate;
+mod authz;
+mod bootstrap;
+mod client;
+mod config;
+mod dispatch;
+mod docs;
+mod http;
+mod hub;
+mod identity;
+mod lift;
+mod metrics;
+mod nodes;
+mod options;
+pub mod pki;
+mod read;
+mod ready;
+mod server;
+mod subresource;
+mod tls;
+mod write;
+
+pub use config::{Limits, ServerConfig, Version};
+pub use identity::User;
+pub use lift::lift;
+pub use nodes::NodeTransports;
+pub use ready::Check;
+pub use server::{Server, StartError};
+pub use tls::ServeError;

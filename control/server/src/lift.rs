@@ -90,6 +90,6 @@ mod tests {
 
     #[test]
     fn what_is_no_object_has_no_facts() {
-        assert_eq!(lift().lift("pods", b"nonsense"), Lifted::default());
+        assert_eq!(lift().lift("configmaps", b"nonsense"), Lifted::default());
     }
 }

@@ -12,7 +12,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 /// Counters, histograms and gauges of one server.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Metrics {
     requests: Family<Request, Counter<u64, AtomicU64>>,
     seconds: Family<Kind, Histogram, fn() -> Histogram>,
@@ -69,10 +69,23 @@ impl Bounded {
     }
 }
 
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            requests: Family::default(),
+            seconds: Family::new_with_constructor(latencies),
+            in_flight: Bounded::default(),
+            long_running: Bounded::default(),
+            refused: Counter::default(),
+            handshake_failures: Counter::default(),
+        }
+    }
+}
+
 impl Metrics {
     /// Metrics in a registry.
     pub(crate) fn registered(registry: &mut Registry) -> Self {
-        let metrics = Self { seconds: Family::new_with_constructor(latencies), ..Self::default() };
+        let metrics = Self::default();
         let m = &metrics;
         registry.register("apiserver_request", "Requests by verb, resource and answer", m.requests.clone());
         registry.register("apiserver_request_duration_seconds", "Time to the head of the answer", m.seconds.clone());

@@ -65,7 +65,7 @@ impl Server {
         let health = store.clone();
         readiness.register("store", Arc::new(move || health.healthy()));
         let hub = Hub {
-            documents: Documents::new(config.catalog.clone()),
+            documents: Documents::new(&config.catalog, &config.version),
             store,
             config,
             nodes,

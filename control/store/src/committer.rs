@@ -2,9 +2,7 @@
 //! fills up, so under load an fsync carries as many transactions as came during the one before it.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use futures::stream::{FuturesOrdered, StreamExt};
@@ -28,9 +26,6 @@ const SNAPSHOT_LOG_BYTES: usize = 64 << 20;
 /// Entries on their way at the same time: one is applied and answered while the next is being written.
 const ENTRIES_IN_FLIGHT: usize = 2;
 
-/// How long a look at the free space is good for.
-const SPACE_CHECK_INTERVAL: Duration = Duration::from_millis(100);
-
 /// One transaction that waits.
 pub(crate) struct Waiting {
     pub(crate) txn: Txn,
@@ -48,7 +43,6 @@ pub(crate) struct Committer {
     carried: VecDeque<Waiting>,
     max_batch: usize,
     log_bytes: usize,
-    space: Space,
     health: Arc<Health>,
     metrics: Metrics,
 }
@@ -58,12 +52,11 @@ impl Committer {
         raft: Raft,
         queue: mpsc::Receiver<Waiting>,
         max_batch: usize,
-        space: Space,
         health: Arc<Health>,
         metrics: Metrics,
     ) -> Self {
         let carried = VecDeque::new();
-        Self { raft, queue, carried, max_batch: max_batch.max(1), log_bytes: 0, space, health, metrics }
+        Self { raft, queue, carried, max_batch: max_batch.max(1), log_bytes: 0, health, metrics }
     }
 
     /// Works until the queue is closed and empty.
@@ -106,7 +99,6 @@ impl Committer {
 
     /// Hands the entry to raft; what is returned ends when the writers have been answered.
     async fn propose(&mut self, batch: Batch, replies: Replies) -> Option<BoxFuture<'static, ()>> {
-        self.space.check(&self.health);
         if let Err(reason) = self.health.check() {
             self.metrics.unavailable.inc_by(replies.0.len() as u64);
             replies.all(|| CommitError::Unavailable(reason.clone()));
@@ -169,37 +161,5 @@ impl Replies {
         for reply in self.0 {
             let _ = reply.send(Err(error()));
         }
-    }
-}
-
-/// Watches the free space of the data directory's file system.
-pub(crate) struct Space {
-    dir: PathBuf,
-    min_free_bytes: u64,
-    checked: Option<Instant>,
-}
-
-impl Space {
-    pub(crate) fn new(dir: PathBuf, min_free_bytes: u64) -> Self {
-        Self { dir, min_free_bytes, checked: None }
-    }
-
-    /// Holds writes while there is too little space, and lets them go on when there is enough again.
-    fn check(&mut self, health: &Health) {
-        let now = Instant::now();
-        if self.checked.is_some_and(|checked| now - checked < SPACE_CHECK_INTERVAL) {
-            return;
-        }
-        self.checked = Some(now);
-        // A file system that cannot be asked is found out by the write itself.
-        let Ok(stat) = rustix::fs::statvfs(&self.dir) else { return };
-        let free_bytes = stat.f_bavail.saturating_mul(stat.f_frsize);
-        health.hold((free_bytes < self.min_free_bytes).then(|| {
-            format!(
-                "no space left on device: {} has {free_bytes} bytes free and the store keeps {} in reserve; free some space, writes go on by themselves",
-                self.dir.display(),
-                self.min_free_bytes
-            )
-        }));
     }
 }

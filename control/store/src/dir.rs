@@ -44,7 +44,8 @@ impl DataDir {
         let corrupt = |reason: String| OpenError::Corrupt { path: path.clone(), reason };
         match fs::read_to_string(&path) {
             Ok(text) => {
-                let found = text.trim().parse().map_err(|_| corrupt(format!("{:?} is not a format number", text.trim())))?;
+                let found =
+                    text.trim().parse().map_err(|_| corrupt(format!("{:?} is not a format number", text.trim())))?;
                 if found > FORMAT { Err(OpenError::NewerVersion { found, supported: FORMAT }) } else { Ok(()) }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && self.database().exists() => {

@@ -107,8 +107,7 @@ pub(crate) fn prepare(db: &Database, node_id: NodeId) -> Result<NodeId, DiskErro
         txn.open_table(LOG)?;
         txn.open_table(OBJECTS)?;
         let meta = txn.open_table(META)?;
-        let owner = meta.get(NODE_ID)?.map(|row| decode::<NodeId>("node id", row.value())).transpose()?;
-        owner
+        meta.get(NODE_ID)?.map(|row| decode::<NodeId>("node id", row.value())).transpose()?
     };
     if let Some(owner) = owner {
         txn.abort()?;
@@ -225,7 +224,10 @@ pub(crate) fn decode<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T,
     postcard::from_bytes(bytes).map_err(|error| DiskError::Format(format!("a {what} is damaged: {error}")))
 }
 
-fn get_meta<T: DeserializeOwned>(meta: &impl ReadableTable<&'static str, &'static [u8]>, name: &'static str) -> Result<Option<T>, DiskError> {
+fn get_meta<T: DeserializeOwned>(
+    meta: &impl ReadableTable<&'static str, &'static [u8]>,
+    name: &'static str,
+) -> Result<Option<T>, DiskError> {
     meta.get(name)?.map(|row| decode(name, row.value())).transpose()
 }
 

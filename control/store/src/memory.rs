@@ -48,4 +48,3 @@ impl Memory {
         matches!(result, Ok(Ok(_)))
     }
 }
-

@@ -9,8 +9,8 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::ring::Ring;
 use crate::memory::Memory;
+use crate::ring::Ring;
 
 /// Counters and histograms, shared by all parts of the store.
 #[derive(Clone)]
@@ -53,10 +53,19 @@ impl Metrics {
             seconds.clone(),
             self.commit_seconds.clone(),
         );
-        store.register_with_unit("log_append_duration", "Time of one log append with its fsync", seconds, self.fsync_seconds.clone());
+        store.register_with_unit(
+            "log_append_duration",
+            "Time of one log append with its fsync",
+            seconds,
+            self.fsync_seconds.clone(),
+        );
         store.register("batch_transactions", "Transactions in one raft entry", self.batch_txns.clone());
         store.register("rejected", "Transactions whose precondition did not hold", self.rejected.clone());
-        store.register("unavailable", "Transactions refused because the store takes no writes", self.unavailable.clone());
+        store.register(
+            "unavailable",
+            "Transactions refused because the store takes no writes",
+            self.unavailable.clone(),
+        );
         store.register("events", "Changes of objects", self.events.clone());
         store.register_with_unit("log_appended", "Bytes appended to the log", Unit::Bytes, self.log_bytes.clone());
         store.register("snapshots", "Snapshots made, each followed by a purge of the log", self.snapshots.clone());

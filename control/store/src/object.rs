@@ -188,7 +188,10 @@ mod tests {
     fn the_event_line_holds_the_object() {
         let object = Object::from_json(br#"{"metadata":{"name":"a"}}"#.to_vec()).expect("an object");
         let (line, json) = object.at_revision(EventKind::Deleted, 5);
-        assert_eq!(line, r#"{"type":"DELETED","object":{"metadata":{"resourceVersion":"5","name":"a"}}}"#.to_owned() + "\n");
+        assert_eq!(
+            line,
+            r#"{"type":"DELETED","object":{"metadata":{"resourceVersion":"5","name":"a"}}}"#.to_owned() + "\n"
+        );
         assert_eq!(json, r#"{"metadata":{"resourceVersion":"5","name":"a"}}"#);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use openraft::SnapshotPolicy;
 use redb::{Builder, Database, DatabaseError};
 
-use crate::committer::{Committer, QUEUE_TXNS, Space};
+use crate::committer::{Committer, QUEUE_TXNS};
 use crate::config::StoreConfig;
 use crate::dir::DataDir;
 use crate::disk::{self, DiskError, Loaded};
@@ -42,7 +42,9 @@ pub enum OpenError {
         holder: String,
     },
     /// A newer Coracle wrote it.
-    #[error("the data directory has format {found}, this version of Coracle reads formats up to {supported}; use the version that wrote it or a newer one")]
+    #[error(
+        "the data directory has format {found}, this version of Coracle reads formats up to {supported}; use the version that wrote it or a newer one"
+    )]
     NewerVersion {
         /// What is there.
         found: u32,
@@ -97,7 +99,7 @@ pub(crate) async fn open(config: StoreConfig, lift: Arc<dyn Lift>, open_file: Op
             Err(OpenError::Corrupt { path: path.clone(), reason: panic.to_string() })
         })?
     };
-    let health = Arc::new(Health::default());
+    let health = Arc::new(Health::new(&config.dir, config.min_free_bytes));
     let metrics = Metrics::default();
     let (writer, thread) = Writer::start(db.clone(), health.clone(), metrics.clone())
         .map_err(|error| OpenError::Io { path: config.dir.clone(), error })?;
@@ -114,8 +116,7 @@ pub(crate) async fn open(config: StoreConfig, lift: Arc<dyn Lift>, open_file: Op
     let raft = start_raft(&config, log, machine).await.map_err(OpenError::NotReady)?;
 
     let (queue, waiting) = tokio::sync::mpsc::channel(QUEUE_TXNS);
-    let space = Space::new(config.dir.clone(), config.min_free_bytes);
-    let committer = Committer::new(raft.clone(), waiting, config.max_batch, space, health.clone(), metrics.clone());
+    let committer = Committer::new(raft.clone(), waiting, config.max_batch, health.clone(), metrics.clone());
     let committer = tokio::spawn(committer.run());
     let herald = {
         let ring = ring.clone();

@@ -100,11 +100,7 @@ impl Interner {
 
     /// `key` with the parts that other keys have too, shared. A name is nearly always its own.
     pub(crate) fn key(&mut self, key: &Key) -> Key {
-        Key {
-            resource: self.intern(&key.resource),
-            namespace: self.intern(&key.namespace),
-            name: key.name.clone(),
-        }
+        Key { resource: self.intern(&key.resource), namespace: self.intern(&key.namespace), name: key.name.clone() }
     }
 
     /// `lifted` with its strings shared.

@@ -92,7 +92,8 @@ impl Store {
     }
 
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { config, dir, memory, ring, raft, queue, health, metrics, writer, thread, committer, herald } = parts;
+        let Parts { config, dir, memory, ring, raft, queue, health, metrics, writer, thread, committer, herald } =
+            parts;
         let running = Running { queue, writer, thread, committer, herald, dir };
         let running = Mutex::new(Some(running));
         let inner = Inner { max_txn_bytes: config.max_txn_bytes, memory, ring, health, metrics, raft, running };

@@ -41,7 +41,8 @@ impl Index {
             each(Self::Namespace(key.resource.clone(), key.namespace.clone()));
         }
         each(Self::Name(key.resource.clone(), key.name.clone()));
-        let field = |(field, value): &(Arc<str>, Arc<str>)| Self::Field(key.resource.clone(), field.clone(), value.clone());
+        let field =
+            |(field, value): &(Arc<str>, Arc<str>)| Self::Field(key.resource.clone(), field.clone(), value.clone());
         for pair in &event.record.lifted.fields {
             each(field(pair));
         }
@@ -98,7 +99,15 @@ const BASE: u64 = 1 << 62;
 impl Topic {
     /// An empty topic whose next event is the first above `since`.
     pub(crate) fn new(index: Index, since: u64) -> Self {
-        let feed = Feed { base: BASE, events: VecDeque::new(), since, end: None, watchers: 0, dirty: false, wakers: HashMap::new() };
+        let feed = Feed {
+            base: BASE,
+            events: VecDeque::new(),
+            since,
+            end: None,
+            watchers: 0,
+            dirty: false,
+            wakers: HashMap::new(),
+        };
         Self { index, feed: Mutex::new(feed) }
     }
 

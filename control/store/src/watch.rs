@@ -54,7 +54,14 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(ring: Arc<Ring>, topic: Arc<Topic>, scope: WatchScope, id: u64, position: u64, from: u64) -> Self {
+    pub(crate) fn new(
+        ring: Arc<Ring>,
+        topic: Arc<Topic>,
+        scope: WatchScope,
+        id: u64,
+        position: u64,
+        from: u64,
+    ) -> Self {
         let ready = Vec::new().into_iter();
         Self { ring, topic, scope, id, position, from, progress: from, ended: false, ready }
     }
@@ -79,7 +86,11 @@ impl Watch {
     }
 
     /// Takes part of the current events, or leaves `cx` to be woken.
-    pub fn poll_batch(&mut self, cx: &mut Context<'_>, max: usize) -> Poll<Option<Result<Vec<Arc<Event>>, WatchError>>> {
+    pub fn poll_batch(
+        &mut self,
+        cx: &mut Context<'_>,
+        max: usize,
+    ) -> Poll<Option<Result<Vec<Arc<Event>>, WatchError>>> {
         if self.ended {
             return Poll::Ready(None);
         }

@@ -63,7 +63,11 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread.
-    pub(crate) fn start(db: Arc<Database>, health: Arc<Health>, metrics: Metrics) -> std::io::Result<(Self, JoinHandle<()>)> {
+    pub(crate) fn start(
+        db: Arc<Database>,
+        health: Arc<Health>,
+        metrics: Metrics,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (jobs, queue) = mpsc::channel(QUEUE_JOBS);
         let thread = Thread { db, health, metrics, pending: BTreeMap::new(), applied: None };
         let handle = std::thread::Builder::new().name("store-writer".into()).spawn(move || thread.run(queue))?;
@@ -185,7 +189,11 @@ impl Thread {
         self.transact(Durability::Immediate, write)
     }
 
-    fn transact(&self, durability: Durability, write: impl FnOnce(&WriteTransaction) -> Result<(), DiskError>) -> Result<(), DiskError> {
+    fn transact(
+        &self,
+        durability: Durability,
+        write: impl FnOnce(&WriteTransaction) -> Result<(), DiskError>,
+    ) -> Result<(), DiskError> {
         let result = (|| {
             let mut txn = self.db.begin_write()?;
             txn.set_durability(durability)?;
@@ -216,4 +224,3 @@ fn replace(txn: &WriteTransaction, applied: &Applied, state: &State) -> Result<(
     drop(objects);
     disk::put_applied(txn, applied)
 }
-

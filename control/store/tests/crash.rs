@@ -3,7 +3,10 @@
 //! what is stored.
 //!
 //! The test binary starts itself as the victim, so it has a main function of its own and prints.
-#![allow(clippy::print_stdout, reason = "the victim reports acknowledged writes on a pipe; the judge reports like a test")]
+#![allow(
+    clippy::print_stdout,
+    reason = "the victim reports acknowledged writes on a pipe; the judge reports like a test"
+)]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -19,7 +22,7 @@ const VICTIM_DIR: &str = "CORACLE_CRASH_TEST_DIR";
 /// Set for the victim: the round, so that its values are new ones.
 const VICTIM_ROUND: &str = "CORACLE_CRASH_TEST_ROUND";
 
-const ROUNDS: u64 = 100;
+const ROUNDS: u64 = 60;
 /// Tasks that write at the same time, each to its own names.
 const WRITERS: u64 = 12;
 /// Names of each writer.
@@ -39,7 +42,8 @@ impl Lift for NoLift {
 }
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     match std::env::var_os(VICTIM_DIR) {
         Some(dir) => runtime.block_on(victim(PathBuf::from(dir))),
         // Asked for a list of tests (`--list`), there is one.
@@ -73,7 +77,8 @@ async fn victim(dir: PathBuf) {
     let round = std::env::var(VICTIM_ROUND).expect("the round");
     let store = open(&dir).await;
     println!("ready");
-    let writers: Vec<_> = (0..WRITERS).map(|writer| tokio::spawn(write(store.clone(), writer, round.clone()))).collect();
+    let writers: Vec<_> =
+        (0..WRITERS).map(|writer| tokio::spawn(write(store.clone(), writer, round.clone()))).collect();
     for writer in writers {
         writer.await.expect("no panic");
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use coracle_store::{
-    CommitError, Event, EventKind, Expect, Key, Lift, Lifted, Object, Op, OpenError, Scope, Store, StoreConfig, Txn, WatchError,
-    WatchScope,
+    CommitError, Event, EventKind, Expect, Key, Lift, Lifted, Object, Op, OpenError, Scope, Store, StoreConfig, Txn,
+    WatchError, WatchScope,
 };
 use proptest::prelude::*;
 
@@ -173,7 +173,12 @@ async fn metrics_are_exposed() {
     store.commit(Txn::put(key("a"), object("a", 1), Expect::Any)).await.expect("commits");
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry).expect("encodes");
-    for line in ["store_revision 2", "store_watchers 1", r#"store_objects{resource="configmaps"} 1"#, "store_commit_duration_seconds_count 1"] {
+    for line in [
+        "store_revision 2",
+        "store_watchers 1",
+        r#"store_objects{resource="configmaps"} 1"#,
+        "store_commit_duration_seconds_count 1",
+    ] {
         assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
     }
     store.shutdown().await.expect("in order");
@@ -256,7 +261,8 @@ fn replay(model: &mut Model, events: &[Arc<Event>]) {
 }
 
 fn stored(store: &Store) -> Model {
-    let row = |record: &Arc<coracle_store::Record>| (record.key.name.to_string(), (value_of(&record.json), record.revision));
+    let row =
+        |record: &Arc<coracle_store::Record>| (record.key.name.to_string(), (value_of(&record.json), record.revision));
     store.list(&Scope::all("configmaps")).iter().map(row).collect()
 }
 

@@ -138,7 +138,7 @@ impl SliceEntry {
             let protocol = Protocol::parse(port.protocol.as_deref())?;
             Some((port.name.clone().unwrap_or_default(), protocol, port.port.and_then(port_number)?))
         });
-        let endpoints = slice.endpoints.iter().filter_map(|endpoint| {
+        let endpoints = slice.endpoints.iter().flatten().filter_map(|endpoint| {
             let conditions = endpoint.conditions.clone().unwrap_or_default();
             Some(Endpoint {
                 // All addresses of an endpoint are the same endpoint; consumers use the first (API reference).

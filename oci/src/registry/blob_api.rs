@@ -45,8 +45,7 @@ impl Inner {
         };
         file.seek(SeekFrom::Start(start)).await?;
         let part = ReaderStream::with_capacity(file.take(end - start), READ_BYTES);
-        let mut response =
-            respond::content(OCTETS, &digest, end - start, Some(Body::from_stream(part)));
+        let mut response = respond::content(OCTETS, &digest, end - start, Some(Body::from_stream(part)));
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         let range = format!("bytes {start}-{}/{size}", end - 1);
         let range = HeaderValue::from_str(&range).expect("digits are a header value");
@@ -55,19 +54,13 @@ impl Inner {
     }
 
     /// Takes the blob out of the repository, and off the disk if no other one has it.
-    pub(crate) async fn delete_blob(
-        self: &Arc<Self>,
-        name: String,
-        digest: Digest,
-    ) -> Result<Response, ApiError> {
+    pub(crate) async fn delete_blob(self: &Arc<Self>, name: String, digest: Digest) -> Result<Response, ApiError> {
         self.repositories.read(&name, |_| ())?;
         let _alone = self.sweeping.write().await;
         self.blocking(move |inner| {
-            inner.repositories.change(&name, |repository| {
-                match repository.blobs.remove(&digest) {
-                    true => Ok(()),
-                    false => Err(ApiError::BlobUnknown(digest.clone())),
-                }
+            inner.repositories.change(&name, |repository| match repository.blobs.remove(&digest) {
+                true => Ok(()),
+                false => Err(ApiError::BlobUnknown(digest.clone())),
             })?;
             inner.remove_unheld(&digest)
         })
@@ -93,12 +86,7 @@ impl Inner {
         let digest = query.get("digest").map(|text| Digest::parse(text)).transpose()?;
         let upload = self.uploads.start(name, &self.blobs)?;
         match digest {
-            None => Ok(respond::upload(
-                StatusCode::ACCEPTED,
-                upload.location(),
-                &upload.id.to_string(),
-                0,
-            )),
+            None => Ok(respond::upload(StatusCode::ACCEPTED, upload.location(), &upload.id.to_string(), 0)),
             Some(digest) => self.finish_upload(name, &upload, digest, None, body).await,
         }
     }

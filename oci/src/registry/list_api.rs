@@ -29,17 +29,11 @@ impl Inner {
     }
 
     /// Manifests whose subject is this digest; an unknown digest has none.
-    pub(crate) fn referrers(
-        &self,
-        name: &str,
-        digest: &Digest,
-        query: &Query,
-    ) -> Result<Response, ApiError> {
+    pub(crate) fn referrers(&self, name: &str, digest: &Digest, query: &Query) -> Result<Response, ApiError> {
         let wanted = query.get("artifactType");
         let found = self.repositories.read(name, |repository| {
             let referring = repository.manifests.iter().filter(|(_, entry)| {
-                entry.subject.as_ref() == Some(digest)
-                    && (wanted.is_none() || entry.artifact_type.as_ref() == wanted)
+                entry.subject.as_ref() == Some(digest) && (wanted.is_none() || entry.artifact_type.as_ref() == wanted)
             });
             let descriptors = referring.map(|(digest, entry)| Descriptor {
                 artifact_type: entry.artifact_type.clone(),
@@ -49,8 +43,7 @@ impl Inner {
             descriptors.collect::<Vec<_>>()
         });
         let manifests = found.unwrap_or_default();
-        let index =
-            json!({ "schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": manifests });
+        let index = json!({ "schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": manifests });
         let mut response = respond::json(media_type::OCI_INDEX, &index, None);
         if wanted.is_some() {
             let filter = HeaderValue::from_static("artifactType");
@@ -61,11 +54,7 @@ impl Inner {
 }
 
 /// Cuts a sorted list to `n` entries after `last`, with the link to the next page if there is one.
-fn page(
-    mut entries: Vec<String>,
-    query: &Query,
-    path: &str,
-) -> Result<(Vec<String>, Option<String>), ApiError> {
+fn page(mut entries: Vec<String>, query: &Query, path: &str) -> Result<(Vec<String>, Option<String>), ApiError> {
     if let Some(last) = query.get("last") {
         entries.retain(|entry| entry > last);
     }

@@ -116,8 +116,7 @@ impl Inner {
 /// readers would take one document for two things.
 fn read(bytes: &Bytes, content_type: Option<&str>) -> Result<(Entry, Manifest), ApiError> {
     let invalid = |message: String| ApiError::ManifestInvalid(message);
-    let manifest =
-        Manifest::parse(bytes, content_type).map_err(|error| invalid(error.to_string()))?;
+    let manifest = Manifest::parse(bytes, content_type).map_err(|error| invalid(error.to_string()))?;
     let (own, default) = match &manifest {
         Manifest::Image(image) => (image.media_type.clone(), media_type::OCI_MANIFEST),
         Manifest::Index(index) => (index.media_type.clone(), media_type::OCI_INDEX),
@@ -134,10 +133,7 @@ fn read(bytes: &Bytes, content_type: Option<&str>) -> Result<(Entry, Manifest), 
         Manifest::Image(image) => Entry {
             media_type,
             size,
-            artifact_type: image
-                .artifact_type
-                .clone()
-                .or_else(|| Some(image.config.media_type.clone())),
+            artifact_type: image.artifact_type.clone().or_else(|| Some(image.config.media_type.clone())),
             subject: image.subject.as_ref().map(|subject| subject.digest.clone()),
             annotations: image.annotations.clone(),
             references: digests(image.layers.iter().chain([&image.config])),
@@ -162,11 +158,9 @@ fn digests<'a>(descriptors: impl Iterator<Item = &'a Descriptor>) -> Vec<Digest>
 /// signature arrive before what it signs.)
 fn complete(repository: &Repository, manifest: &Manifest) -> Result<(), ApiError> {
     let missing = match manifest {
-        Manifest::Image(image) => image
-            .layers
-            .iter()
-            .chain([&image.config])
-            .find(|blob| !repository.blobs.contains(&blob.digest)),
+        Manifest::Image(image) => {
+            image.layers.iter().chain([&image.config]).find(|blob| !repository.blobs.contains(&blob.digest))
+        }
         Manifest::Index(index) => {
             index.manifests.iter().find(|entry| !repository.manifests.contains_key(&entry.digest))
         }

@@ -57,8 +57,7 @@ impl Registry {
     pub fn open(dir: &Path, limits: Limits) -> Result<Registry, StoreError> {
         let io = |error| StoreError::io(format!("{} can't be opened as a registry", dir.display()), error);
         let blobs = Blobs::open(dir).map_err(io)?;
-        let repositories =
-            Repositories::open(&dir.join("repositories"), blobs.tmp(), &limits).map_err(io)?;
+        let repositories = Repositories::open(&dir.join("repositories"), blobs.tmp(), &limits).map_err(io)?;
         let uploads = Uploads::new(&limits);
         let sweeping = AsyncRwLock::new(());
         Ok(Registry { inner: Arc::new(Inner { blobs, repositories, uploads, limits, sweeping }) })
@@ -73,7 +72,8 @@ impl Registry {
             .with_state(self.inner.clone())
     }
 
-    /// Removes blobs that no manifest names any more. Returns the bytes freed.
+    /// Removes blobs that no manifest names any more. Returns the bytes freed. A push under way may have to
+    /// begin again: its blobs come before the manifest that names them.
     pub async fn prune(&self) -> Result<u64, StoreError> {
         let _alone = self.inner.sweeping.write().await;
         let pruned = self.inner.blocking(|inner| inner.prune()).await;
@@ -106,26 +106,14 @@ impl Inner {
         let query: Query = url::form_urlencoded::parse(query).into_owned().collect();
         let is_read = matches!(*method, Method::GET | Method::HEAD);
         match (route, method) {
-            (Route::Base, _) if is_read => {
-                Ok(respond::json("application/json", &serde_json::json!({}), None))
-            }
+            (Route::Base, _) if is_read => Ok(respond::json("application/json", &serde_json::json!({}), None)),
             (Route::Catalog, &Method::GET) => self.catalog(&query),
             (Route::Tags { name }, &Method::GET) => self.tags(&name, &query),
-            (Route::Referrers { name, digest }, &Method::GET) => {
-                self.referrers(&name, &digest, &query)
-            }
-            (Route::Manifest { name, version }, _) if is_read => {
-                self.manifest(method, &name, &version).await
-            }
-            (Route::Manifest { name, version }, &Method::PUT) => {
-                self.put_manifest(name, version, headers, body).await
-            }
-            (Route::Manifest { name, version }, &Method::DELETE) => {
-                self.delete_manifest(name, version).await
-            }
-            (Route::Blob { name, digest }, _) if is_read => {
-                self.blob(method, &name, digest, headers).await
-            }
+            (Route::Referrers { name, digest }, &Method::GET) => self.referrers(&name, &digest, &query),
+            (Route::Manifest { name, version }, _) if is_read => self.manifest(method, &name, &version).await,
+            (Route::Manifest { name, version }, &Method::PUT) => self.put_manifest(name, version, headers, body).await,
+            (Route::Manifest { name, version }, &Method::DELETE) => self.delete_manifest(name, version).await,
+            (Route::Blob { name, digest }, _) if is_read => self.blob(method, &name, digest, headers).await,
             (Route::Blob { name, digest }, &Method::DELETE) => self.delete_blob(name, digest).await,
             (Route::Uploads { name }, &Method::POST) => self.start_upload(&name, &query, body).await,
             (Route::Upload { name, id }, method) => {
@@ -135,8 +123,7 @@ impl Inner {
                     Method::PATCH => self.patch_upload(&upload, headers, body).await,
                     Method::PUT => {
                         let digest = query.get("digest").map(String::as_str).unwrap_or_default();
-                        let (digest, range) =
-                            (Digest::parse(digest)?, blob_api::content_range(headers)?);
+                        let (digest, range) = (Digest::parse(digest)?, blob_api::content_range(headers)?);
                         self.finish_upload(&name, &upload, digest, range, body).await
                     }
                     Method::DELETE => {

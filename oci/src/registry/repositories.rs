@@ -79,11 +79,7 @@ impl Repositories {
     }
 
     /// Looks at a repository.
-    pub(crate) fn read<T>(
-        &self,
-        name: &str,
-        look: impl FnOnce(&Repository) -> T,
-    ) -> Result<T, ApiError> {
+    pub(crate) fn read<T>(&self, name: &str, look: impl FnOnce(&Repository) -> T) -> Result<T, ApiError> {
         let map = self.map.read();
         map.get(name).map(look).ok_or_else(|| ApiError::NameUnknown(name.to_owned()))
     }
@@ -112,8 +108,7 @@ impl Repositories {
             let limit = self.limits.repositories;
             return Err(ApiError::TooMany(format!("the registry has its {limit} repositories")));
         }
-        let mut repository =
-            known.unwrap_or_else(|| Repository { name: name.to_owned(), ..Repository::default() });
+        let mut repository = known.unwrap_or_else(|| Repository { name: name.to_owned(), ..Repository::default() });
         let result = change(&mut repository)?;
         self.check_limits(&repository)?;
         self.store(repository)?;
@@ -122,12 +117,11 @@ impl Repositories {
 
     fn check_limits(&self, repository: &Repository) -> Result<(), ApiError> {
         let limit = self.limits.repository_entries;
-        let counts =
-            [repository.blobs.len(), repository.manifests.len(), repository.tags.len()];
+        let counts = [repository.blobs.len(), repository.manifests.len(), repository.tags.len()];
         match counts.iter().any(|count| *count > limit) {
-            true => Err(ApiError::TooMany(format!(
-                "the repository has its {limit} blobs, manifests or tags: delete some"
-            ))),
+            true => {
+                Err(ApiError::TooMany(format!("the repository has its {limit} blobs, manifests or tags: delete some")))
+            }
             false => Ok(()),
         }
     }

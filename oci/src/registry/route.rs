@@ -64,9 +64,7 @@ impl Route {
                 let id = id.parse().map_err(|_| ApiError::BlobUploadUnknown)?;
                 Ok(Route::Upload { name: repository(name)?, id })
             }
-            [name @ .., "blobs", digest] => {
-                Ok(Route::Blob { name: repository(name)?, digest: Digest::parse(digest)? })
-            }
+            [name @ .., "blobs", digest] => Ok(Route::Blob { name: repository(name)?, digest: Digest::parse(digest)? }),
             [name @ .., "manifests", version] => {
                 Ok(Route::Manifest { name: repository(name)?, version: Version::parse(version)? })
             }

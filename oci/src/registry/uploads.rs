@@ -36,12 +36,7 @@ impl Upload {
     }
 
     /// Appends a request's body.
-    pub(crate) async fn append(
-        &self,
-        writer: &mut BlobWriter,
-        body: Body,
-        limit_bytes: u64,
-    ) -> Result<(), ApiError> {
+    pub(crate) async fn append(&self, writer: &mut BlobWriter, body: Body, limit_bytes: u64) -> Result<(), ApiError> {
         let mut stream = body.into_data_stream();
         loop {
             let next = tokio::time::timeout(BODY_IDLE, stream.next()).await;

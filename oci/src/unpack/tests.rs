@@ -126,9 +126,7 @@ fn writing_through_a_link_stays_inside() {
 fn whiteouts_hide_earlier_layers_only() {
     let mut fixture = Fixture::new();
     fixture.entries(&[F("gone", b"1"), F("d/old", b"1"), F("d/sub/old", b"1"), F("kept", b"1")]).unwrap();
-    fixture
-        .entries(&[F(".wh.gone", b""), F("d/new", b"2"), F("d/.wh..wh..opq", b""), F("kept", b"2")])
-        .unwrap();
+    fixture.entries(&[F(".wh.gone", b""), F("d/new", b"2"), F("d/.wh..wh..opq", b""), F("kept", b"2")]).unwrap();
     assert_eq!(fixture.read("gone"), None);
     assert_eq!((fixture.read("d/old"), fixture.read("d/sub/old")), (None, None));
     assert_eq!(fixture.read("d/new").unwrap(), "2");

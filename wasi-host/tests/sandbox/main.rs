@@ -5,4 +5,5 @@ mod cache;
 mod commands;
 mod http;
 mod kinds;
+mod sockets;
 mod support;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::resource_defaults;
-use crate::kinds::json::{boolean, has, items, list, object, set_default, set_if_zero, text};
+use crate::kinds::json::{boolean, has, items, list, set_default, set_if_zero, text};
 
 /// File mode of volumes made of objects: 0644.
 const DEFAULT_MODE: i64 = 0o644;
@@ -180,9 +180,4 @@ fn host_ports(spec: &mut Value, key: &str) {
             }
         }
     }
-}
-
-/// A section that is always written, such as `status: {}`.
-pub(in crate::kinds) fn always_object(value: &mut Value, key: &str) {
-    let _ = object(value, key);
 }

@@ -5,18 +5,30 @@ mod defaults;
 mod fields;
 mod prepare;
 mod resource_defaults;
+mod update;
+mod validation;
+mod warnings;
+
+#[cfg(test)]
+mod tests;
 
 use crate::catalog::Rules;
 use crate::names;
 
 pub(super) use defaults::template_defaults;
 pub(super) use resource_defaults::normalize_list;
+pub(super) use update::compare;
+pub(super) use validation::{PROTOCOLS, port, taints, valid_address, validate_template};
+pub(super) use warnings::of_template as template_warnings;
 
 /// The rules of the row.
 pub static RULES: Rules = Rules {
     defaults: defaults::defaults,
     prepare_create: prepare::create,
     prepare_update: prepare::update,
+    validate: validation::validate,
+    validate_update: update::validate,
+    warnings: warnings::of_pod,
     name_errors: names::subdomain_name,
     selectable: fields::SELECTABLE,
     columns: columns::COLUMNS,

@@ -50,7 +50,8 @@ pub(super) fn arrange(
     let mut arranged = Vec::with_capacity(named.len() + others.len());
     let mut others = others.into_iter().peekable();
     for (_, place, item) in named {
-        let comes_first = |theirs: Option<usize>| matches!((theirs, place), (Some(theirs), Some(ours)) if theirs < ours);
+        let comes_first =
+            |theirs: Option<usize>| matches!((theirs, place), (Some(theirs), Some(ours)) if theirs < ours);
         while let Some((_, other)) = others.next_if(|(theirs, _)| comes_first(*theirs)) {
             arranged.push(other);
         }

@@ -68,8 +68,7 @@ impl WorkQueue {
             *failures = failures.saturating_add(1);
             *failures
         };
-        let delay = RETRY_INITIAL.saturating_mul(1 << (failures - 1).min(MAX_DOUBLINGS)).min(RETRY_MAX);
-        self.add_after(key, delay);
+        self.add_after(key, retry_delay(failures));
     }
 
     /// Forgets the failures of `key`.
@@ -109,6 +108,11 @@ impl WorkQueue {
             self.changed.notify_one();
         }
     }
+}
+
+/// The delay after this many failures in a row.
+fn retry_delay(failures: u32) -> Duration {
+    RETRY_INITIAL.saturating_mul(1 << failures.saturating_sub(1).min(MAX_DOUBLINGS)).min(RETRY_MAX)
 }
 
 impl State {
@@ -161,64 +165,55 @@ mod tests {
         Key::new("ns", name)
     }
 
-    async fn is_empty(queue: &WorkQueue) -> bool {
-        tokio::time::timeout(Duration::from_millis(1), queue.next()).await.is_err()
+    #[test]
+    fn a_key_is_worked_on_once_at_a_time() {
+        let queue = WorkQueue::new();
+        let take = || queue.state.lock().take();
+        queue.add(key("a"));
+        queue.add(key("a"));
+        assert_eq!(take(), Some(key("a")));
+        assert_eq!(take(), None);
+        queue.add(key("a"));
+        assert_eq!(take(), None, "it is being worked on");
+        queue.done(&key("a"));
+        assert_eq!(take(), Some(key("a")));
+        queue.done(&key("a"));
+        assert_eq!(take(), None);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_key_is_worked_on_once_at_a_time() {
+    #[test]
+    fn failures_delay_exponentially_and_success_forgets_them() {
+        let delay_after = |failures| retry_delay(failures).as_millis();
+        assert_eq!([1, 2, 3, 4].map(delay_after), [5, 10, 20, 40]);
+        assert_eq!(retry_delay(60), RETRY_MAX);
         let queue = WorkQueue::new();
-        queue.add(key("a"));
-        queue.add(key("a"));
-        assert_eq!(queue.next().await, key("a"));
-        assert!(is_empty(&queue).await);
-        queue.add(key("a"));
-        assert!(is_empty(&queue).await, "it is being worked on");
-        queue.done(&key("a"));
-        assert_eq!(queue.next().await, key("a"));
-        queue.done(&key("a"));
-        assert!(is_empty(&queue).await);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn failures_delay_exponentially_and_success_forgets_them() {
-        let queue = WorkQueue::new();
-        for millis in [5, 10, 20, 40] {
-            let begin = Instant::now();
-            queue.retry(key("a"));
-            assert_eq!(queue.next().await, key("a"));
-            assert!(begin.elapsed() >= Duration::from_millis(millis));
-            assert!(begin.elapsed() < Duration::from_millis(2 * millis));
-            queue.done(&key("a"));
-        }
-        queue.forget(&key("a"));
-        let begin = Instant::now();
         queue.retry(key("a"));
-        queue.next().await;
-        assert!(begin.elapsed() < Duration::from_millis(10));
+        queue.retry(key("a"));
+        assert_eq!(queue.state.lock().failures[&key("a")], 2);
+        queue.forget(&key("a"));
+        assert!(queue.state.lock().failures.is_empty());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn retries_never_wait_longer_than_the_maximum() {
-        let queue = WorkQueue::new();
-        for _ in 0..40 {
-            queue.retry(key("a"));
+    #[test]
+    fn the_earliest_of_several_delays_counts() {
+        let (mut state, now) = (State::default(), Instant::now());
+        for seconds in [60, 1, 30] {
+            state.delay(key("a"), now + Duration::from_secs(seconds));
         }
-        let begin = Instant::now();
-        queue.next().await;
-        assert!(begin.elapsed() <= RETRY_MAX);
+        state.wake(now);
+        assert_eq!(state.take(), None);
+        state.wake(now + Duration::from_secs(1));
+        assert_eq!(state.take(), Some(key("a")));
+        state.wake(now + Duration::from_secs(100));
+        assert_eq!(state.take(), None, "the others were the same wish");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn the_earliest_of_several_delays_counts() {
+    #[tokio::test]
+    async fn waiting_ends_when_a_key_is_due() {
         let queue = WorkQueue::new();
-        queue.add_after(key("a"), Duration::from_secs(60));
-        queue.add_after(key("a"), Duration::from_secs(1));
-        queue.add_after(key("a"), Duration::from_secs(30));
-        let begin = Instant::now();
-        queue.next().await;
-        assert!(begin.elapsed() < Duration::from_secs(2));
-        queue.done(&key("a"));
-        assert!(is_empty(&queue).await, "the others were the same wish");
+        queue.add_after(key("a"), Duration::from_millis(5));
+        assert_eq!(tokio::time::timeout(Duration::from_secs(10), queue.next()).await, Ok(key("a")));
+        let (next, ()) = tokio::join!(queue.next(), async { queue.add(key("b")) });
+        assert_eq!(next, key("b"));
     }
 }

@@ -144,7 +144,8 @@ mod tests {
             }];
         }
         nodes[0].add_pod(&pod("busy").cpu(900).build());
-        let error = decide(&Profile::default(), &nodes, &pod("p").cpu(200).build(), &mut Cursor::default()).unwrap_err();
+        let error =
+            decide(&Profile::default(), &nodes, &pod("p").cpu(200).build(), &mut Cursor::default()).unwrap_err();
         assert!(
             error.to_string().starts_with(
                 "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {k: v}. preemption:"

@@ -38,7 +38,8 @@ impl fmt::Display for FitError {
         if self.nodes == 0 {
             return f.write_str("no nodes available to schedule pods");
         }
-        let reasons: Vec<(usize, &str)> = self.reasons.iter().map(|(reason, count)| (*count, reason.as_ref())).collect();
+        let reasons: Vec<(usize, &str)> =
+            self.reasons.iter().map(|(reason, count)| (*count, reason.as_ref())).collect();
         let resolvable = self.nodes.saturating_sub(self.unresolvable);
         let preemption = [
             (self.unresolvable, "Preemption is not helpful for scheduling"),

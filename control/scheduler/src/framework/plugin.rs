@@ -1,8 +1,8 @@
 //! What plugins implement, and the profile that lists them.
 
 use crate::node_info::NodeInfo;
-use crate::pod_info::PodInfo;
 use crate::plugins;
+use crate::pod_info::PodInfo;
 use std::borrow::Cow;
 
 /// The best a node can score.

@@ -183,8 +183,8 @@ fn protocol_of(port: &Value) -> &'static str {
 fn addresses_of(service: &Value) -> Vec<IpAddr> {
     let all = service["spec"]["clusterIPs"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut found: Vec<IpAddr> = all.iter().filter_map(|ip| ip.as_str()?.parse().ok()).collect();
-    let first = service["spec"]["clusterIP"].as_str().and_then(|ip| ip.parse().ok());
-    found.extend(first.filter(|ip| !all.iter().any(|a| a.as_str() == Some(&ip.to_string()))));
+    let first: Option<IpAddr> = service["spec"]["clusterIP"].as_str().and_then(|ip| ip.parse().ok());
+    found.extend(first.filter(|_| all.is_empty()));
     found
 }
 

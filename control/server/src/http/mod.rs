@@ -11,4 +11,4 @@ pub(crate) use accept::{Accept, Format, Include, Shape};
 pub(crate) use body::{Encoding, read_bytes, read_json};
 pub(crate) use params::Params;
 pub(crate) use path::{Place, Target, Verb, resolve};
-pub(crate) use respond::{Compressible, error, json_bytes, object, status_success, streamed, text, value};
+pub(crate) use respond::{Compressible, error, object, status_success, streamed, text, value};

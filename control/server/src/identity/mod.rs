@@ -25,8 +25,8 @@ pub struct User {
 }
 
 impl User {
-    /// A user as a client certificate names it.
-    pub(crate) fn new(name: impl Into<String>, groups: impl IntoIterator<Item = String>) -> Self {
+    /// A user as a client certificate names it: for whoever puts identities into request extensions.
+    pub fn new(name: impl Into<String>, groups: impl IntoIterator<Item = String>) -> Self {
         let mut groups: Vec<String> = groups.into_iter().collect();
         if !groups.iter().any(|g| g == AUTHENTICATED) {
             groups.push(AUTHENTICATED.into());

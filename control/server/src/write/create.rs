@@ -13,7 +13,6 @@ use super::commit::{commit, imagined, stored};
 use super::document::{body_of, encode};
 use super::strategy::{name_from_prefix, prepare_create, validate_create};
 use crate::hub::{Call, Hub};
-use crate::identity::User;
 use crate::read::View;
 
 /// Names tried for an object with `generateName`: with 14 million suffixes a second try is rare, and more than this
@@ -25,7 +24,6 @@ pub(crate) struct Intent<'a> {
     pub(crate) resource: &'a Arc<Resource>,
     /// Empty for cluster-scoped objects.
     pub(crate) namespace: &'a str,
-    pub(crate) user: &'a User,
     pub(crate) dry_run: bool,
 }
 
@@ -34,7 +32,7 @@ pub(super) async fn create(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> 
     let dry_run = call.params.dry_run()?;
     let (object, mut warnings) = body_of(call)?;
     let resource = &call.target.resource;
-    let intent = Intent { resource, namespace: &call.target.namespace, user: &call.user, dry_run };
+    let intent = Intent { resource, namespace: &call.target.namespace, dry_run };
     warnings.extend((resource.rules.warnings)(&object));
     let record = create_object(hub, &intent, object).await?;
     let view = View::new(resource, call.accept, &call.params)?;

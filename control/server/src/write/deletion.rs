@@ -3,7 +3,6 @@
 //! Follows `rest.BeforeDelete` and the generic registry: an object is removed at once unless it is graceful (pods) or
 //! finalizers hold it; otherwise it is marked, and whoever holds it lets go later.
 
-use coracle_api::pod::is_terminal;
 use coracle_api::{ApiError, ApiResult, Resource, Subresource, meta};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -71,7 +70,8 @@ fn mark(resource: &Resource, options: &DeleteOptions, object: &mut Value, now: T
 /// How long a pod gets: what the request says, else what its spec says; nothing when no node has it or it has ended.
 fn grace(options: &DeleteOptions, pod: &Value) -> i64 {
     let unscheduled = pod["spec"]["nodeName"].as_str().unwrap_or_default().is_empty();
-    if unscheduled || is_terminal(pod) {
+    let ended = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+    if unscheduled || ended {
         return 0;
     }
     let asked = options.grace_period_seconds.or_else(|| pod["spec"]["terminationGracePeriodSeconds"].as_i64());

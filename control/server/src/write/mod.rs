@@ -11,6 +11,7 @@ mod delete;
 mod deletion;
 mod document;
 mod edit;
+mod metadata;
 mod strategy;
 mod update;
 
@@ -21,11 +22,11 @@ use coracle_api::ApiResult;
 use http::Response;
 
 pub(crate) use admission::Chain;
-pub(crate) use commit::{commit, stored};
+pub(crate) use commit::commit;
 pub(crate) use create::{Intent, create_object};
-pub(crate) use document::{body_of, load};
+pub(crate) use document::{body_of, encode as stored_as_is, load, parsed};
 pub(crate) use edit::{Next, edit};
-pub(crate) use strategy::{Part, revise};
+pub(crate) use strategy::{Part, now, prepare_create, revise};
 pub(crate) use update::{patch_kind, respond, update_part};
 
 use crate::http::Verb;
@@ -42,7 +43,7 @@ pub(crate) async fn serve(hub: &Arc<Hub>, call: Call) -> ApiResult<Response<Body
             Verb::DeleteCollection => collection::delete(&hub, &call).await,
             // Reads never come here.
             Verb::Update | Verb::Patch | Verb::Get | Verb::List | Verb::Watch => {
-                update::update_part(&hub, &call, Part::Main).await
+                update_part(&hub, &call, Part::Main).await
             }
         }
     })

@@ -2,10 +2,12 @@
 //! `status` and `spec` each changed only by who may, generation, defaults, validation. Pure functions.
 
 use coracle_api::names::{SUFFIX_LENGTH, generate};
-use coracle_api::{ApiError, ApiResult, Resource, meta, metadata};
+use coracle_api::{ApiError, ApiResult, Resource, meta};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
+
+use super::metadata;
 
 /// Which part of an object a write may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +34,7 @@ pub(crate) fn seconds_text(time: Timestamp) -> String {
 
 /// Gives a new object what only the server can: a name if it wants one, a uid, its time of creation. The kind then
 /// prepares it.
-pub(super) fn prepare_create(resource: &Resource, object: &mut Value) {
+pub(crate) fn prepare_create(resource: &Resource, object: &mut Value) {
     let metadata = meta::metadata_mut(object);
     for field in SERVER_OWNED {
         metadata.remove(field);

@@ -49,11 +49,7 @@ impl StorageBackend for FailingFile {
         self.file.close()
     }
 
-    fn try_lock_range(
-        &self,
-        start: std::ops::Bound<u64>,
-        end: std::ops::Bound<u64>,
-    ) -> Result<bool, BackendError> {
+    fn try_lock_range(&self, start: std::ops::Bound<u64>, end: std::ops::Bound<u64>) -> Result<bool, BackendError> {
         self.file.try_lock_range(start, end)
     }
 }

@@ -7,7 +7,9 @@
 use std::sync::Arc;
 
 use openraft::storage::RaftStateMachine;
-use openraft::{AnyError, EntryPayload, OptionalSend, RaftSnapshotBuilder, Snapshot, SnapshotMeta, StorageIOError, StoredMembership};
+use openraft::{
+    AnyError, EntryPayload, OptionalSend, RaftSnapshotBuilder, Snapshot, SnapshotMeta, StorageIOError, StoredMembership,
+};
 
 use super::{Image, LogCache, LogId, Node, NodeId, Outcomes, RaftEntry, StorageError, TypeConfig};
 use crate::apply::{Applier, Step};
@@ -125,8 +127,13 @@ impl RaftStateMachine<TypeConfig> for Machine {
         Ok(Box::default())
     }
 
-    async fn install_snapshot(&mut self, meta: &SnapshotMeta<NodeId, Node>, snapshot: Box<Image>) -> Result<(), StorageError> {
-        let write_error = |error: &DiskError| StorageIOError::write_snapshot(Some(meta.signature()), AnyError::new(error));
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta<NodeId, Node>,
+        snapshot: Box<Image>,
+    ) -> Result<(), StorageError> {
+        let write_error =
+            |error: &DiskError| StorageIOError::write_snapshot(Some(meta.signature()), AnyError::new(error));
         let state = snapshot.into_state(&mut self.applier).map_err(|error| write_error(&error))?;
         let applied =
             Applied { log_id: meta.last_log_id, membership: meta.last_membership.clone(), revision: state.revision };

@@ -148,9 +148,9 @@ fn topics_go_with_their_last_watcher() {
     let second = world.watch(pods().into(), 1);
     world.apply(put("a", "x", "n1"));
     drop(first);
-    assert_eq!(world.ring.inner.lock().topics.len(), 1);
+    assert_eq!(world.ring.history.lock().topics.len(), 1);
     drop(second);
-    assert_eq!(world.ring.inner.lock().topics.len(), 0);
+    assert_eq!(world.ring.history.lock().topics.len(), 0);
     assert_eq!(world.ring.depth().watchers, 0);
 }
 

@@ -22,7 +22,8 @@ fn node() -> Node {
     let db = Arc::new(db);
     disk::prepare(&db, 1).expect("tables");
     let metrics = Metrics::default();
-    let (writer, _thread) = Writer::start(db.clone(), Arc::new(Health::default()), metrics.clone()).expect("a thread");
+    let (writer, _thread) =
+        Writer::start(db.clone(), Arc::new(Health::new(".".as_ref(), 0)), metrics.clone()).expect("a thread");
     let state = Arc::new(State::default());
     let memory = Arc::new(Memory::new(state.clone()));
     let ring = Arc::new(Ring::new(Limits { events: 10, bytes: 1 << 20 }, state));
@@ -54,7 +55,8 @@ async fn later_transactions_of_an_entry_see_the_earlier_ones() {
         txn
     };
     let outcomes = node.machine.apply([entry(1, vec![create("x"), create("x"), create("y")])]).await.expect("applies");
-    let revisions: Vec<_> = outcomes[0].0.iter().map(|outcome| outcome.as_ref().map(|done| done.revision).ok()).collect();
+    let revisions: Vec<_> =
+        outcomes[0].0.iter().map(|outcome| outcome.as_ref().map(|done| done.revision).ok()).collect();
     assert_eq!(revisions, [Some(2), None, Some(3)]);
     assert_eq!(node.memory.state().revision, 3);
 }

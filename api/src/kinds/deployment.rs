@@ -1,6 +1,0 @@
-//! Rules of deployments.
-
-use crate::catalog::Rules;
-
-/// The rules of the row.
-pub static RULES: Rules = Rules::GENERIC;

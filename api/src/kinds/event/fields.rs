@@ -1,0 +1,53 @@
+//! Fields that events can be selected by, read from the stored form or from the `events.k8s.io/v1` form.
+
+use serde_json::Value;
+
+use crate::kinds::json::text;
+
+type Field = (&'static str, fn(&Value) -> String);
+
+fn object(event: &Value, field: &str) -> String {
+    let object = event.get("involvedObject").or_else(|| event.get("regarding"));
+    object.map(|o| text(o, field)).unwrap_or_default().to_string()
+}
+
+fn either(event: &Value, first: &str, second: &str) -> String {
+    match text(event, first) {
+        "" => text(event, second).to_string(),
+        found => found.to_string(),
+    }
+}
+
+fn controller(event: &Value) -> String {
+    either(event, "reportingComponent", "reportingController")
+}
+
+fn source(event: &Value) -> String {
+    match either(event, "source.component", "deprecatedSource.component") {
+        component if component.is_empty() => controller(event),
+        component => component,
+    }
+}
+
+/// Both groups' names for the same fields: the objects are stored once and indexed once.
+pub(super) const SELECTABLE: &[Field] = &[
+    ("involvedObject.kind", |e| object(e, "kind")),
+    ("involvedObject.namespace", |e| object(e, "namespace")),
+    ("involvedObject.name", |e| object(e, "name")),
+    ("involvedObject.uid", |e| object(e, "uid")),
+    ("involvedObject.apiVersion", |e| object(e, "apiVersion")),
+    ("involvedObject.resourceVersion", |e| object(e, "resourceVersion")),
+    ("involvedObject.fieldPath", |e| object(e, "fieldPath")),
+    ("regarding.kind", |e| object(e, "kind")),
+    ("regarding.namespace", |e| object(e, "namespace")),
+    ("regarding.name", |e| object(e, "name")),
+    ("regarding.uid", |e| object(e, "uid")),
+    ("regarding.apiVersion", |e| object(e, "apiVersion")),
+    ("regarding.resourceVersion", |e| object(e, "resourceVersion")),
+    ("regarding.fieldPath", |e| object(e, "fieldPath")),
+    ("reason", |e| text(e, "reason").to_string()),
+    ("reportingComponent", controller),
+    ("reportingController", controller),
+    ("source", source),
+    ("type", |e| text(e, "type").to_string()),
+];

@@ -1,0 +1,85 @@
+//! What deployments, replica sets and jobs have in common: a selector and a pod template that fit together.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector as WireSelector;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::check::Errors;
+use super::pod;
+use crate::field::Path;
+use crate::names;
+use crate::selector::LabelSelector;
+
+const OPERATORS: [&str; 4] = ["In", "NotIn", "Exists", "DoesNotExist"];
+
+/// Checks `spec.selector` and `spec.template` of a kind whose pods restart always.
+pub(super) fn validate(errors: &mut Errors, object: &Value, kind: &str) {
+    let spec = Path::root("spec");
+    let (selector_path, template_path) = (spec.child("selector"), spec.child("template"));
+    let selector = object.pointer("/spec/selector").filter(|s| !s.is_null());
+    match selector {
+        None => errors.required(&selector_path, ""),
+        Some(value) => {
+            selector_errors(errors, value, &selector_path);
+            if value.as_object().is_none_or(|m| {
+                m.values().all(|v| v.as_object().is_none_or(|m| m.is_empty()) && v.as_array().is_none_or(Vec::is_empty))
+            }) {
+                errors.invalid(&selector_path, value, &format!("empty selector is invalid for {kind}"));
+            }
+        }
+    }
+    let Some(template) = object.pointer("/spec/template").filter(|t| !t.is_null()) else {
+        errors.required(&template_path, "");
+        return;
+    };
+    labels_match(errors, selector, template, &template_path);
+    errors.0.extend(pod::validate_template(template, &template_path));
+    let policy = template.pointer("/spec/restartPolicy").and_then(Value::as_str).unwrap_or_default();
+    if policy != "Always" {
+        errors.not_supported(&template_path.child("spec").child("restartPolicy"), policy, &["Always"]);
+    }
+    if template.pointer("/spec/activeDeadlineSeconds").is_some_and(|s| !s.is_null()) {
+        let path = template_path.child("spec").child("activeDeadlineSeconds");
+        errors.forbidden(&path, "activeDeadlineSeconds in ReplicaSet is not Supported");
+    }
+}
+
+/// The pods that a workload makes must be the pods that it means.
+pub(super) fn labels_match(errors: &mut Errors, selector: Option<&Value>, template: &Value, path: &Path) {
+    let Ok(parsed) = LabelSelector::from_value(selector) else { return };
+    if !parsed.is_everything() && !parsed.matches_object(template) {
+        let labels = template.pointer("/metadata/labels").cloned().unwrap_or_default();
+        let labels_path = path.child("metadata").child("labels");
+        errors.invalid(&labels_path, &labels, "`selector` does not match template `labels`");
+    }
+}
+
+/// Checks the parts of a `LabelSelector` object.
+pub(super) fn selector_errors(errors: &mut Errors, value: &Value, path: &Path) {
+    let selector = match WireSelector::deserialize(value) {
+        Ok(selector) => selector,
+        Err(error) => return errors.invalid(path, value, &error.to_string()),
+    };
+    errors.0.extend(crate::metadata::labels(value.get("matchLabels"), &path.child("matchLabels")));
+    for (index, expression) in selector.match_expressions.iter().flatten().enumerate() {
+        let path = path.child("matchExpressions").index(index);
+        let count = expression.values.as_ref().map_or(0, Vec::len);
+        match expression.operator.as_str() {
+            "In" | "NotIn" if count == 0 => {
+                errors.required(&path.child("values"), "must be specified when `operator` is 'In' or 'NotIn'");
+            }
+            "Exists" | "DoesNotExist" if count > 0 => {
+                let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+                errors.forbidden(&path.child("values"), detail);
+            }
+            operator if !OPERATORS.contains(&operator) => {
+                errors.invalid(&path.child("operator"), &operator, "not a valid selector operator");
+            }
+            _ => {}
+        }
+        errors.named(&path.child("key"), &expression.key, names::qualified_name);
+        for (index, text) in expression.values.iter().flatten().enumerate() {
+            errors.named(&path.child("values").index(index), text, names::label_value);
+        }
+    }
+}

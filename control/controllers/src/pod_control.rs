@@ -1,0 +1,111 @@
+//! Creating pods from templates and deleting them, with the events that tell of it.
+
+use crate::framework::Recorder;
+use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::api::{DeleteParams, PostParams, Preconditions};
+use kube::{Api, Client, Resource};
+
+/// Longest `generateName` that leaves room for the five characters the server appends.
+const MAX_PREFIX: usize = 63 - 5;
+
+/// Writes pods in the name of one controller.
+pub struct PodControl {
+    /// The API server.
+    pub client: Client,
+    /// Tells events.
+    pub recorder: Recorder,
+}
+
+/// A pod as `template` has it, owned by `owner`; its name begins with `prefix`.
+pub fn pod_from_template(template: &PodTemplateSpec, namespace: &str, prefix: &str, owner: OwnerReference) -> Pod {
+    let meta = template.metadata.clone().unwrap_or_default();
+    let mut generate_name = format!("{prefix}-");
+    if generate_name.len() > MAX_PREFIX {
+        generate_name.truncate(MAX_PREFIX);
+    }
+    Pod {
+        metadata: ObjectMeta {
+            namespace: Some(namespace.to_owned()),
+            generate_name: Some(generate_name),
+            labels: meta.labels,
+            annotations: meta.annotations,
+            finalizers: meta.finalizers,
+            owner_references: Some(vec![owner]),
+            ..ObjectMeta::default()
+        },
+        spec: template.spec.clone(),
+        status: None,
+    }
+}
+
+impl PodControl {
+    /// Creates a pod for `owner`.
+    ///
+    /// # Errors
+    /// The server's refusal, which an event tells too, unless the namespace is going away.
+    pub async fn create<K: Resource<DynamicType = ()>>(&self, owner: &K, pod: &Pod) -> kube::Result<Pod> {
+        let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        match api.create(&PostParams::default(), pod).await {
+            Ok(created) => {
+                let name = created.metadata.name.as_deref().unwrap_or_default();
+                self.recorder.normal(owner, "SuccessfulCreate", format!("Created pod: {name}"));
+                Ok(created)
+            }
+            Err(error) => {
+                if !is_namespace_terminating(&error) {
+                    self.recorder.warning(owner, "FailedCreate", format!("Error creating: {}", message(&error)));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Deletes a pod of `owner`; one that is gone already counts as deleted.
+    ///
+    /// # Errors
+    /// The server's refusal, which an event tells too.
+    pub async fn delete<K: Resource<DynamicType = ()>>(&self, owner: &K, pod: &Pod) -> kube::Result<()> {
+        let name = pod.metadata.name.as_deref().unwrap_or_default();
+        let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let uid = Preconditions { uid: pod.metadata.uid.clone(), resource_version: None };
+        match api.delete(name, &DeleteParams::default().preconditions(uid)).await {
+            Ok(_) => {
+                self.recorder.normal(owner, "SuccessfulDelete", format!("Deleted pod: {name}"));
+                Ok(())
+            }
+            Err(error) if is_code(&error, 404) || is_code(&error, 409) => Ok(()),
+            Err(error) => {
+                let text = format!("Error deleting pod {name:?}: {}", message(&error));
+                self.recorder.warning(owner, "FailedDelete", text);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Whether the server answered with this HTTP code.
+pub fn is_code(error: &kube::Error, code: u16) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == code)
+}
+
+/// The server's own words, without the client's around them.
+pub fn message(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Whether the write was refused because the namespace is being deleted: nobody needs to hear of that.
+pub fn is_namespace_terminating(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) if status.code == 403 => status
+            .details
+            .as_ref()
+            .is_some_and(|details| details.causes.iter().any(|cause| cause.reason == "NamespaceTerminating")),
+        _ => false,
+    }
+}

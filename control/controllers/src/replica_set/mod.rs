@@ -1,0 +1,7 @@
+//! ReplicaSet: as many pods of a template as the object asks for.
+
+mod controller;
+mod ranking;
+mod status;
+
+pub use controller::ReplicaSetController;

@@ -1,0 +1,106 @@
+//! Starts the controllers, watches over them, stops them.
+
+use crate::cluster::Cluster;
+use crate::config::{ControllersConfig, ControllersError};
+use crate::deployment::DeploymentController;
+use crate::endpoints::EndpointsController;
+use crate::event_ttl::EventTtlController;
+use crate::framework::{EventWriter, Reconcile, drive};
+use crate::namespace::NamespaceController;
+use crate::node::{EvictionController, NodeController};
+use crate::pod_gc::PodGcController;
+use crate::replica_set::ReplicaSetController;
+use crate::service_account::ServiceAccountController;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Delay before everything is started again after a failure.
+const RESTART_INITIAL: Duration = Duration::from_millis(200);
+/// Longest such delay.
+const RESTART_MAX: Duration = Duration::from_secs(30);
+/// A run this long counts as healthy: the next failure is answered quickly again.
+const HEALTHY_AFTER: Duration = Duration::from_secs(60);
+
+/// Runs every controller until `shutdown` is cancelled.
+///
+/// # Errors
+/// See [`ControllersError`]; losing the API server is not an error, it is waited out.
+pub async fn run(
+    client: kube::Client,
+    config: ControllersConfig,
+    shutdown: CancellationToken,
+) -> Result<(), ControllersError> {
+    if config.workers == 0 {
+        return Err(ControllersError::Config("workers must be at least 1".to_owned()));
+    }
+    if config.resync.is_zero() {
+        return Err(ControllersError::Config("resync must be longer than nothing".to_owned()));
+    }
+    let mut delay = RESTART_INITIAL;
+    loop {
+        let started = std::time::Instant::now();
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            reason = run_once(client.clone(), config.clone()) => tracing::error!(reason, "controllers failed; starting them again"),
+        }
+        if started.elapsed() > HEALTHY_AFTER {
+            delay = RESTART_INITIAL;
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            () = tokio::time::sleep(delay) => {}
+        }
+        delay = (delay * 2).min(RESTART_MAX);
+    }
+}
+
+fn controllers(cluster: &Arc<Cluster>) -> Vec<Arc<dyn Reconcile>> {
+    vec![
+        DeploymentController::new(cluster),
+        ReplicaSetController::new(cluster),
+        EndpointsController::new(cluster),
+        NamespaceController::new(cluster),
+        ServiceAccountController::new(cluster),
+        NodeController::new(cluster),
+        EvictionController::new(cluster),
+        PodGcController::new(cluster),
+        EventTtlController::new(cluster),
+    ]
+}
+
+/// Runs everything until a part of it ends, which none should; says which.
+///
+/// Informers and controllers share state, so that they fail and start as one: a reconcile that panics does not come
+/// this far.
+async fn run_once(client: kube::Client, config: ControllersConfig) -> String {
+    let (events, recorder) = EventWriter::new(client.clone());
+    let workers = config.workers;
+    let cluster = Arc::new(Cluster::new(client, config, recorder));
+    let controllers = controllers(&cluster);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        events.run().await;
+        "event writer"
+    });
+    let watched = cluster.clone();
+    tasks.spawn(async move {
+        watched.watch().await;
+        "informers"
+    });
+    for controller in controllers {
+        let cluster = cluster.clone();
+        tasks.spawn(async move {
+            cluster.wait_synced().await;
+            let name = controller.name();
+            drive(controller, workers).await;
+            name
+        });
+    }
+    match tasks.join_next().await {
+        Some(Ok(name)) => format!("{name} ended"),
+        Some(Err(error)) => error.to_string(),
+        None => "nothing to run".to_owned(),
+    }
+}

@@ -1,0 +1,151 @@
+//! The objects that every cluster has, made when the server starts: system namespaces with their default accounts,
+//! and the `kubernetes` Service that leads to the server itself.
+
+use coracle_api::{ApiError, Reason, meta};
+use coracle_store::{Expect, Key, Txn};
+use serde_json::{Value, json};
+
+use crate::hub::Hub;
+use crate::server::StartError;
+use crate::write::{Intent, Next, Part, create_object, edit, prepare_create, revise, stored_as_is};
+
+const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
+
+/// The Service that leads to the API.
+const SERVICE: &str = "kubernetes";
+
+/// Makes what is missing, and has the endpoints lead to where the server is now.
+pub(crate) async fn ensure(hub: &Hub) -> Result<(), StartError> {
+    for namespace in NAMESPACES {
+        let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
+        create(hub, "v1", "namespaces", "", object).await?;
+        // The controller would make it too; made here, the first pod need not wait for the controller.
+        let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "default" } });
+        create(hub, "v1", "serviceaccounts", namespace, account).await?;
+    }
+    create(hub, "v1", "services", "default", service(hub)).await?;
+    follow_port(hub).await?;
+    lead_here(hub, "v1", "endpoints", endpoints(hub)).await?;
+    lead_here(hub, "discovery.k8s.io/v1", "endpointslices", endpoint_slice(hub)).await
+}
+
+fn service(hub: &Hub) -> Value {
+    let address = hub.allocators.first_address().to_string();
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": { "name": SERVICE, "labels": { "component": "apiserver", "provider": "kubernetes" } },
+        "spec": {
+            "clusterIP": address,
+            "clusterIPs": [address],
+            "ports": [{ "name": "https", "port": 443, "protocol": "TCP", "targetPort": hub.config.advertise.port() }],
+            "sessionAffinity": "None",
+            "type": "ClusterIP",
+        },
+    })
+}
+
+fn endpoints(hub: &Hub) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Endpoints",
+        "metadata": {
+            "name": SERVICE,
+            "namespace": "default",
+            // Not to be mirrored: the slice is made here too.
+            "labels": { "endpointslice.kubernetes.io/skip-mirror": "true" },
+        },
+        "subsets": [{
+            "addresses": [{ "ip": hub.config.advertise.ip().to_string() }],
+            "ports": [{ "name": "https", "port": hub.config.advertise.port(), "protocol": "TCP" }],
+        }],
+    })
+}
+
+fn endpoint_slice(hub: &Hub) -> Value {
+    let family = if hub.config.advertise.is_ipv4() { "IPv4" } else { "IPv6" };
+    json!({
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": { "name": SERVICE, "namespace": "default", "labels": { "kubernetes.io/service-name": SERVICE } },
+        "addressType": family,
+        "endpoints": [{ "addresses": [hub.config.advertise.ip().to_string()], "conditions": { "ready": true } }],
+        "ports": [{ "name": "https", "port": hub.config.advertise.port(), "protocol": "TCP" }],
+    })
+}
+
+/// A server that was started again may listen at another port.
+async fn follow_port(hub: &Hub) -> Result<(), StartError> {
+    let done = async {
+        let resource = row(hub, "v1", "services")?;
+        let key = Key::new(resource.storage_key(), "default", SERVICE);
+        let decide = |old: &Value| {
+            let mut new = old.clone();
+            new["spec"]["ports"] = service(hub)["spec"]["ports"].clone();
+            Ok(Next::Write { object: revise(&resource, Part::Main, new, old)?, pinned: false })
+        };
+        edit(hub, &resource, &key, false, decide).await.map(|_| ())
+    };
+    done.await.map_err(failed(format!("services/{SERVICE}")))
+}
+
+fn failed(what: String) -> impl FnOnce(ApiError) -> StartError {
+    move |source| StartError::Bootstrap { what, source }
+}
+
+/// Creates an object by the ordinary path, unless it is there.
+async fn create(hub: &Hub, api_version: &str, plural: &str, namespace: &str, object: Value) -> Result<(), StartError> {
+    let what = format!("{plural}/{}", meta::name(&object));
+    let done = async {
+        let resource = row(hub, api_version, plural)?;
+        if hub.store.get(&Key::new(resource.storage_key(), namespace, meta::name(&object))).is_some() {
+            return Ok(());
+        }
+        let intent = Intent { resource: &resource, namespace, dry_run: false };
+        match create_object(hub, &intent, object).await {
+            Err(error) if error.reason != Reason::AlreadyExists => Err(error),
+            _ => Ok(()),
+        }
+    };
+    done.await.map_err(failed(what))
+}
+
+/// Writes the server's own endpoints past validation, which forbids loopback addresses to everybody else: a cluster
+/// of one machine may well be reached at 127.0.0.1.
+async fn lead_here(hub: &Hub, api_version: &str, plural: &str, object: Value) -> Result<(), StartError> {
+    let what = format!("{plural}/{SERVICE}");
+    let done = async {
+        let resource = row(hub, api_version, plural)?;
+        let key = Key::new(resource.storage_key(), "default", SERVICE);
+        let old = hub.store.get(&key);
+        let (mut new, expect) = match &old {
+            None => {
+                let mut new = object;
+                prepare_create(&resource, &mut new);
+                (new, Expect::Absent)
+            }
+            Some(record) => {
+                let mut new = crate::read::parse(&record.json)?;
+                let mut same = true;
+                for (field, value) in object.as_object().into_iter().flatten().filter(|(f, _)| *f != "metadata") {
+                    same &= new[field] == *value;
+                    new[field] = value.clone();
+                }
+                if same {
+                    return Ok(());
+                }
+                (new, Expect::Revision(record.revision))
+            }
+        };
+        (resource.rules.defaults)(&mut new);
+        let txn = Txn::put(key, stored_as_is(&resource, new)?, expect);
+        crate::write::commit(hub, &resource, SERVICE, txn).await.map(|_| ())
+    };
+    done.await.map_err(failed(what))
+}
+
+fn row(hub: &Hub, api_version: &str, plural: &str) -> Result<std::sync::Arc<coracle_api::Resource>, ApiError> {
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let row = hub.config.catalog.find(group, version, plural);
+    row.ok_or_else(|| ApiError::internal(format!("the catalogue has no {plural}")))
+}

@@ -1,0 +1,92 @@
+//! What is not an object: health, version, metrics, discovery, OpenAPI.
+
+mod discovery;
+mod etag;
+mod health;
+mod openapi;
+mod version;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use coracle_api::openapi::OpenApi;
+use coracle_api::{ApiError, ApiResult, Catalog};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use serde_json::json;
+
+use crate::config::Version;
+use crate::http::{Params, text, value};
+use crate::hub::Hub;
+use crate::identity::{MASTERS, User};
+use health::Endpoint;
+use openapi::Named;
+
+/// Documents about the catalogue.
+pub(crate) struct Documents {
+    openapi: Arc<OpenApi>,
+}
+
+impl Documents {
+    pub(crate) fn new(catalog: &Catalog, version: &Version) -> Self {
+        let plain = version.git_version.split('+').next().unwrap_or_default();
+        Self { openapi: Arc::new(OpenApi::new(catalog.clone(), plain)) }
+    }
+}
+
+/// Answers what anybody may ask, authenticated or not; `None` for everything else.
+pub(crate) fn public(hub: &Hub, user: Option<&User>, request: &Request<Body>) -> Option<Response<Body>> {
+    if !is_read(request.method()) {
+        return None;
+    }
+    let path = request.uri().path();
+    if path == "/version" || path == "/version/" {
+        return Some(value(StatusCode::OK, &version::info(&hub.config.version)));
+    }
+    let endpoint = Endpoint::parse(path)?;
+    let detailed = user.is_some_and(|u| u.in_group(MASTERS));
+    Some(endpoint.answer(&hub.readiness, &Params::parse(request.uri().query()), detailed))
+}
+
+/// Answers the rest, to users who may ask.
+pub(crate) async fn serve(hub: &Hub, method: &Method, path: &str, headers: &HeaderMap) -> ApiResult<Response<Body>> {
+    if !is_read(method) {
+        return Err(ApiError::no_such_path());
+    }
+    let advertise = hub.config.advertise.to_string();
+    if let Some(answer) = discovery::answer(&hub.config.catalog, &advertise, path, headers) {
+        return answer;
+    }
+    if let Some(named) = Named::parse(path) {
+        return named.answer(&hub.documents.openapi, headers).await;
+    }
+    match path {
+        "/metrics" => metrics(hub),
+        "/" => Ok(value(StatusCode::OK, &json!({ "paths": paths(&hub.config.catalog) }))),
+        _ => Ok(text(StatusCode::NOT_FOUND, "404 page not found\n")),
+    }
+}
+
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Everything there is to see outside of the objects.
+fn paths(catalog: &Catalog) -> Vec<String> {
+    let fixed = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"];
+    let groups = catalog.groups().into_iter().flat_map(|(group, versions)| {
+        let versions = versions.into_iter().map(|v| format!("/apis/{group}/{v}")).collect::<Vec<_>>();
+        std::iter::once(format!("/apis/{group}")).chain(versions)
+    });
+    let mut all: Vec<String> = fixed.iter().map(|p| (*p).to_string()).chain(groups).collect();
+    all.sort();
+    all
+}
+
+fn metrics(hub: &Hub) -> ApiResult<Response<Body>> {
+    let mut page = String::new();
+    prometheus_client::encoding::text::encode(&mut page, &hub.registry).map_err(ApiError::internal)?;
+    let mut response = text(StatusCode::OK, page);
+    let media = http::HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, media);
+    Ok(response)
+}

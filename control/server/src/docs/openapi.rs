@@ -1,0 +1,61 @@
+//! OpenAPI: the schemas that kubectl validates, explains and diffs by.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use bytes::Bytes;
+use coracle_api::openapi::{Document, OpenApi, V2_PROTOBUF};
+use coracle_api::{ApiError, ApiResult};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, Response};
+
+use super::etag::with_tag;
+
+/// Which document a path names.
+pub(super) enum Named {
+    V2,
+    Index,
+    V3 { group: String, version: String },
+}
+
+impl Named {
+    /// From a path, if it is below `/openapi`.
+    pub(super) fn parse(path: &str) -> Option<Self> {
+        let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+        match segments.as_slice() {
+            ["openapi", "v2"] => Some(Self::V2),
+            ["openapi", "v3"] => Some(Self::Index),
+            ["openapi", "v3", "api", version] => Some(Self::V3 { group: String::new(), version: (*version).into() }),
+            ["openapi", "v3", "apis", group, version] => {
+                Some(Self::V3 { group: (*group).into(), version: (*version).into() })
+            }
+            _ => None,
+        }
+    }
+
+    /// Answers with the document. Building one takes a while the first time, so it is done beside the requests.
+    pub(super) async fn answer(self, openapi: &Arc<OpenApi>, headers: &HeaderMap) -> ApiResult<Response<Body>> {
+        let accept = headers.get(ACCEPT).and_then(|h| h.to_str().ok()).unwrap_or_default();
+        let protobuf = matches!(self, Self::V2) && accept.split(',').any(|clause| clause.trim().starts_with(V2_PROTOBUF));
+        let json = ["", "application/json", "application/*", "*/*"];
+        if !protobuf && !accept.split(',').any(|c| json.contains(&c.split(';').next().unwrap_or_default().trim())) {
+            return Err(ApiError::not_acceptable(&["application/json"]));
+        }
+        let openapi = openapi.clone();
+        let build = move || -> Option<Document> {
+            match self {
+                Self::V2 if protobuf => Some(openapi.v2_protobuf()),
+                Self::V2 => Some(openapi.v2_json()),
+                Self::Index => Some(openapi.v3_index()),
+                Self::V3 { group, version } => openapi.v3_document(&group, &version),
+            }
+        };
+        let built = tokio::task::spawn_blocking(build).await.map_err(ApiError::internal)?;
+        let document = built.ok_or_else(ApiError::no_such_path)?;
+        let mut response = with_tag(headers, Bytes::from_owner(document.bytes.clone()), &document.etag());
+        if protobuf {
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(V2_PROTOBUF));
+        }
+        Ok(response)
+    }
+}

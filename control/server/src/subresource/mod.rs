@@ -1,0 +1,42 @@
+//! What lies below an object: `status`, `scale`, `binding`, `log`, `finalize`.
+
+mod binding;
+mod finalize;
+mod log;
+mod scale;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use coracle_api::{ApiError, ApiResult, Subresource};
+use http::Response;
+
+use crate::http::Verb;
+use crate::hub::{Call, Hub};
+use crate::metrics::Held;
+use crate::read;
+use crate::server::detached;
+use crate::write::{Part, update_part};
+
+/// Does what a request on a subresource asks for.
+pub(crate) async fn serve(hub: &Arc<Hub>, call: Call, held: Held) -> ApiResult<Response<Body>> {
+    let subresource = call.target.subresource.ok_or_else(ApiError::no_such_path)?;
+    match (subresource, call.verb) {
+        (Subresource::Log, _) => log::log(hub, &call, held).await,
+        (Subresource::Status, Verb::Get) => read::get(hub, &call).await,
+        (Subresource::Scale, Verb::Get) => scale::get(hub, &call),
+        _ => {
+            let hub = hub.clone();
+            detached(async move {
+                match subresource {
+                    Subresource::Status => update_part(&hub, &call, Part::Status).await,
+                    Subresource::Scale => scale::update(&hub, &call).await,
+                    Subresource::Binding => binding::bind(&hub, &call).await,
+                    Subresource::Finalize => finalize::finalize(&hub, &call).await,
+                    Subresource::Log => Err(ApiError::no_such_path()),
+                }
+            })
+            .await
+        }
+    }
+}

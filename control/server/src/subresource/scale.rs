@@ -1,0 +1,124 @@
+//! `scale`: the replica count of anything that has one, as `autoscaling/v1 Scale`.
+
+use axum::body::Body;
+use coracle_api::catalog::ScalePaths;
+use coracle_api::decode::decode_as;
+use coracle_api::field::{FieldError, Path};
+use coracle_api::patch::patch_object_as;
+use coracle_api::selector::LabelSelector;
+use coracle_api::{ApiError, ApiResult, meta};
+use coracle_store::Record;
+use http::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::http::Verb;
+use crate::hub::{Call, Hub};
+use crate::read::key;
+use crate::write::{Next, Part, edit, load, parsed, patch_kind, revise};
+
+const TYPE: (&str, &str) = ("autoscaling/v1", "Scale");
+
+fn paths(call: &Call) -> ApiResult<ScalePaths> {
+    call.target.resource.rules.scale.ok_or_else(ApiError::no_such_path)
+}
+
+/// Answers a GET.
+pub(super) fn get(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
+    let record = hub.store.get(&key(&call.target));
+    let record = record.ok_or_else(|| ApiError::not_found(&call.target.resource, &call.target.name))?;
+    respond(call, &record, &[])
+}
+
+/// Answers a PUT or PATCH.
+pub(super) async fn update(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
+    let (paths, dry_run) = (paths(call)?, call.params.dry_run()?);
+    let validation = call.params.field_validation()?;
+    let resource = &call.target.resource;
+    let mut warnings = Vec::new();
+    let given = match call.verb {
+        Verb::Patch => None,
+        _ => Some(decode_as(TYPE.0, TYPE.1, parsed(call, TYPE.1)?, validation)?),
+    };
+    let decide = |old: &Value| {
+        let (scale, found) = match &given {
+            Some((scale, found)) => (scale.clone(), found.clone()),
+            None => patch_object_as(TYPE, patch_kind(call)?, &view(paths, old)?, &call.body, validation)?,
+        };
+        warnings = found;
+        let version = meta::resource_version(&scale);
+        if !version.is_empty() && version != meta::resource_version(old) {
+            return Err(ApiError::modified(resource, &call.target.name));
+        }
+        check(call, &scale)?;
+        let mut new = old.clone();
+        // A Scale without a count means none: Go's zero value.
+        set(&mut new, paths.spec_replicas, scale["spec"].get("replicas").cloned().unwrap_or(json!(0)));
+        Ok(Next::Write {
+            object: revise(resource, Part::Main, new, old)?,
+            pinned: given.is_some() && !version.is_empty(),
+        })
+    };
+    let edited = edit(hub, resource, &key(&call.target), dry_run, decide).await?;
+    respond(call, &edited.record, &warnings)
+}
+
+fn check(call: &Call, scale: &Value) -> ApiResult<()> {
+    let name = meta::name(scale);
+    if name != call.target.name {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            call.target.name
+        )));
+    }
+    let replicas = &scale["spec"]["replicas"];
+    if replicas.as_i64().is_some_and(|r| r < 0) {
+        let path = Path::root("spec").child("replicas");
+        let error = FieldError::invalid(&path, replicas, "must be greater than or equal to 0");
+        let mut invalid = ApiError::invalid(&call.target.resource, name, &[error.clone()]);
+        invalid.message = format!("Scale.autoscaling \"{name}\" is invalid: {error}");
+        return Err(invalid);
+    }
+    Ok(())
+}
+
+fn respond(call: &Call, record: &Record, warnings: &[String]) -> ApiResult<Response<Body>> {
+    let object = load(&call.target.resource, record)?;
+    let scale = view(paths(call)?, &object)?.to_string();
+    Ok(call.respond(StatusCode::OK, scale.into(), warnings))
+}
+
+/// The object as a Scale.
+fn view(paths: ScalePaths, object: &Value) -> ApiResult<Value> {
+    let number = |path: &str| meta::at(object, path).and_then(Value::as_i64).unwrap_or_default();
+    let selector = LabelSelector::from_value(meta::at(object, paths.selector))
+        .map_err(|e| ApiError::internal(format!("the stored selector is invalid: {e}")))?;
+    let mut metadata = json!({});
+    for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+        metadata[field] = object["metadata"][field].clone();
+    }
+    Ok(json!({
+        "kind": TYPE.1,
+        "apiVersion": TYPE.0,
+        "metadata": metadata,
+        "spec": { "replicas": number(paths.spec_replicas) },
+        "status": { "replicas": number(paths.status_replicas), "selector": selector.to_string() },
+    }))
+}
+
+/// Sets the value at a dotted path whose parents are objects.
+fn set(object: &mut Value, path: &str, value: Value) {
+    let place = path.split('.').fold(object, |object, field| &mut object[field]);
+    *place = value;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_set_where_it_leads() {
+        let mut object = json!({ "spec": { "replicas": 1 } });
+        set(&mut object, "spec.replicas", json!(3));
+        assert_eq!(object, json!({ "spec": { "replicas": 3 } }));
+    }
+}

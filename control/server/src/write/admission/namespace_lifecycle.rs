@@ -1,0 +1,47 @@
+//! `NamespaceLifecycle`: nothing is created in a namespace that is not there or on its way out, and the namespaces
+//! that the system lives in stay.
+
+use async_trait::async_trait;
+use coracle_api::{ApiError, ApiResult};
+use coracle_store::Key;
+use serde_json::{Value, json};
+
+use super::{Action, Admitted, Plugin};
+use crate::hub::Hub;
+
+/// Namespaces that can't be deleted.
+const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
+
+pub(super) struct NamespaceLifecycle;
+
+#[async_trait]
+impl Plugin for NamespaceLifecycle {
+    async fn admit(&self, hub: &Hub, write: &Admitted<'_>, _: &mut Value) -> ApiResult<()> {
+        let is_namespace = write.resource.group.is_empty() && write.resource.plural == "namespaces";
+        if is_namespace && write.action == Action::Delete && IMMORTAL.contains(&write.name) {
+            return Err(ApiError::forbidden(write.resource, write.name, "this namespace may not be deleted"));
+        }
+        if write.action != Action::Create || write.namespace.is_empty() {
+            return Ok(());
+        }
+        let namespaces = hub.config.catalog.find("", "v1", "namespaces");
+        let namespaces = namespaces.ok_or_else(|| ApiError::internal("the catalogue has no namespaces"))?;
+        let record = hub.store.get(&Key::new("namespaces", "", write.namespace));
+        let record = record.ok_or_else(|| ApiError::not_found(&namespaces, write.namespace))?;
+        if record.lifted.field("status.phase") == Some("Terminating") {
+            let namespace = write.namespace;
+            let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
+            let mut error = ApiError::forbidden(write.resource, write.name, &why);
+            error.details.insert(
+                "causes".into(),
+                json!([{
+                    "reason": "NamespaceTerminating",
+                    "message": format!("namespace {namespace} is being terminated"),
+                    "field": "metadata.namespace",
+                }]),
+            );
+            return Err(error);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,211 @@
+//! The pods that are here, for those who ask about them: logs, statistics, the end of the node.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use coracle_wasi_host::Container;
+use parking_lot::{Mutex, RwLock};
+
+use crate::logs::LogSink;
+
+/// One pod that is here.
+pub struct LivePod {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// Its directory.
+    pub dir: PathBuf,
+    containers: Mutex<Vec<LiveContainer>>,
+}
+
+/// One container as others see it.
+struct LiveContainer {
+    name: String,
+    /// Why it has never run, while that is so.
+    waiting: Option<String>,
+    /// The number of its present or last run.
+    run: Option<i32>,
+    handle: Option<Container>,
+    sink: Option<Arc<LogSink>>,
+}
+
+/// Where a log is.
+pub struct LogPlace {
+    /// The file.
+    pub path: PathBuf,
+    /// The writing side, if the run belongs to this life of the node.
+    pub sink: Option<Arc<LogSink>>,
+}
+
+/// Why there is no log: kubelet's words.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoLog {
+    /// the pod has no such container
+    #[error("container {container} is not valid for pod {pod}")]
+    NoContainer {
+        /// The container.
+        container: String,
+        /// The pod.
+        pod: String,
+    },
+    /// the container has not run yet
+    #[error("container {container:?} in pod {pod:?} is waiting to start: {reason}")]
+    Waiting {
+        /// The container.
+        container: String,
+        /// The pod.
+        pod: String,
+        /// Why it waits.
+        reason: String,
+    },
+    /// there was no run before
+    #[error("previous terminated container {container:?} in pod {pod:?} not found")]
+    NoPrevious {
+        /// The container.
+        container: String,
+        /// The pod.
+        pod: String,
+    },
+}
+
+impl LivePod {
+    /// A pod whose containers, by name, wait.
+    pub fn new(names: [String; 3], dir: PathBuf, containers: Vec<String>) -> Arc<LivePod> {
+        let [namespace, name, uid] = names;
+        let waiting = |name| LiveContainer { name, waiting: None, run: None, handle: None, sink: None };
+        let containers = Mutex::new(containers.into_iter().map(waiting).collect());
+        Arc::new(LivePod { namespace, name, uid, dir, containers })
+    }
+
+    /// A container waits for this reason.
+    pub fn set_waiting(&self, container: &str, reason: &str) {
+        self.with(container, |it| it.waiting = Some(reason.to_owned()));
+    }
+
+    /// A container's last run, in an earlier life of the node.
+    pub fn set_past_run(&self, container: &str, run: i32) {
+        self.with(container, |it| it.run = Some(run));
+    }
+
+    /// A container runs.
+    pub fn set_running(&self, container: &str, run: i32, handle: Container, sink: Arc<LogSink>) {
+        self.with(container, |it| {
+            it.run = Some(run);
+            it.handle = Some(handle);
+            it.sink = Some(sink);
+        });
+    }
+
+    /// A container's run is over; its log is written to the end.
+    pub fn set_ended(&self, container: &str) {
+        self.with(container, |it| it.handle = None);
+    }
+
+    fn with(&self, container: &str, change: impl FnOnce(&mut LiveContainer)) {
+        if let Some(it) = self.containers.lock().iter_mut().find(|it| it.name == container) {
+            change(it);
+        }
+    }
+
+    /// The handles of all containers that run, with their names.
+    pub fn running(&self) -> Vec<(String, Container)> {
+        let containers = self.containers.lock();
+        containers.iter().filter_map(|it| Some((it.name.clone(), it.handle.clone()?))).collect()
+    }
+
+    /// The name of the only container, if there is only one.
+    pub fn only_container(&self) -> Option<String> {
+        let containers = self.containers.lock();
+        (containers.len() == 1).then(|| containers[0].name.clone())
+    }
+
+    /// Where the log of a container's present run is, or of the run before.
+    pub fn log(&self, container: &str, previous: bool) -> Result<LogPlace, NoLog> {
+        let names = || (container.to_owned(), self.name.clone());
+        let containers = self.containers.lock();
+        let it = containers.iter().find(|it| it.name == container).ok_or_else(|| {
+            let (container, pod) = names();
+            NoLog::NoContainer { container, pod }
+        })?;
+        let run = if previous { it.run.map(|run| run - 1).filter(|run| *run >= 0) } else { it.run };
+        match run {
+            Some(run) => {
+                let sink = it.sink.clone().filter(|_| !previous);
+                Ok(LogPlace { path: log_path(&self.dir, container, run), sink })
+            }
+            None if previous => {
+                let (container, pod) = names();
+                Err(NoLog::NoPrevious { container, pod })
+            }
+            None => {
+                let (container, pod) = names();
+                let reason = it.waiting.clone().unwrap_or_else(|| "ContainerCreating".to_owned());
+                Err(NoLog::Waiting { container, pod, reason })
+            }
+        }
+    }
+}
+
+/// The log file of one run.
+pub fn log_path(pod_dir: &Path, container: &str, run: i32) -> PathBuf {
+    pod_dir.join(container).join(format!("{run}.log"))
+}
+
+/// All pods that are here.
+#[derive(Default)]
+pub struct LivePods {
+    by_uid: RwLock<HashMap<String, Arc<LivePod>>>,
+}
+
+impl LivePods {
+    /// Adds a pod.
+    pub fn insert(&self, pod: Arc<LivePod>) {
+        self.by_uid.write().insert(pod.uid.clone(), pod);
+    }
+
+    /// Removes a pod.
+    pub fn remove(&self, uid: &str) -> Option<Arc<LivePod>> {
+        self.by_uid.write().remove(uid)
+    }
+
+    /// The pod of this name. Of two (one ending, one new) the one with this UID, if it is given.
+    pub fn find(&self, namespace: &str, name: &str, uid: Option<&str>) -> Option<Arc<LivePod>> {
+        let pods = self.by_uid.read();
+        let mut named = pods.values().filter(|pod| pod.name == name && pod.namespace == namespace);
+        match uid {
+            Some(uid) => named.find(|pod| pod.uid == uid).cloned(),
+            None => named.next().cloned(),
+        }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> Vec<Arc<LivePod>> {
+        self.by_uid.read().values().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_are_found_by_run() {
+        let names = ["ns".to_owned(), "p".to_owned(), "u".to_owned()];
+        let pod = LivePod::new(names, "/pods/x".into(), vec!["c".to_owned()]);
+        let text = |container: &str, previous| pod.log(container, previous).err().map(|error| error.to_string());
+        assert_eq!(text("c", false).unwrap(), "container \"c\" in pod \"p\" is waiting to start: ContainerCreating");
+        pod.set_waiting("c", "ErrImagePull");
+        assert!(text("c", false).unwrap().ends_with("waiting to start: ErrImagePull"));
+        assert_eq!(text("d", false).unwrap(), "container d is not valid for pod p");
+        assert_eq!(text("c", true).unwrap(), "previous terminated container \"c\" in pod \"p\" not found");
+        pod.set_past_run("c", 2);
+        assert_eq!(pod.log("c", false).unwrap().path, Path::new("/pods/x/c/2.log"));
+        assert_eq!(pod.log("c", true).unwrap().path, Path::new("/pods/x/c/1.log"));
+    }
+}

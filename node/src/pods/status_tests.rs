@@ -1,0 +1,135 @@
+//! Statuses of pods in all their states.
+
+use coracle_wasi_host::Exit;
+
+use super::*;
+
+fn pod(spec: Value) -> Pod {
+    serde_json::from_value(json!({"metadata": {"name": "p", "uid": "u", "generation": 3}, "spec": spec})).unwrap()
+}
+
+fn facts<'a>(pod: &'a Pod, records: &'a [Record]) -> Facts<'a> {
+    Facts {
+        pod,
+        records,
+        pod_ip: Some("127.64.0.2".parse().unwrap()),
+        host_ip: "127.0.0.1".parse().unwrap(),
+        started: "2026-01-01T00:00:00Z".parse().unwrap(),
+        has_context: true,
+        outcome: super::super::plan::plan(records, tokio::time::Instant::now()).outcome,
+        evicted: None,
+        now: "2026-01-01T00:00:05Z".parse().unwrap(),
+    }
+}
+
+fn condition(status: &PodStatus, kind: &str) -> (String, Option<String>, Option<String>) {
+    let found = status.conditions.iter().flatten().find(|condition| condition.type_ == kind).unwrap();
+    (found.status.clone(), found.reason.clone(), found.message.clone())
+}
+
+fn run(record: &mut Record, ready: bool) {
+    record.begin("id".into(), Timestamp::now());
+    (record.started, record.ready) = (true, ready);
+}
+
+fn exit(record: &mut Record, code: i32) {
+    record.end(Ended::of(&Exit::finished(code), None, Timestamp::now(), "id".into()));
+}
+
+#[test]
+fn a_pod_goes_from_pending_to_ready() {
+    let pod = pod(json!({"initContainers": [{"name": "i"}], "containers": [{"name": "a"}, {"name": "b"}]}));
+    let mut all = Record::all(pod.spec.as_ref().unwrap());
+    let first = status(&facts(&pod, &all), &PodStatus::default());
+    assert_eq!(first.phase.as_deref(), Some("Pending"));
+    assert_eq!(condition(&first, "Initialized").2.unwrap(), "containers with incomplete status: [i]");
+    assert_eq!(condition(&first, "Ready").2.unwrap(), "containers with unready status: [a b]");
+    run(&mut all[0], false);
+    exit(&mut all[0], 0);
+    run(&mut all[1], true);
+    run(&mut all[2], false);
+    let second = status(&facts(&pod, &all), &first);
+    assert_eq!(second.phase.as_deref(), Some("Running"));
+    assert_eq!(condition(&second, "Ready"), ("False".into(), Some("ContainersNotReady".into()), Some("containers with unready status: [b]".into())));
+    assert!(!is_urgent(&second, &second) && is_urgent(&first, &second));
+    all[2].ready = true;
+    let third = status(&facts(&pod, &all), &second);
+    assert_eq!(condition(&third, "Ready"), ("True".into(), None, None));
+    let init = &third.init_container_statuses.as_ref().unwrap()[0];
+    assert!(init.ready && init.container_id.as_deref() == Some("wasmtime://id"));
+    assert_eq!(third.observed_generation, Some(3));
+}
+
+#[test]
+fn conditions_keep_the_time_of_their_last_change() {
+    let pod = pod(json!({"containers": [{"name": "a"}]}));
+    let mut all = Record::all(pod.spec.as_ref().unwrap());
+    let first = status(&facts(&pod, &all), &PodStatus::default());
+    run(&mut all[0], true);
+    let mut later = facts(&pod, &all);
+    later.now = "2026-01-01T01:00:00Z".parse().unwrap();
+    let second = status(&later, &first);
+    let time = |kind: &str| {
+        let found = second.conditions.iter().flatten().find(|condition| condition.type_ == kind).unwrap();
+        found.last_transition_time.as_ref().unwrap().0.to_string()
+    };
+    assert_eq!((&*time("PodScheduled"), &*time("Ready")), ("2026-01-01T00:00:05Z", "2026-01-01T01:00:00Z"));
+}
+
+#[test]
+fn the_end_of_a_pod_has_its_phase_and_reasons() {
+    for (code, phase, reason) in [(0, "Succeeded", "PodCompleted"), (1, "Failed", "PodFailed")] {
+        let pod = pod(json!({"restartPolicy": "Never", "containers": [{"name": "a"}]}));
+        let mut all = Record::all(pod.spec.as_ref().unwrap());
+        run(&mut all[0], true);
+        exit(&mut all[0], code);
+        let end = status(&facts(&pod, &all), &PodStatus::default());
+        assert_eq!(end.phase.as_deref(), Some(phase));
+        assert_eq!(condition(&end, "Ready"), ("False".into(), Some(reason.into()), None));
+    }
+}
+
+#[test]
+fn a_crash_loop_is_running_and_shows_its_last_end() {
+    let pod = pod(json!({"containers": [{"name": "a"}]}));
+    let mut all = Record::all(pod.spec.as_ref().unwrap());
+    run(&mut all[0], true);
+    exit(&mut all[0], 3);
+    all[0].wait("CrashLoopBackOff", Some("back-off 10s".into()), tokio::time::Instant::now());
+    let looping = status(&facts(&pod, &all), &PodStatus::default());
+    assert_eq!(looping.phase.as_deref(), Some("Running"));
+    let container = &looping.container_statuses.unwrap()[0];
+    assert_eq!(container.last_state.as_ref().unwrap().terminated.as_ref().unwrap().exit_code, 3);
+    assert_eq!(container.state.as_ref().unwrap().waiting.as_ref().unwrap().reason.as_deref(), Some("CrashLoopBackOff"));
+}
+
+#[test]
+fn readiness_gates_hold_ready_back() {
+    let mut pod = pod(json!({"readinessGates": [{"conditionType": "x/y"}], "containers": [{"name": "a"}]}));
+    let mut all = Record::all(pod.spec.as_ref().unwrap());
+    run(&mut all[0], true);
+    let closed = status(&facts(&pod, &all), &PodStatus::default());
+    assert_eq!(condition(&closed, "Ready").1.as_deref(), Some("ReadinessGatesNotReady"));
+    assert_eq!(condition(&closed, "ContainersReady").0, "True");
+    pod.status = Some(serde_json::from_value(json!({"conditions": [{"type": "x/y", "status": "True"}]})).unwrap());
+    assert_eq!(condition(&status(&facts(&pod, &all), &closed), "Ready").0, "True");
+}
+
+#[test]
+fn a_patch_takes_away_what_is_gone() {
+    let pod = pod(json!({"containers": [{"name": "a"}]}));
+    let mut all = Record::all(pod.spec.as_ref().unwrap());
+    let mut before = status(&facts(&pod, &all), &PodStatus::default());
+    before.reason = Some("Old".into());
+    before.pod_ips = Some(vec![PodIP { ip: "127.64.0.9".into() }]);
+    run(&mut all[0], true);
+    let after = status(&facts(&pod, &all), &before);
+    let patch = patch("u", &before, &after);
+    assert_eq!(patch["metadata"]["uid"], "u");
+    assert!(patch["status"].as_object().unwrap().contains_key("reason") && patch["status"]["reason"].is_null());
+    assert_eq!(patch["status"]["podIPs"], json!([{"$patch": "replace"}, {"ip": "127.64.0.2"}]));
+    assert_eq!(patch["status"]["hostIPs"], json!([{"ip": "127.0.0.1"}]));
+    let conditions = patch["status"]["conditions"].as_array().unwrap();
+    let ready = conditions.iter().find(|condition| condition["type"] == "Ready").unwrap();
+    assert!(ready.as_object().unwrap().contains_key("message") && ready["message"].is_null());
+}

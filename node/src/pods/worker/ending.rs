@@ -1,0 +1,182 @@
+//! The worker's part about ends: stopping containers, cleaning up, deleting the pod.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{FutureExt, future::join_all};
+use tokio::time::{Instant, timeout};
+
+use super::{Ending, Message, SHUTDOWN_GRACE, SHUTDOWN_WAIT, Stage, Worker};
+use crate::{
+    files,
+    pods::{
+        record::{Role, State},
+        report::{Written, delete},
+        stop::{grace_period, stop},
+    },
+};
+
+/// The least a sidecar has after the containers took all of the grace period (kubelet's minimum).
+const SIDECAR_GRACE: Duration = Duration::from_secs(2);
+
+impl Worker {
+    /// The pod is to end. A stronger reason takes the place of a weaker one, and a shorter grace that of a longer.
+    pub(super) fn end(&mut self, why: Ending) {
+        let grace = match why {
+            Ending::Removed if self.pod.metadata.deletion_timestamp.is_none() => Duration::from_secs(1),
+            _ => grace_period(&self.pod),
+        };
+        let end_by = Instant::now() + grace;
+        match self.stage {
+            Stage::Done => return,
+            Stage::Deleting | Stage::Over if why != Ending::Removed => return,
+            Stage::Ending(before) => {
+                let stronger = |why| match why {
+                    Ending::Finished => 0,
+                    Ending::Evicted => 1,
+                    Ending::Deleted => 2,
+                    Ending::Removed => 3,
+                };
+                if stronger(why) > stronger(before) {
+                    self.stage = Stage::Ending(why);
+                }
+                if end_by + Duration::from_secs(1) < self.end_by {
+                    self.end_by = end_by;
+                    self.runs.iter_mut().flatten().for_each(|run| run.stopping = false);
+                }
+                return;
+            }
+            _ => {}
+        }
+        self.cancel.cancel();
+        self.end_by = end_by;
+        self.stage = Stage::Ending(why);
+    }
+
+    pub(super) fn step_ending(&mut self, _why: Ending) -> Option<Instant> {
+        None
+    }
+
+    /// Stops what still runs: first the containers, all together, then the sidecars, the last one first. When nothing
+    /// is left the next stage begins.
+    pub(super) fn advance_ending(&mut self) -> Option<Instant> {
+        let Stage::Ending(why) = self.stage else { return None };
+        let running = |worker: &Worker, sidecars: bool| -> Vec<usize> {
+            let indices = 0..worker.records.len();
+            indices.filter(|index| worker.runs[*index].is_some() && (worker.records[*index].role == Role::Sidecar) == sidecars).collect()
+        };
+        let (mains, sidecars) = (running(self, false), running(self, true));
+        let due = if mains.is_empty() { sidecars.last().copied().into_iter().collect() } else { mains };
+        for index in &due {
+            let message = format!("Stopping container {}", self.records[*index].name);
+            self.stop_container(*index, &message, None);
+        }
+        let idle = due.is_empty() && !self.preparing && !self.records.iter().any(|record| record.starting);
+        if idle {
+            self.close(why);
+        }
+        None
+    }
+
+    /// Nothing runs any more.
+    fn close(&mut self, why: Ending) {
+        self.prepared = None;
+        match why {
+            Ending::Removed => {
+                self.clean_up();
+                self.stage = Stage::Done;
+            }
+            Ending::Finished | Ending::Evicted => {
+                // A pod that is over needs no address; its status keeps saying which one it had.
+                self.shared.addresses.release(&self.live.uid);
+                self.stage = Stage::Over;
+                self.step_over();
+            }
+            Ending::Deleted => {
+                self.shared.addresses.release(&self.live.uid);
+                self.stage = Stage::Deleting;
+            }
+        }
+    }
+
+    /// A pod that is over waits to be deleted.
+    pub(super) fn step_over(&mut self) -> Option<Instant> {
+        if self.pod.metadata.deletion_timestamp.is_some() {
+            self.stage = Stage::Deleting;
+        }
+        None
+    }
+
+    /// Stops one container, with the probe's own grace period if it has one.
+    pub(super) fn stop_container(&mut self, index: usize, message: &str, grace: Option<Duration>) {
+        let subject = self.container_subject(index);
+        let address = self.prepared.as_ref().map_or(self.shared.address, |prepared| prepared.address);
+        let (Some(container), ending) = (self.spec_of(index).cloned(), matches!(self.stage, Stage::Ending(_))) else { return };
+        let left = if ending { self.end_by.saturating_duration_since(Instant::now()) } else { grace_period(&self.pod) };
+        let least = if self.records[index].role == Role::Sidecar { SIDECAR_GRACE.min(grace_period(&self.pod)) } else { Duration::ZERO };
+        let Some(run) = self.runs[index].as_mut().filter(|run| !run.stopping) else { return };
+        run.stopping = true;
+        self.shared.events.normal(&subject, "Killing", message);
+        // It gets no new work while it drains.
+        self.records[index].ready = false;
+        let stopping = stop(Arc::clone(&self.shared), container, run.handle.clone(), address, grace.unwrap_or(left.max(least)));
+        self.tasks.push(stopping.map(|()| Message::Stopped).boxed());
+    }
+
+    /// The last step of a deletion, once the final status is written.
+    pub(super) fn delete(&mut self) {
+        let deleting = delete(Arc::clone(&self.shared), Arc::clone(&self.live));
+        self.tasks.push(deleting.map(Message::Deleted).boxed());
+    }
+
+    pub(super) fn take_deleted(&mut self, written: Written) {
+        match written {
+            // The watch brings the end; if a finalizer holds the pod it comes later.
+            Written::Done => {}
+            Written::Gone => {
+                self.clean_up();
+                self.stage = Stage::Done;
+            }
+            Written::Failed(error) => {
+                tracing::warn!(pod = self.live.name, namespace = self.live.namespace, error, "the pod could not be deleted; trying again");
+                let pause = self.setup.next(Instant::now());
+                let (shared, live) = (Arc::clone(&self.shared), Arc::clone(&self.live));
+                let again = async move {
+                    tokio::time::sleep(pause).await;
+                    Message::Deleted(delete(shared, live).await)
+                };
+                self.tasks.push(again.boxed());
+            }
+        }
+    }
+
+    /// Removes what the pod had on this node.
+    fn clean_up(&mut self) {
+        self.shared.addresses.release(&self.live.uid);
+        let dir = self.live.dir.clone();
+        // A pod may leave much behind; nobody waits for its removal.
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = files::remove_dir(&dir) {
+                tracing::warn!(dir = %dir.display(), %error, "a pod's directory could not be removed");
+            }
+        });
+    }
+
+    /// The node stops: containers get a moment, the API server hears nothing, and the next life of the node goes on
+    /// from what it knows.
+    pub(super) async fn shut_down(mut self) {
+        self.cancel.cancel();
+        let stops = self.runs.iter_mut().flatten().map(|run| {
+            let (handle, sink) = (run.handle.clone(), Arc::clone(&run.sink));
+            async move {
+                handle.stop(SHUTDOWN_GRACE).await;
+                sink.close();
+            }
+        });
+        let _ = timeout(SHUTDOWN_WAIT, join_all(stops)).await;
+    }
+
+    /// Whether a container has been seen to run (for reports about pods that never got that far).
+    pub(super) fn has_run(&self) -> bool {
+        self.records.iter().any(|record| record.last.is_some() || !matches!(record.state, State::Waiting { .. }))
+    }
+}

@@ -1,0 +1,148 @@
+//! The worker's part about the pod's status: what changed is gathered for a moment, what others wait for is not.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::FutureExt;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::PodStatus;
+use tokio::time::Instant;
+
+use super::{Message, Stage, Worker};
+use crate::pods::{
+    backoff::Backoff,
+    report::{Written, write_status},
+    status::{Facts, is_urgent, patch, status},
+};
+
+/// How long changes nobody waits for are gathered: a pod that starts at once is one write, not three.
+const GATHER: Duration = Duration::from_millis(100);
+
+/// The state of the pod's status writes. At most one is under way.
+pub struct Write {
+    /// What is being written.
+    under_way: Option<Box<PodStatus>>,
+    /// Not before this time, while changes are gathered or after a failure.
+    not_before: Option<Instant>,
+    retry: Backoff,
+    failed: bool,
+    /// The final deletion has been asked for.
+    deletion_sent: bool,
+}
+
+impl Default for Write {
+    fn default() -> Write {
+        Write { under_way: None, not_before: None, retry: Backoff::of_setup(), failed: false, deletion_sent: false }
+    }
+}
+
+impl Worker {
+    /// Writes the status if it has changed; says when to look again.
+    pub(super) fn report(&mut self, now: Instant) -> Option<Instant> {
+        if self.write.under_way.is_some() || matches!(self.stage, Stage::Done) {
+            return None;
+        }
+        // A pod found over is left as it is.
+        let silent = self.stage == Stage::Over && self.reported.phase.as_deref().is_some_and(|phase| phase != "Pending" && phase != "Running");
+        let after = if silent { self.reported.clone() } else { self.status() };
+        if silent || !differs(&self.reported, &after) {
+            self.write.not_before = None;
+            self.finish_deletion();
+            return None;
+        }
+        let waited_for = !self.write.failed && (is_urgent(&self.reported, &after) && self.has_run() || self.stage == Stage::Deleting);
+        let not_before = *self.write.not_before.get_or_insert(now + GATHER);
+        if not_before > now && !waited_for {
+            return Some(not_before);
+        }
+        let body = patch(&self.live.uid, &self.reported, &after);
+        self.write.under_way = Some(Box::new(after));
+        self.write.not_before = None;
+        let writing = write_status(Arc::clone(&self.shared), Arc::clone(&self.live), body);
+        self.tasks.push(writing.map(Message::Reported).boxed());
+        None
+    }
+
+    fn status(&self) -> PodStatus {
+        let address = self.prepared.as_ref().map(|prepared| prepared.address);
+        let facts = Facts {
+            pod: &self.pod,
+            records: &self.records,
+            pod_ip: address,
+            host_ip: self.shared.address,
+            started: self.started,
+            has_context: self.prepared.is_some(),
+            outcome: self.outcome,
+            evicted: self.evicted.clone(),
+            now: Timestamp::now(),
+        };
+        status(&facts, &self.reported)
+    }
+
+    fn finish_deletion(&mut self) {
+        if self.stage == Stage::Deleting && !self.write.deletion_sent {
+            self.write.deletion_sent = true;
+            self.delete();
+        }
+    }
+
+    pub(super) fn take_reported(&mut self, written: Written) {
+        let Some(after) = self.write.under_way.take() else { return };
+        self.write.failed = false;
+        match written {
+            Written::Done | Written::Gone => {
+                self.write.retry.reset();
+                self.reported = *after;
+            }
+            Written::Failed(error) => {
+                tracing::debug!(pod = self.live.name, namespace = self.live.namespace, error, "status not written; trying again");
+                self.write.failed = true;
+                self.write.not_before = Some(Instant::now() + self.write.retry.next(Instant::now()));
+            }
+        }
+    }
+}
+
+/// Whether the node's part of the status differs. Fields that others write are none of ours.
+fn differs(before: &PodStatus, after: &PodStatus) -> bool {
+    let ours = |status: &PodStatus| {
+        (
+            status.phase.clone(),
+            status.reason.clone(),
+            status.message.clone(),
+            status.pod_ip.clone(),
+            status.host_ip.clone(),
+            status.start_time.as_ref().map(|time| time.0.as_second()),
+        )
+    };
+    let conditions = |status: &PodStatus| {
+        let mut list: Vec<_> = status.conditions.clone().unwrap_or_default();
+        list.retain(|condition| after.conditions.iter().flatten().any(|ours| ours.type_ == condition.type_));
+        list.sort_by(|a, b| a.type_.cmp(&b.type_));
+        list.into_iter().map(|c| (c.type_, c.status, c.reason, c.message)).collect::<Vec<_>>()
+    };
+    ours(before) != ours(after)
+        || conditions(before) != conditions(after)
+        || before.container_statuses != after.container_statuses
+        || before.init_container_statuses != after.init_container_statuses
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_the_nodes_own_part_counts() {
+        let status = |conditions: serde_json::Value, phase: &str| -> PodStatus {
+            serde_json::from_value(json!({"phase": phase, "conditions": conditions})).unwrap()
+        };
+        let ready = |value: &str, time: &str| json!({"type": "Ready", "status": value, "lastTransitionTime": time});
+        let ours = status(json!([ready("True", "2026-01-01T00:00:00Z")]), "Running");
+        let with_gate = status(json!([{"type": "x/y", "status": "True"}, ready("True", "2025-01-01T00:00:00Z")]), "Running");
+        assert!(!differs(&with_gate, &ours));
+        assert!(differs(&status(json!([ready("False", "2026-01-01T00:00:00Z")]), "Running"), &ours));
+        assert!(differs(&status(json!([]), "Running"), &ours));
+        assert!(differs(&status(json!([ready("True", "2026-01-01T00:00:00Z")]), "Pending"), &ours));
+    }
+}
