@@ -7,6 +7,7 @@
 //! Invariant: no I/O, no clock, no randomness, no async. Whoever needs "now" or a random suffix passes it in.
 #![forbid(unsafe_code)]
 
+pub mod apply;
 pub mod catalog;
 pub mod decode;
 pub mod discovery;

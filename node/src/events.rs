@@ -86,7 +86,10 @@ impl EventRecorder {
         tracing::debug!(namespace = subject.namespace, name = subject.name, reason, message, "event");
         let note = Note { subject: Arc::clone(subject), severity, reason, message: cut(message), at: Timestamp::now() };
         if self.queue.try_send(note).is_err() && self.dropped.fetch_add(1, Ordering::Relaxed).is_power_of_two() {
-            tracing::warn!(dropped = self.dropped.load(Ordering::Relaxed), "events are dropped: the API server is slow");
+            tracing::warn!(
+                dropped = self.dropped.load(Ordering::Relaxed),
+                "events are dropped: the API server is slow"
+            );
         }
     }
 }

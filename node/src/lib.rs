@@ -9,12 +9,25 @@
 //! Invariant: a pod's work happens in its own worker, and a fault there ends there.
 #![forbid(unsafe_code)]
 
+mod api;
 mod config;
 mod events;
 mod files;
 mod images;
+mod lease;
 mod logs;
+mod machine;
+mod metrics;
 mod network;
+mod node;
+mod pods;
+mod probes;
 mod recent;
+mod registration;
+mod shared;
 
 pub use config::{CapacityOverrides, DEFAULT_MAX_PODS, LogLimits, NodeAddresses, NodeConfig};
+pub use images::KeyError;
+pub use network::RouteError;
+pub use node::{Node, NodeError};
+pub use registration::{KUBELET_VERSION, RUNTIME_VERSION};

@@ -43,16 +43,33 @@ impl Metrics {
         registry.register("kubelet_running_pods", "Pods that have a worker", pods.clone());
         registry.register("kubelet_running_containers", "Containers that run", running_containers.clone());
         registry.register("kubelet_started_containers", "Containers started", started_containers.clone());
-        registry.register("kubelet_started_containers_errors", "Containers that could not be started", failed_starts.clone());
+        registry.register(
+            "kubelet_started_containers_errors",
+            "Containers that could not be started",
+            failed_starts.clone(),
+        );
         registry.register("coracle_node_status_writes", "Pod status writes", status_writes.clone());
-        registry.register("coracle_node_worker_faults", "Pod workers started again after a fault", worker_faults.clone());
+        registry.register(
+            "coracle_node_worker_faults",
+            "Pod workers started again after a fault",
+            worker_faults.clone(),
+        );
         registry.register(
             "kubelet_pod_start_duration_seconds",
             "From first sight of a pod to its first running container",
             start_seconds.clone(),
         );
         let registry = Arc::new(Mutex::new(registry));
-        Metrics { pods, running_containers, started_containers, failed_starts, status_writes, worker_faults, start_seconds, registry }
+        Metrics {
+            pods,
+            running_containers,
+            started_containers,
+            failed_starts,
+            status_writes,
+            worker_faults,
+            start_seconds,
+            registry,
+        }
     }
 
     /// All of them in the OpenMetrics text format.

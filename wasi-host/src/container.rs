@@ -121,7 +121,8 @@ impl Container {
         let surroundings = Arc::new(Surroundings { pod: pod.clone(), spec, memory, cpu });
         // Opens what instances will open, so that a missing directory is an error of starting.
         sandbox::wasi(&surroundings)?;
-        let _guests = pod.engine.guests().enter();
+        let threads = pod.engine.threads(surroundings.spec.program.kind()).clone();
+        let _threads = threads.enter();
         let job = Job::prepare(&surroundings)?;
         let address = job.address();
         let (stop, stopped) = watch::channel(None);
@@ -129,7 +130,7 @@ impl Container {
         let (set_ready, ready) = watch::channel(true);
         let (set_exit, exit) = watch::channel(None);
         let container = Container { surroundings: surroundings.clone(), address, stop: Arc::new(stop), ready, exit };
-        pod.engine.guests().spawn(async move {
+        threads.spawn(async move {
             let exit = run(job, &surroundings, stopped).await;
             set_ready.send_replace(false);
             set_exit.send_replace(Some(exit));

@@ -10,7 +10,7 @@ use wasmtime::{
 
 use crate::{
     CompileError, Metrics, limits,
-    program::Program,
+    program::{Program, ProgramKind},
     sandbox::{self, CoreSandbox, Sandbox},
 };
 
@@ -62,16 +62,28 @@ struct Shared {
     modules: wasmtime::Linker<CoreSandbox>,
     config: EngineConfig,
     metrics: Metrics,
-    /// Guests have threads of their own: a guest that never waits then competes with the rest of the process
-    /// under the kernel's scheduler, as an equal, and not in one queue with it. None only while dropping.
-    guests: Option<Runtime>,
+    threads: Threads,
 }
 
-impl Drop for Shared {
+/// Guests have threads of their own: one that never waits then competes with the rest of the process under the
+/// kernel's scheduler, as an equal, and not in one queue with it. For the same reason servers, which should
+/// answer at once, are kept apart from commands, which may compute for ever.
+struct Threads {
+    servers: Option<Runtime>,
+    commands: Option<Runtime>,
+}
+
+impl Threads {
+    fn start() -> std::io::Result<Threads> {
+        Ok(Threads { servers: Some(guest_threads("server")?), commands: Some(guest_threads("command")?) })
+    }
+}
+
+impl Drop for Threads {
     fn drop(&mut self) {
-        // The last clone may go on one of these very threads, where waiting for them is not possible.
-        if let Some(guests) = self.guests.take() {
-            guests.shutdown_background();
+        // The last clone of an engine may go on one of these very threads, where waiting for them is not possible.
+        for runtime in [self.servers.take(), self.commands.take()].into_iter().flatten() {
+            runtime.shutdown_background();
         }
     }
 }
@@ -89,7 +101,7 @@ impl Engine {
             components: sandbox::component_linker(&wasm).map_err(unsupported)?,
             modules: sandbox::module_linker(&wasm).map_err(unsupported)?,
             metrics: Metrics::default(),
-            guests: Some(guest_threads().map_err(EngineError::Threads)?),
+            threads: Threads::start().map_err(EngineError::Threads)?,
             wasm,
             config,
         };
@@ -125,16 +137,23 @@ impl Engine {
         &self.shared.config.cache_key
     }
 
-    pub(crate) fn guests(&self) -> &Handle {
-        self.shared.guests.as_ref().expect("the runtime is there until the engine is dropped").handle()
+    /// The threads for programs of this kind.
+    pub(crate) fn threads(&self, kind: ProgramKind) -> &Handle {
+        let threads = &self.shared.threads;
+        let runtime = match kind {
+            ProgramKind::Http => &threads.servers,
+            ProgramKind::Command | ProgramKind::CoreCommand => &threads.commands,
+        };
+        runtime.as_ref().expect("runtimes are there until the engine is dropped").handle()
     }
 }
 
-fn guest_threads() -> std::io::Result<Runtime> {
+fn guest_threads(name: &str) -> std::io::Result<Runtime> {
     let cpus = std::thread::available_parallelism().map_or(limits::GUEST_THREADS_MIN, NonZeroUsize::get);
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cpus.max(limits::GUEST_THREADS_MIN))
-        .thread_name("guest")
+        .event_interval(limits::GUEST_EVENT_INTERVAL)
+        .thread_name(format!("guest-{name}"))
         .enable_all()
         .build()
 }

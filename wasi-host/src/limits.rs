@@ -124,5 +124,9 @@ pub const CPU_PERIOD: Duration = Duration::from_millis(100);
 /// The longest a throttled guest sleeps before its budget is looked at again.
 pub const CPU_PAUSE_LIMIT: Duration = Duration::from_secs(1);
 
-/// Threads that run guests, at least: one guest in host code must not hold up all others.
+/// Threads that run guests of one kind, at least: one guest in host code must not hold up all others.
 pub const GUEST_THREADS_MIN: usize = 2;
+
+/// Turns a guest thread takes before it looks for new I/O. A turn may last a tick, so tokio's own 61 would leave
+/// requests unseen for more than half a second when guests compute.
+pub const GUEST_EVENT_INTERVAL: u32 = 4;

@@ -176,7 +176,7 @@ fn link_component(engine: &Engine, component: &Component) -> Result<Linked, Comp
 }
 
 fn link_module(engine: &Engine, module: &Module) -> Result<Linked, CompileError> {
-    if !module.get_export("_start").is_some_and(|export| export.func().is_some()) {
+    if module.get_export("_start").is_none_or(|export| export.func().is_none()) {
         let exports: Vec<&str> = module.exports().map(|export| export.name()).collect();
         return Err(CompileError::NotRunnable(format!(
             "the module cannot be run: it exports {}, but must export the function _start (WASI preview 1)",

@@ -6,7 +6,9 @@ use wasmtime::{
     Engine, Store,
     component::{Linker, ResourceTable},
 };
-use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, p1::WasiP1Ctx, sockets::SocketAddrUse};
+use wasmtime_wasi::{
+    FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, p1::WasiP1Ctx, sockets::SocketAddrUse,
+};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::{
@@ -58,10 +60,16 @@ pub(crate) fn component_linker(engine: &Engine) -> wasmtime::Result<Linker<Sandb
     Ok(linker)
 }
 
-/// A linker with WASI preview 1.
+/// A linker with WASI preview 1, with exit codes as Unix has them: wasmtime's own traps above 125.
 pub(crate) fn module_linker(engine: &Engine) -> wasmtime::Result<wasmtime::Linker<CoreSandbox>> {
     let mut linker = wasmtime::Linker::new(engine);
     wasmtime_wasi::p1::add_to_linker_async(&mut linker, |sandbox: &mut CoreSandbox| &mut sandbox.wasi)?;
+    linker.allow_shadowing(true);
+    linker.func_wrap("wasi_snapshot_preview1", "proc_exit", |code: i32| -> wasmtime::Result<()> {
+        // `exit` keeps the low eight bits (POSIX, `_exit`).
+        Err(I32Exit(code & 0xff).into())
+    })?;
+    linker.allow_shadowing(false);
     Ok(linker)
 }
 

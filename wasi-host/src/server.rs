@@ -4,7 +4,9 @@ mod admission;
 mod reply;
 mod request;
 
-use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sync::Arc};
+use std::{convert::Infallible, future::Future, io, net::SocketAddr, panic::AssertUnwindSafe, pin::pin, sync::Arc};
+
+use futures::FutureExt;
 
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -21,7 +23,7 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use self::admission::Admission;
 use crate::{
     Exit,
-    container::{StopSignal, Surroundings, interrupted},
+    container::{StopSignal, Surroundings, interrupted, panic_message},
     limits,
     sandbox::Sandbox,
 };
@@ -66,6 +68,24 @@ struct Handler {
     cancel: CancellationToken,
     /// The first message ends the container.
     fatal: mpsc::Sender<Exit>,
+}
+
+impl Handler {
+    /// Spawns a task that a drain waits for, that ends with the server, and whose panic ends the container.
+    fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
+        let handler = self.clone();
+        self.tasks.spawn(async move {
+            let guarded = AssertUnwindSafe(task).catch_unwind();
+            if let Some(Err(panic)) = handler.cancel.run_until_cancelled(guarded).await {
+                handler.end(Exit::host_panic(panic_message(&*panic)));
+            }
+        });
+    }
+
+    /// Ends the container. The first cause counts; the channel is full when it is ending already.
+    fn end(&self, exit: Exit) {
+        let _ = self.fatal.try_send(exit);
+    }
 }
 
 impl Server {
@@ -129,10 +149,9 @@ async fn accept_all(listener: Listener, handler: &Arc<Handler>) {
         match listener.socket.accept().await {
             Ok((stream, _)) => {
                 let connection = serve_connection(stream, handler.clone());
-                let cancel = handler.cancel.clone();
-                handler.tasks.spawn(async move {
+                handler.spawn(async move {
                     let _place = place;
-                    cancel.run_until_cancelled_owned(connection).await;
+                    connection.await;
                 });
             }
             Err(error) => {
@@ -148,7 +167,7 @@ async fn accept_all(listener: Listener, handler: &Arc<Handler>) {
 async fn serve_connection(stream: TcpStream, handler: Arc<Handler>) {
     // A response is written whole; holding it back for more would only delay it.
     let _ = stream.set_nodelay(true);
-    let executor = TrackedExecutor { tasks: handler.tasks.clone(), cancel: handler.cancel.clone() };
+    let executor = HandlerExecutor(handler.clone());
     let drain = handler.drain.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let handler = handler.clone();
@@ -168,7 +187,7 @@ async fn serve_connection(stream: TcpStream, handler: Arc<Handler>) {
     }
 }
 
-fn builder(executor: TrackedExecutor) -> auto::Builder<TrackedExecutor> {
+fn builder(executor: HandlerExecutor) -> auto::Builder<HandlerExecutor> {
     let mut builder = auto::Builder::new(executor);
     builder
         .http1()
@@ -184,22 +203,16 @@ fn builder(executor: TrackedExecutor) -> auto::Builder<TrackedExecutor> {
     builder
 }
 
-/// Spawns the tasks of HTTP/2 streams so that they are waited for in a drain and end with the server.
+/// Spawns the tasks of HTTP/2 streams as the server's own.
 #[derive(Clone)]
-struct TrackedExecutor {
-    tasks: TaskTracker,
-    cancel: CancellationToken,
-}
+struct HandlerExecutor(Arc<Handler>);
 
-impl<F> hyper::rt::Executor<F> for TrackedExecutor
+impl<F> hyper::rt::Executor<F> for HandlerExecutor
 where
     F: Future + Send + 'static,
     F::Output: Send,
 {
     fn execute(&self, task: F) {
-        let cancel = self.cancel.clone();
-        self.tasks.spawn(async move {
-            cancel.run_until_cancelled_owned(task).await;
-        });
+        self.0.spawn(task.map(drop));
     }
 }

@@ -37,6 +37,15 @@ pub(super) fn object<'a>(parent: &'a mut Value, key: &str) -> Option<&'a mut Map
     parent.get_mut(key)?.as_object_mut()
 }
 
+/// The objects at a path of keys, each made when absent: what a Go struct that is not a pointer does by itself.
+pub(super) fn sections(value: &mut Value, keys: &[&str]) {
+    if let [first, rest @ ..] = keys
+        && object(value, first).is_some()
+    {
+        sections(&mut value[*first], rest);
+    }
+}
+
 /// The objects in the list under `key`.
 pub(super) fn items<'a>(parent: &'a mut Value, key: &str) -> impl Iterator<Item = &'a mut Value> {
     parent.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten().filter(|v| v.is_object())

@@ -18,3 +18,6 @@ pub mod replica_set;
 pub mod service;
 mod table;
 mod workload;
+
+#[cfg(test)]
+mod tests;

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::json::{carry_over, object, set_if_zero, text};
+use super::json::{carry_over, list, object, set_if_zero, text};
 use super::table::{AGE, age, column};
 use crate::catalog::{RowCells, Rules};
-use crate::{meta, names};
+use crate::field::Path;
+use crate::{meta, metadata, names};
 
 /// The label that carries the name, so that selectors can mean one namespace.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
@@ -20,6 +21,10 @@ pub static RULES: Rules = Rules {
         // Finalizers change through the `finalize` subresource only.
         carry_over(new, old, "spec");
         carry_over(new, old, "status");
+    },
+    validate: |namespace| {
+        let finalizers: Vec<&str> = list(namespace, "spec.finalizers").iter().filter_map(Value::as_str).collect();
+        metadata::finalizers(&finalizers, &Path::root("spec").child("finalizers"))
     },
     name_errors: names::label_name,
     selectable: &[("status.phase", |namespace| text(namespace, "status.phase").to_string())],

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::check::Errors;
-use super::json::{carry_over, integer, set_default};
+use super::json::{carry_over, integer, sections, set_default};
 use super::table::{AGE, CONTAINERS, IMAGES, age, number, of_containers, selector, wide};
 use super::{pod, workload};
 use crate::catalog::{Column, RowCells, Rules, ScalePaths};
@@ -17,6 +17,11 @@ pub static RULES: Rules = Rules {
     prepare_update: |new, old| carry_over(new, old, "status"),
     validate,
     validate_update,
+    validate_status: |new, _| {
+        let mut errors = Errors::default();
+        workload::status_counts(&mut errors, new, &["fullyLabeledReplicas", "readyReplicas", "availableReplicas"]);
+        errors.0
+    },
     warnings: pod::template_warnings,
     name_errors: names::subdomain_name,
     selectable: &[("status.replicas", |set| integer(set, "status.replicas").to_string())],
@@ -55,6 +60,7 @@ const COLUMNS: &[Column] = &[
 ];
 
 fn defaults(set: &mut Value) {
+    sections(set, &["spec", "template", "spec"]);
     let Some(spec) = set.get_mut("spec").filter(|s| s.is_object()) else { return };
     spec.get_mut("template").into_iter().for_each(pod::template_defaults);
     if let Some(map) = spec.as_object_mut() {

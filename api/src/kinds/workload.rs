@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::check::Errors;
+use super::json::integer;
 use super::pod;
 use crate::field::Path;
 use crate::names;
@@ -21,9 +22,7 @@ pub(super) fn validate(errors: &mut Errors, object: &Value, kind: &str) {
         None => errors.required(&selector_path, ""),
         Some(value) => {
             selector_errors(errors, value, &selector_path);
-            if value.as_object().is_none_or(|m| {
-                m.values().all(|v| v.as_object().is_none_or(|m| m.is_empty()) && v.as_array().is_none_or(Vec::is_empty))
-            }) {
+            if LabelSelector::from_value(Some(value)).is_ok_and(|s| s.is_everything()) {
                 errors.invalid(&selector_path, value, &format!("empty selector is invalid for {kind}"));
             }
         }
@@ -81,5 +80,23 @@ pub(super) fn selector_errors(errors: &mut Errors, value: &Value, path: &Path) {
         for (index, text) in expression.values.iter().flatten().enumerate() {
             errors.named(&path.child("values").index(index), text, names::label_value);
         }
+    }
+}
+
+/// The numbers of pods in a status: none is negative, and no part is more than all replicas.
+pub(super) fn status_counts(errors: &mut Errors, object: &Value, parts: &[&str]) {
+    let path = Path::root("status");
+    let replicas = integer(object, "status.replicas");
+    errors.not_negative(&path.child("replicas"), Some(replicas));
+    for part in parts {
+        let count = integer(object, &format!("status.{part}"));
+        errors.not_negative(&path.child(part), Some(count));
+        if count > replicas {
+            errors.invalid(&path.child(part), &count, "cannot be greater than status.replicas");
+        }
+    }
+    let available = integer(object, "status.availableReplicas");
+    if available > integer(object, "status.readyReplicas") {
+        errors.invalid(&path.child("availableReplicas"), &available, "cannot be greater than readyReplicas");
     }
 }

@@ -77,8 +77,8 @@ impl Reconcile for EventTtlController {
         loop {
             let page = api.list(&params).await?;
             let now = Timestamp::now();
-            let expired = page.items.iter().filter(|event| is_expired(event, ttl, now));
-            let deletions = stream::iter(expired).map(|event| self.delete(event));
+            let expired: Vec<Event> = page.items.into_iter().filter(|event| is_expired(event, ttl, now)).collect();
+            let deletions = stream::iter(expired).map(|event| async move { self.delete(&event).await });
             let results: Vec<kube::Result<()>> = deletions.buffer_unordered(MAX_PARALLEL_WRITES).collect().await;
             results.into_iter().collect::<kube::Result<()>>()?;
             match page.metadata.continue_.filter(|token| !token.is_empty()) {

@@ -13,6 +13,8 @@ mod discovery;
 mod endpoints;
 mod event_ttl;
 mod framework;
+mod gc;
+mod job;
 mod namespace;
 mod node;
 mod pod_control;

@@ -6,6 +6,8 @@ use crate::deployment::DeploymentController;
 use crate::endpoints::EndpointsController;
 use crate::event_ttl::EventTtlController;
 use crate::framework::{EventWriter, Reconcile, drive};
+use crate::gc::GarbageCollector;
+use crate::job::{JobController, JobOrphanController};
 use crate::namespace::NamespaceController;
 use crate::node::{EvictionController, NodeController};
 use crate::pod_gc::PodGcController;
@@ -60,6 +62,8 @@ fn controllers(cluster: &Arc<Cluster>) -> Vec<Arc<dyn Reconcile>> {
     vec![
         DeploymentController::new(cluster),
         ReplicaSetController::new(cluster),
+        JobController::new(cluster),
+        JobOrphanController::new(cluster),
         EndpointsController::new(cluster),
         NamespaceController::new(cluster),
         ServiceAccountController::new(cluster),
@@ -78,7 +82,9 @@ async fn run_once(client: kube::Client, config: ControllersConfig) -> String {
     let (events, recorder) = EventWriter::new(client.clone());
     let workers = config.workers;
     let cluster = Arc::new(Cluster::new(client, config, recorder));
-    let controllers = controllers(&cluster);
+    let mut controllers = controllers(&cluster);
+    let collector = GarbageCollector::new(&cluster);
+    controllers.push(collector.clone());
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         events.run().await;
@@ -88,6 +94,10 @@ async fn run_once(client: kube::Client, config: ControllersConfig) -> String {
     tasks.spawn(async move {
         watched.watch().await;
         "informers"
+    });
+    tasks.spawn(async move {
+        collector.monitor().await;
+        "garbage collector's watches"
     });
     for controller in controllers {
         let cluster = cluster.clone();

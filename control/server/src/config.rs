@@ -65,6 +65,8 @@ impl Default for Version {
 pub struct Limits {
     /// Request bodies: Kubernetes takes 3 MiB.
     pub body_bytes: usize,
+    /// A body must have arrived within this time (Kubernetes: 60 s for a whole request).
+    pub body_timeout: Duration,
     /// Path and query together; Go's default for a whole header is 1 MiB, no sane selector comes near this.
     pub uri_bytes: usize,
     /// Requests of outside clients in progress, watches and logs not counted (Kubernetes: 400 + 200).
@@ -87,6 +89,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes: 3 << 20,
+            body_timeout: Duration::from_secs(60),
             uri_bytes: 64 << 10,
             in_flight: 600,
             long_running: 20_000,

@@ -74,7 +74,7 @@ async fn on_resource(
     let held = room(hub, &user, verb, &target, &params)?;
     let accept = Accept::negotiate(request.headers().get(ACCEPT).and_then(|h| h.to_str().ok()))?;
     let (parts, body) = request.into_parts();
-    let body = if verb.writes() { read_bytes(body, hub.config.limits.body_bytes).await? } else { Bytes::new() };
+    let body = if verb.writes() { whole_body(hub, body).await? } else { Bytes::new() };
     let call = Call { target, verb, params, accept, headers: parts.headers, body };
     if call.target.subresource.is_some() {
         return subresource::serve(hub, call, held).await;
@@ -85,6 +85,13 @@ async fn on_resource(
         Verb::Watch => read::watch(hub, &call, held).await,
         Verb::Create | Verb::Update | Verb::Patch | Verb::Delete | Verb::DeleteCollection => write::serve(hub, call).await,
     }
+}
+
+/// The body, within its limits of size and time.
+async fn whole_body(hub: &Hub, body: Body) -> ApiResult<Bytes> {
+    let limits = &hub.config.limits;
+    let late = |_| ApiError::new(Reason::Timeout, "the body of the request did not arrive in time");
+    tokio::time::timeout(limits.body_timeout, read_bytes(body, limits.body_bytes)).await.map_err(late)?
 }
 
 fn allow(hub: &Hub, user: &User, verb: Verb, target: &Target) -> ApiResult<()> {

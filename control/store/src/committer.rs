@@ -1,11 +1,8 @@
 //! Gathers the transactions that wait into raft entries. While one entry is on its way to disk the next
 //! fills up, so under load an fsync carries as many transactions as came during the one before it.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
-use futures::stream::{FuturesOrdered, StreamExt};
 use openraft::error::{ClientWriteError, RaftError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -23,9 +20,6 @@ const BATCH_BYTES: usize = 1 << 20;
 /// Bytes of log since the last snapshot, above which one is asked for, however few entries they are.
 const SNAPSHOT_LOG_BYTES: usize = 64 << 20;
 
-/// Entries on their way at the same time: one is applied and answered while the next is being written.
-const ENTRIES_IN_FLIGHT: usize = 2;
-
 /// One transaction that waits.
 pub(crate) struct Waiting {
     pub(crate) txn: Txn,
@@ -40,7 +34,7 @@ pub(crate) struct Committer {
     raft: Raft,
     queue: mpsc::Receiver<Waiting>,
     /// Taken from the queue, did not fit into the last entry.
-    carried: VecDeque<Waiting>,
+    carried: Option<Waiting>,
     max_batch: usize,
     log_bytes: usize,
     health: Arc<Health>,
@@ -55,27 +49,27 @@ impl Committer {
         health: Arc<Health>,
         metrics: Metrics,
     ) -> Self {
-        let carried = VecDeque::new();
-        Self { raft, queue, carried, max_batch: max_batch.max(1), log_bytes: 0, health, metrics }
+        Self { raft, queue, carried: None, max_batch: max_batch.max(1), log_bytes: 0, health, metrics }
     }
 
     /// Works until the queue is closed and empty.
+    ///
+    /// One entry is on its way at a time: with two, the same writers would be split over twice as many fsyncs.
     pub(crate) async fn run(mut self) {
-        let mut in_flight: FuturesOrdered<BoxFuture<'static, ()>> = FuturesOrdered::new();
-        loop {
-            tokio::select! {
-                biased;
-                Some(()) = in_flight.next() => {}
-                waiting = next(&mut self.carried, &mut self.queue), if in_flight.len() < ENTRIES_IN_FLIGHT => {
-                    let Some(first) = waiting else { break };
-                    let (batch, replies) = self.gather(first);
-                    if let Some(entry) = self.propose(batch, replies).await {
-                        in_flight.push_back(entry);
-                    }
-                }
-            }
+        while let Some(first) = self.next().await {
+            // Writers that the last entry has just answered are about to come back: let them in.
+            tokio::task::yield_now().await;
+            let (batch, replies) = self.gather(first);
+            self.commit(batch, replies).await;
         }
-        while in_flight.next().await.is_some() {}
+    }
+
+    /// The next transaction to begin an entry with.
+    async fn next(&mut self) -> Option<Waiting> {
+        match self.carried.take() {
+            Some(waiting) => Some(waiting),
+            None => self.queue.recv().await,
+        }
     }
 
     /// One entry's worth of what waits, beginning with `first`.
@@ -86,7 +80,7 @@ impl Committer {
         while batch.txns.len() < self.max_batch {
             let Ok(waiting) = self.queue.try_recv() else { break };
             if bytes + waiting.size_bytes > BATCH_BYTES {
-                self.carried.push_back(waiting);
+                self.carried = Some(waiting);
                 break;
             }
             bytes += waiting.size_bytes;
@@ -97,40 +91,21 @@ impl Committer {
         (batch, Replies(replies))
     }
 
-    /// Hands the entry to raft; what is returned ends when the writers have been answered.
-    async fn propose(&mut self, batch: Batch, replies: Replies) -> Option<BoxFuture<'static, ()>> {
+    /// Takes the entry through raft and answers its writers.
+    async fn commit(&mut self, batch: Batch, replies: Replies) {
         if let Err(reason) = self.health.check() {
             self.metrics.unavailable.inc_by(replies.0.len() as u64);
             replies.all(|| CommitError::Unavailable(reason.clone()));
-            return None;
+            return;
         }
         self.metrics.batch_txns.observe(batch.txns.len() as f64);
-        let answer = self.raft.client_write_ff(Arc::new(batch)).await;
+        let result = self.raft.client_write(Arc::new(batch)).await;
+        replies.answer(result.map(|response| response.data), &self.health, &self.metrics);
         if self.log_bytes > SNAPSHOT_LOG_BYTES {
             self.log_bytes = 0;
-            // A raft that has stopped says so in the answer.
+            // A raft that has stopped says so to the next entry.
             let _ = self.raft.trigger().snapshot().await;
         }
-        let health = self.health.clone();
-        let metrics = self.metrics.clone();
-        Some(Box::pin(async move {
-            let result: WriteResult = match answer {
-                Ok(answer) => match answer.await {
-                    Ok(result) => result.map(|response| response.data).map_err(RaftError::APIError),
-                    Err(_) => Err(RaftError::Fatal(openraft::error::Fatal::Stopped)),
-                },
-                Err(fatal) => Err(RaftError::Fatal(fatal)),
-            };
-            replies.answer(result, &health, &metrics);
-        }))
-    }
-}
-
-/// The next transaction to begin an entry with.
-async fn next(carried: &mut VecDeque<Waiting>, queue: &mut mpsc::Receiver<Waiting>) -> Option<Waiting> {
-    match carried.pop_front() {
-        Some(waiting) => Some(waiting),
-        None => queue.recv().await,
     }
 }
 

@@ -52,7 +52,8 @@ impl Keyring {
     pub fn add(&mut self, secret: &Secret) -> Result<(), CredentialsError> {
         let name = secret.metadata.name.clone().unwrap_or_default();
         let data = |key: &str| secret.data.as_ref().and_then(|data| data.get(key));
-        let malformed = |error: serde_json::Error| CredentialsError::Malformed { name: name.clone(), message: error.to_string() };
+        let malformed =
+            |error: serde_json::Error| CredentialsError::Malformed { name: name.clone(), message: error.to_string() };
         let entries = if let Some(json) = data(".dockerconfigjson") {
             serde_json::from_slice::<DockerConfig>(&json.0).map_err(malformed)?.auths
         } else if let Some(json) = data(".dockercfg") {
@@ -62,7 +63,8 @@ impl Keyring {
         };
         for (registry, entry) in entries {
             let message = || format!("the entry of {registry:?} has no user name and password");
-            let auth = entry.auth().ok_or_else(|| CredentialsError::Malformed { name: name.clone(), message: message() })?;
+            let auth =
+                entry.auth().ok_or_else(|| CredentialsError::Malformed { name: name.clone(), message: message() })?;
             self.entries.push((normalise(&registry), auth));
         }
         Ok(())
@@ -112,7 +114,9 @@ fn matches(pattern: &str, image: &str) -> bool {
     let image_labels: Vec<_> = image_host.split('.').collect();
     let hosts = labels.len() == image_labels.len()
         && labels.iter().zip(&image_labels).all(|(label, image)| *label == "*" || label == image);
-    hosts && (path.is_empty() || image_path.strip_prefix(&path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    hosts
+        && (path.is_empty()
+            || image_path.strip_prefix(&path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
 #[cfg(test)]
@@ -138,11 +142,14 @@ mod tests {
 
     #[test]
     fn the_most_specific_entry_comes_first_and_nobody_last() {
-        let keyring = keyring(".dockerconfigjson", json!({"auths": {
-            "reg.example.com": {"username": "wide", "password": "p"},
-            "https://reg.example.com/team": {"auth": STANDARD.encode("narrow:p:q")},
-            "other.example.com": {"username": "other", "password": "p"},
-        }}));
+        let keyring = keyring(
+            ".dockerconfigjson",
+            json!({"auths": {
+                "reg.example.com": {"username": "wide", "password": "p"},
+                "https://reg.example.com/team": {"auth": STANDARD.encode("narrow:p:q")},
+                "other.example.com": {"username": "other", "password": "p"},
+            }}),
+        );
         let keyring = keyring.unwrap();
         let users = |image: &str| {
             let found = keyring.for_image(&image.parse().unwrap());
@@ -155,14 +162,16 @@ mod tests {
 
     #[test]
     fn docker_hub_and_wildcards_are_known() {
-        let hub = keyring(".dockercfg", json!({"https://index.docker.io/v1/": {"username": "hub", "password": "p"}})).unwrap();
+        let hub = keyring(".dockercfg", json!({"https://index.docker.io/v1/": {"username": "hub", "password": "p"}}))
+            .unwrap();
         assert_eq!(user(&hub.for_image(&"nginx".parse().unwrap())[0]), "hub");
         assert!(matches("*.example.com", "a.example.com/x") && !matches("*.example.com", "a.b.example.com/x"));
     }
 
     #[test]
     fn malformed_secrets_are_refused_without_showing_them() {
-        let error = keyring(".dockerconfigjson", json!({"auths": {"x": {"auth": "c2VjcmV0"}}})).unwrap_err().to_string();
+        let error =
+            keyring(".dockerconfigjson", json!({"auths": {"x": {"auth": "c2VjcmV0"}}})).unwrap_err().to_string();
         assert!(error.contains("has no user name") && !error.contains("c2VjcmV0"), "{error}");
         assert!(matches!(keyring("other", json!({})), Err(CredentialsError::Type(_))));
     }

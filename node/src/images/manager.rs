@@ -85,7 +85,12 @@ pub struct ImageManager {
 
 impl ImageManager {
     /// Images of `store`, pulled from `registries`.
-    pub fn new(store: ImageStore, registries: Arc<Registries>, programs: Programs, events: Arc<EventRecorder>) -> ImageManager {
+    pub fn new(
+        store: ImageStore,
+        registries: Arc<Registries>,
+        programs: Programs,
+        events: Arc<EventRecorder>,
+    ) -> ImageManager {
         ImageManager { store, registries, programs, events }
     }
 

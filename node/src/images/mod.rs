@@ -4,6 +4,6 @@ mod credentials;
 mod manager;
 mod programs;
 
-pub use credentials::{CredentialsError, Keyring};
+pub use credentials::Keyring;
 pub use manager::{ImageFailure, ImageManager, ImageRequest, ReadyImage};
-pub use programs::{KeyError, ProgramError, Programs, load_key};
+pub use programs::{KeyError, Programs, load_key};

@@ -160,7 +160,8 @@ impl Inner {
         let file = self.file_of(&module.digest);
         let this = Arc::clone(self);
         let name = image.reference.clone();
-        let internal = |error: tokio::task::JoinError| ProgramError::Internal { image: name.clone(), message: error.to_string() };
+        let internal =
+            |error: tokio::task::JoinError| ProgramError::Internal { image: name.clone(), message: error.to_string() };
         let load = {
             let file = file.clone();
             tokio::task::spawn_blocking(move || this.load(&file))
@@ -188,7 +189,8 @@ impl Inner {
         let wasm = self.images.module(image)?;
         let program = self.engine.compile(&wasm).map_err(|error| compile_error(image, &error))?;
         let kept = self.engine.serialize(&program).map_err(|error| error.to_string());
-        let kept = kept.and_then(|bytes| files::write_atomic_with_mode(file, &bytes, 0o600).map_err(|error| error.to_string()));
+        let kept = kept
+            .and_then(|bytes| files::write_atomic_with_mode(file, &bytes, 0o600).map_err(|error| error.to_string()));
         if let Err(error) = kept {
             tracing::warn!(image = image.reference, error, "the compiled program could not be kept");
         }

@@ -6,8 +6,7 @@ mod reader;
 mod sink;
 mod writer;
 
-pub use format::LINE_LIMIT_BYTES;
-pub use query::{LogQuery, QueryError};
+pub use query::LogQuery;
 pub use reader::stream_log;
 pub use sink::LogSink;
 pub use writer::LogWriter;

@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn every_parameter_of_kubectl_logs_is_understood() {
-        let query = read(&[("follow", "true"), ("tailLines", "5"), ("sinceSeconds", "60"), ("timestamps", "true")]).unwrap();
+        let query =
+            read(&[("follow", "true"), ("tailLines", "5"), ("sinceSeconds", "60"), ("timestamps", "true")]).unwrap();
         let expected = LogQuery {
             follow: true,
             timestamps: true,
@@ -110,14 +111,17 @@ mod tests {
             ..LogQuery::default()
         };
         assert_eq!(query, expected);
-        let query = read(&[("previous", "1"), ("sinceTime", "2025-12-31T00:00:00Z"), ("limitBytes", "10"), ("pretty", "x")]);
+        let query =
+            read(&[("previous", "1"), ("sinceTime", "2025-12-31T00:00:00Z"), ("limitBytes", "10"), ("pretty", "x")]);
         assert_eq!(query.unwrap().limit_bytes, Some(10));
         assert_eq!(read(&[("tailLines", "0")]).unwrap().tail_lines, Some(0));
     }
 
     #[test]
     fn wrong_values_are_refused_by_name() {
-        for (name, value) in [("tailLines", "-1"), ("sinceSeconds", "0"), ("limitBytes", "0"), ("sinceTime", "now"), ("follow", "maybe")] {
+        for (name, value) in
+            [("tailLines", "-1"), ("sinceSeconds", "0"), ("limitBytes", "0"), ("sinceTime", "now"), ("follow", "maybe")]
+        {
             let error = read(&[(name, value)]).unwrap_err().to_string();
             assert!(error.starts_with(&format!("{name}: Invalid value")), "{error}");
         }

@@ -51,8 +51,12 @@ pub async fn stream_log(
     });
     let mut files = opened.await.map_err(io::Error::other)??;
     files.reverse();
-    let reader = Reader { path, query, sink, files, current: None, line: Vec::new(), sent: 0, inside: false, last: false };
-    Ok(stream::try_unfold(reader, |mut reader| async move { Ok(reader.next_chunk().await?.map(|chunk| (chunk, reader))) }))
+    let reader =
+        Reader { path, query, sink, files, current: None, line: Vec::new(), sent: 0, inside: false, last: false };
+    Ok(stream::try_unfold(
+        reader,
+        |mut reader| async move { Ok(reader.next_chunk().await?.map(|chunk| (chunk, reader))) },
+    ))
 }
 
 struct Reader {
@@ -151,7 +155,8 @@ impl Reader {
             None => None,
         };
         let path = self.path.clone();
-        let next = tokio::task::spawn_blocking(move || open_successor(&path, inode)).await.map_err(io::Error::other)??;
+        let next =
+            tokio::task::spawn_blocking(move || open_successor(&path, inode)).await.map_err(io::Error::other)??;
         let Some(next) = next else { return Ok(false) };
         self.current = Some(BufReader::new(tokio::fs::File::from_std(next)));
         self.line.clear();

@@ -65,7 +65,9 @@ async fn since_and_timestamps_use_the_time_of_writing() {
     assert_eq!(read(&sink, since).await, "line 3\nline 4\n");
     let stamped = read(&sink, LogQuery { timestamps: true, ..tail(1) }).await;
     let (stamp, line) = stamped.split_once(' ').unwrap();
-    assert!(stamp.parse::<jiff::Timestamp>().unwrap() >= middle && stamp.len() == "2026-01-01T00:00:00.000000000Z".len());
+    assert!(
+        stamp.parse::<jiff::Timestamp>().unwrap() >= middle && stamp.len() == "2026-01-01T00:00:00.000000000Z".len()
+    );
     assert_eq!(line, "line 4\n");
 }
 

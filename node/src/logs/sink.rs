@@ -1,13 +1,6 @@
 //! Where one run of a container writes: a bounded buffer that a thread of the node empties into the log file.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{io, path::PathBuf, sync::Arc};
 
 use coracle_wasi_host::{Output, Stream};
 use jiff::Timestamp;
@@ -34,8 +27,6 @@ pub struct LogSink {
     writer: Arc<LogWriter>,
     pending: Mutex<Pending>,
     file: Mutex<LogFile>,
-    /// Bytes that have reached the file, so that readers who follow know there is more.
-    written: AtomicU64,
     progress: Notify,
 }
 
@@ -52,12 +43,12 @@ impl LogSink {
     /// The log at `path`. The file is made when there is something to write.
     pub fn new(path: PathBuf, limits: LogLimits, writer: Arc<LogWriter>) -> Arc<LogSink> {
         let file = Mutex::new(LogFile::new(path.clone(), limits));
-        let (written, progress) = (AtomicU64::new(0), Notify::new());
-        Arc::new(LogSink { path, writer, pending: Mutex::default(), file, written, progress })
+        Arc::new(LogSink { path, writer, pending: Mutex::default(), file, progress: Notify::new() })
     }
 
     /// The file.
-    pub fn path(&self) -> &Path {
+    #[cfg(test)]
+    pub fn path(&self) -> &std::path::Path {
         &self.path
     }
 
@@ -84,11 +75,6 @@ impl LogSink {
         pending.closed && pending.buffer.is_empty()
     }
 
-    /// Bytes written to the file so far.
-    pub fn written(&self) -> u64 {
-        self.written.load(Ordering::Acquire)
-    }
-
     /// Told whenever the file has grown or the log is closed.
     pub fn progress(&self) -> &Notify {
         &self.progress
@@ -109,7 +95,6 @@ impl LogSink {
         };
         let written = if bytes.is_empty() { Ok(()) } else { file.append(&bytes) };
         drop(file);
-        self.written.fetch_add(bytes.len() as u64, Ordering::Release);
         self.progress.notify_waiters();
         written
     }

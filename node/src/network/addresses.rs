@@ -28,7 +28,9 @@ const CHECKPOINT_DELAY: Duration = Duration::from_millis(200);
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum AddressError {
     /// no free address in the pod CIDR
-    #[error("no free address in the pod CIDR {cidr}: all {total} are in use; delete pods or give the node a larger CIDR")]
+    #[error(
+        "no free address in the pod CIDR {cidr}: all {total} are in use; delete pods or give the node a larger CIDR"
+    )]
     Exhausted {
         /// The node's pod CIDR.
         cidr: IpNet,
@@ -81,6 +83,7 @@ impl AddressPool {
     }
 
     /// The address `uid` holds.
+    #[cfg(test)]
     pub fn get(&self, uid: &str) -> Option<IpAddr> {
         let offset = self.state.lock().by_uid.get(uid).copied();
         offset.map(|offset| address_at(&self.cidr, offset))

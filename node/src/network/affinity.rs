@@ -3,11 +3,10 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
-use tokio::time::Instant;
 
 /// Clients remembered for one Service port. Beyond it the ones not seen for longest are forgotten, which costs
 /// them their affinity, not their connection.
@@ -35,13 +34,13 @@ impl Affinity {
         &self,
         client: IpAddr,
         endpoints: &[SocketAddr],
+        now: Instant,
         choose: impl FnOnce() -> Option<SocketAddr>,
     ) -> Option<SocketAddr> {
-        let now = Instant::now();
         let mut clients = self.clients.lock();
-        let known = clients.get(&client).filter(|(endpoint, seen)| {
-            now.duration_since(*seen) < self.timeout && endpoints.contains(endpoint)
-        });
+        let known = clients
+            .get(&client)
+            .filter(|(endpoint, seen)| now.duration_since(*seen) < self.timeout && endpoints.contains(endpoint));
         let endpoint = known.map(|(endpoint, _)| *endpoint).or_else(choose)?;
         if clients.len() >= CLIENTS_LIMIT && !clients.contains_key(&client) {
             forget_oldest(&mut clients, now, self.timeout);
@@ -67,26 +66,28 @@ fn forget_oldest(clients: &mut HashMap<IpAddr, (SocketAddr, Instant)>, now: Inst
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_client_stays_until_the_timeout_or_until_its_endpoint_is_gone() {
+    #[test]
+    fn a_client_stays_until_the_timeout_or_until_its_endpoint_is_gone() {
         let affinity = Affinity::new(Duration::from_secs(100));
         let (a, b) = ("127.1.0.1:80".parse().unwrap(), "127.1.0.2:80".parse().unwrap());
         let client = "127.5.0.1".parse().unwrap();
-        assert_eq!(affinity.endpoint(client, &[a, b], || Some(a)), Some(a));
-        assert_eq!(affinity.endpoint(client, &[a, b], || Some(b)), Some(a));
-        assert_eq!(affinity.endpoint(client, &[b], || Some(b)), Some(b));
-        tokio::time::advance(Duration::from_secs(101)).await;
-        assert_eq!(affinity.endpoint(client, &[a, b], || Some(a)), Some(a));
-        assert_eq!(affinity.endpoint(client, &[], || None), None);
+        let now = Instant::now();
+        assert_eq!(affinity.endpoint(client, &[a, b], now, || Some(a)), Some(a));
+        assert_eq!(affinity.endpoint(client, &[a, b], now, || Some(b)), Some(a));
+        assert_eq!(affinity.endpoint(client, &[b], now, || Some(b)), Some(b));
+        let later = now + Duration::from_secs(101);
+        assert_eq!(affinity.endpoint(client, &[a, b], later, || Some(a)), Some(a));
+        assert_eq!(affinity.endpoint(client, &[], later, || None), None);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn the_memory_of_clients_is_bounded() {
+    #[test]
+    fn the_memory_of_clients_is_bounded() {
         let affinity = Affinity::new(Duration::from_secs(100));
         let a = "127.1.0.1:80".parse().unwrap();
+        let start = Instant::now();
         for n in 0..CLIENTS_LIMIT as u32 + 10 {
-            tokio::time::advance(Duration::from_micros(1)).await;
-            affinity.endpoint(IpAddr::V4((0x0a00_0000 + n).into()), &[a], || Some(a));
+            let now = start + Duration::from_micros(n.into());
+            affinity.endpoint(IpAddr::V4((0x0a00_0000 + n).into()), &[a], now, || Some(a));
         }
         assert!(affinity.clients.lock().len() <= CLIENTS_LIMIT);
     }

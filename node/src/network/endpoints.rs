@@ -144,7 +144,8 @@ impl SliceEntry {
                 // All addresses of an endpoint are the same endpoint; consumers use the first (API reference).
                 address: IpAddr::from_str(endpoint.addresses.first()?).ok()?,
                 ready: conditions.ready.unwrap_or(true),
-                serving_while_terminating: conditions.serving.unwrap_or(false) && conditions.terminating.unwrap_or(false),
+                serving_while_terminating: conditions.serving.unwrap_or(false)
+                    && conditions.terminating.unwrap_or(false),
                 node: endpoint.node_name.clone(),
                 hostname: endpoint.hostname.clone(),
             })

@@ -15,8 +15,8 @@ mod route;
 mod table;
 mod udp;
 
-pub use endpoints::{Protocol, ServiceEntry, port_number, resolve_port};
 pub use addresses::{AddressError, AddressPool};
+pub use endpoints::{Protocol, ServiceEntry, port_number, resolve_port};
 pub use informers::watch_services;
 pub use pod::{Dns, PodNetwork};
 pub use proxy::run_proxy;

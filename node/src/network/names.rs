@@ -115,7 +115,9 @@ mod tests {
 
     #[test]
     fn other_names_are_nobodys_or_not_ours() {
-        for name in ["web.other.svc.cluster.local", "svc.cluster.local", "cluster.local", "db-9.db.shop.svc.cluster.local"] {
+        for name in
+            ["web.other.svc.cluster.local", "svc.cluster.local", "cluster.local", "db-9.db.shop.svc.cluster.local"]
+        {
             assert_eq!(ask(name), Answer::NotFound, "{name}");
         }
         for name in ["example.com", "web", "notcluster.local", "web.shop.svc"] {

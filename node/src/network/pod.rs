@@ -152,7 +152,9 @@ mod tests {
     async fn services_answer_to_every_form_of_their_name() {
         let network = network(json!({"containers": []}));
         let service: Vec<IpAddr> = vec!["127.96.0.9".parse().unwrap()];
-        for name in ["web", "web.shop", "web.shop.svc", "WEB.shop.svc.cluster.local", "web.shop.svc.cluster.local.", "near"] {
+        for name in
+            ["web", "web.shop", "web.shop.svc", "WEB.shop.svc.cluster.local", "web.shop.svc.cluster.local.", "near"]
+        {
             assert_eq!(network.lookup(name).await, Ok(service.clone()), "{name}");
         }
         assert_eq!(network.lookup("me").await, Ok(vec!["127.64.0.7".parse().unwrap()]));
@@ -169,11 +171,15 @@ mod tests {
     #[test]
     fn the_dns_policy_decides_what_is_searched() {
         let dns = |spec| network(spec).dns;
-        assert_eq!(dns(json!({"containers": []})).searches, ["shop.svc.cluster.local", "svc.cluster.local", "cluster.local"]);
+        assert_eq!(
+            dns(json!({"containers": []})).searches,
+            ["shop.svc.cluster.local", "svc.cluster.local", "cluster.local"]
+        );
         assert!(!dns(json!({"containers": [], "dnsPolicy": "Default"})).cluster);
         assert!(!dns(json!({"containers": [], "hostNetwork": true, "dnsPolicy": "ClusterFirst"})).cluster);
         assert!(dns(json!({"containers": [], "hostNetwork": true, "dnsPolicy": "ClusterFirstWithHostNet"})).cluster);
-        let none = dns(json!({"containers": [], "dnsPolicy": "None", "dnsConfig": {"searches": ["shop.svc.cluster.local"]}}));
+        let none =
+            dns(json!({"containers": [], "dnsPolicy": "None", "dnsConfig": {"searches": ["shop.svc.cluster.local"]}}));
         assert_eq!((none.searches.len(), none.cluster), (1, true));
     }
 }

@@ -42,13 +42,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Keeps a listener at each address of `table` that is answered, until `shutdown`.
 pub async fn run_proxy(table: Arc<ServiceTable>, shutdown: CancellationToken) {
     let mut changes = table.changes();
-    let mut proxy = Proxy { table, listeners: HashMap::new(), connections: Arc::new(Semaphore::new(CONNECTIONS_LIMIT)) };
+    let mut proxy =
+        Proxy { table, listeners: HashMap::new(), connections: Arc::new(Semaphore::new(CONNECTIONS_LIMIT)) };
     loop {
         changes.borrow_and_update();
         let complete = proxy.follow().await;
-        let retry = async {
-            if complete { std::future::pending().await } else { tokio::time::sleep(RETRY_DELAY).await }
-        };
+        let retry =
+            async { if complete { std::future::pending().await } else { tokio::time::sleep(RETRY_DELAY).await } };
         tokio::select! {
             changed = changes.changed() => if changed.is_err() { return },
             () = retry => {}
@@ -75,7 +75,10 @@ impl Proxy {
                 continue;
             }
             if self.listeners.len() >= LISTENERS_LIMIT {
-                tracing::warn!(limit = LISTENERS_LIMIT, "too many Service addresses; the host does not reach all of them");
+                tracing::warn!(
+                    limit = LISTENERS_LIMIT,
+                    "too many Service addresses; the host does not reach all of them"
+                );
                 return false;
             }
             match self.open(frontend).await {
@@ -169,7 +172,8 @@ mod tests {
         let cidr = |text: &str| text.parse().unwrap();
         let table = ServiceTable::new("n1", "127.0.0.9".parse().unwrap(), cidr("127.64.0.0/16"), cidr("127.96.0.0/16"));
         let ports = json!([{"port": free.port(), "protocol": protocol}]);
-        let service = json!({"metadata": {"name": "a", "namespace": "b"}, "spec": {"clusterIP": "127.0.0.1", "ports": ports}});
+        let service =
+            json!({"metadata": {"name": "a", "namespace": "b"}, "spec": {"clusterIP": "127.0.0.1", "ports": ports}});
         table.apply_service(ServiceEntry::read(&serde_json::from_value::<Service>(service).unwrap()));
         let slice = json!({"metadata": {}, "addressType": "IPv4", "ports": [{"port": endpoint.port(), "protocol": protocol}],
             "endpoints": [{"addresses": [endpoint.ip()]}]});

@@ -107,7 +107,9 @@ mod tests {
 
     #[test]
     fn only_what_lies_wholly_in_the_loopback_network_counts() {
-        for (cidr, loopback) in [("127.0.0.0/8", true), ("126.0.0.0/7", false), ("10.0.0.0/8", false), ("::1/128", true)] {
+        for (cidr, loopback) in
+            [("127.0.0.0/8", true), ("126.0.0.0/7", false), ("10.0.0.0/8", false), ("::1/128", true)]
+        {
             assert_eq!(is_loopback(&cidr.parse().unwrap()), loopback, "{cidr}");
         }
     }

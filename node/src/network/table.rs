@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use coracle_wasi_host::NetworkError;
@@ -43,7 +44,7 @@ impl Backend {
             (!self.endpoints.is_empty()).then(|| self.endpoints[turn % self.endpoints.len()])
         };
         match &self.affinity {
-            Some(affinity) => affinity.endpoint(client, &self.endpoints, choose),
+            Some(affinity) => affinity.endpoint(client, &self.endpoints, Instant::now(), choose),
             None => choose(),
         }
     }
@@ -87,7 +88,12 @@ impl ServiceTable {
     /// connects is refused by the kernel, as kube-proxy's reject rules do.
     pub fn answered_frontends(&self) -> HashSet<Frontend> {
         let inner = self.inner.read();
-        inner.frontends.iter().filter(|(_, backend)| !backend.endpoints.is_empty()).map(|(frontend, _)| *frontend).collect()
+        inner
+            .frontends
+            .iter()
+            .filter(|(_, backend)| !backend.endpoints.is_empty())
+            .map(|(frontend, _)| *frontend)
+            .collect()
     }
 
     /// What is behind an address.
@@ -229,7 +235,8 @@ impl ServiceTable {
         let slices = inner.slices.get(key).into_iter().flat_map(HashMap::values);
         let candidates: Vec<(&Endpoint, u16)> = slices
             .filter_map(|slice| {
-                let found = slice.ports.iter().find(|(name, protocol, _)| *name == port.name && *protocol == port.protocol);
+                let found =
+                    slice.ports.iter().find(|(name, protocol, _)| *name == port.name && *protocol == port.protocol);
                 found.map(|(_, _, number)| slice.endpoints.iter().map(move |endpoint| (endpoint, *number)))
             })
             .flatten()
@@ -238,7 +245,8 @@ impl ServiceTable {
             .collect();
         let select = |wanted: fn(&Endpoint) -> bool| {
             let chosen = candidates.iter().filter(|(endpoint, _)| wanted(endpoint));
-            let mut addresses: Vec<SocketAddr> = chosen.map(|(e, number)| SocketAddr::new(e.address, *number)).collect();
+            let mut addresses: Vec<SocketAddr> =
+                chosen.map(|(e, number)| SocketAddr::new(e.address, *number)).collect();
             addresses.sort_unstable();
             addresses.dedup();
             addresses
@@ -248,7 +256,7 @@ impl ServiceTable {
     }
 }
 
-fn backend(endpoints: Vec<SocketAddr>, affinity: Option<std::time::Duration>, old: Option<&Arc<Backend>>) -> Backend {
+fn backend(endpoints: Vec<SocketAddr>, affinity: Option<Duration>, old: Option<&Arc<Backend>>) -> Backend {
     let kept = old.and_then(|old| old.affinity.clone()).filter(|kept| Some(kept.timeout()) == affinity);
     // A start of its own for every backend: many Services with one endpoint order don't all hit the same endpoint.
     let turn = old.map_or_else(|| rand::random::<u16>() as usize, |old| old.next.load(Ordering::Relaxed));

@@ -75,7 +75,8 @@ fn nobody_ready_or_no_such_port_is_refused() {
 fn endpoints_that_still_serve_while_ending_are_the_last_resort() {
     let table = table();
     service(&table, cluster_ip());
-    let ending = json!({"addresses": ["127.64.0.5"], "conditions": {"ready": false, "serving": true, "terminating": true}});
+    let ending =
+        json!({"addresses": ["127.64.0.5"], "conditions": {"ready": false, "serving": true, "terminating": true}});
     slice(&table, "web-a", json!([ending.clone()]));
     assert_eq!(reached(&table, "127.96.0.9:80"), set(&["127.64.0.5:8080"]));
     slice(&table, "web-a", json!([ending, endpoint("127.64.0.2", true, "n1")]));
@@ -125,7 +126,8 @@ fn a_headless_service_has_names_but_no_frontend() {
     slice(&table, "web-a", json!([named, endpoint("127.64.0.3", false, "n1"), endpoint("127.64.0.4", true, "n1")]));
     assert!(table.answered_frontends().is_empty());
     let entry = table.service("shop", "web").unwrap();
-    let addresses = |hostname| table.endpoint_addresses(&entry, hostname).iter().map(ToString::to_string).collect::<Vec<_>>();
+    let addresses =
+        |hostname| table.endpoint_addresses(&entry, hostname).iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(addresses(None), ["127.64.0.2", "127.64.0.4"]);
     assert_eq!(addresses(Some("web-0")), ["127.64.0.2"]);
     assert!(addresses(Some("web-1")).is_empty());

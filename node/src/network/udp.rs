@@ -64,7 +64,9 @@ fn make_room(flows: &mut HashMap<SocketAddr, Flow>, now: Instant) {
     }
     flows.retain(|_, flow| now.duration_since(flow.last_seen) < IDLE_TIMEOUT);
     while flows.len() >= FLOWS_LIMIT {
-        let Some(oldest) = flows.iter().min_by_key(|(_, flow)| flow.last_seen).map(|(client, _)| *client) else { return };
+        let Some(oldest) = flows.iter().min_by_key(|(_, flow)| flow.last_seen).map(|(client, _)| *client) else {
+            return;
+        };
         flows.remove(&oldest);
     }
 }

@@ -61,7 +61,8 @@ impl PrepareError {
 /// Makes the context of `pod`. Its address comes first and stays, whatever else fails.
 pub async fn prepare(shared: Arc<Shared>, pod: Arc<Pod>, live: Arc<LivePod>) -> Result<Prepared, PrepareError> {
     let spec = pod.spec.clone().unwrap_or_default();
-    let address = if spec.host_network.unwrap_or(false) { shared.address } else { shared.addresses.allocate(&live.uid)? };
+    let address =
+        if spec.host_network.unwrap_or(false) { shared.address } else { shared.addresses.allocate(&live.uid)? };
     let sources = FileSource {
         pod: &pod,
         pod_ip: address,
@@ -88,9 +89,17 @@ pub async fn prepare(shared: Arc<Shared>, pod: Arc<Pod>, live: Arc<LivePod>) -> 
 /// The pod's memory limit: what it says itself, or the sum if every container has one. A container without a limit
 /// leaves the pod without.
 fn memory_limit(pod: &Pod, spec: &PodSpec) -> Option<u64> {
-    let own = spec.resources.as_ref().and_then(|resources| resources.limits.as_ref()).is_some_and(|it| it.contains_key("memory"));
+    let own = spec
+        .resources
+        .as_ref()
+        .and_then(|resources| resources.limits.as_ref())
+        .is_some_and(|it| it.contains_key("memory"));
     let limited = |container: &k8s_openapi::api::core::v1::Container| {
-        container.resources.as_ref().and_then(|resources| resources.limits.as_ref()).is_some_and(|it| it.contains_key("memory"))
+        container
+            .resources
+            .as_ref()
+            .and_then(|resources| resources.limits.as_ref())
+            .is_some_and(|it| it.contains_key("memory"))
     };
     let every = spec.containers.iter().chain(spec.init_containers.iter().flatten()).all(limited);
     let total = limits(pod).get("memory").map(|quantity| quantity.bytes());
@@ -136,7 +145,10 @@ mod tests {
         let with = json!({"name": "a", "resources": {"limits": {"memory": "1Ki"}}});
         assert_eq!(limit(json!({"containers": [with, {"name": "b"}]})), None);
         assert_eq!(limit(json!({"containers": [with, with]})), Some(2048));
-        assert_eq!(limit(json!({"containers": [with, {"name": "b"}], "resources": {"limits": {"memory": "4Ki"}}})), Some(4096));
+        assert_eq!(
+            limit(json!({"containers": [with, {"name": "b"}], "resources": {"limits": {"memory": "4Ki"}}})),
+            Some(4096)
+        );
     }
 
     #[test]

@@ -163,14 +163,24 @@ impl EnvSources<'_> {
         Ok(pairs)
     }
 
-    async fn value_from(&self, from: &EnvVarSource, name: &str, container: &Container) -> Result<Option<String>, EnvError> {
+    async fn value_from(
+        &self,
+        from: &EnvVarSource,
+        name: &str,
+        container: &Container,
+    ) -> Result<Option<String>, EnvError> {
         if let Some(field) = &from.field_ref {
             return self.field(&field.field_path).map(Some);
         }
         if let Some(field) = &from.resource_field_ref {
             let other = field.container_name.as_deref().filter(|other| !other.is_empty() && *other != container.name);
-            let containers = self.pod.spec.iter().flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()));
-            let target = other.and_then(|other| containers.into_iter().find(|it| it.name == other)).unwrap_or(container);
+            let containers = self
+                .pod
+                .spec
+                .iter()
+                .flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()));
+            let target =
+                other.and_then(|other| containers.into_iter().find(|it| it.name == other)).unwrap_or(container);
             let divisor = field.divisor.as_ref().map_or("", |divisor| &*divisor.0);
             return Ok(Some(resource_value(target, &field.resource, divisor, self.allocatable)?));
         }
@@ -184,7 +194,11 @@ impl EnvSources<'_> {
             let map = self.config_map(&selector.name, selector.optional).await?;
             let value = map.and_then(|map| map.data.unwrap_or_default().remove(&selector.key));
             let optional = selector.optional.unwrap_or(false);
-            return if value.is_some() || optional { Ok(value) } else { Err(missing(&selector.key, "ConfigMap", &selector.name)) };
+            return if value.is_some() || optional {
+                Ok(value)
+            } else {
+                Err(missing(&selector.key, "ConfigMap", &selector.name))
+            };
         }
         if let Some(selector) = &from.secret_key_ref {
             let secret = self.secret(&selector.name, selector.optional).await?;

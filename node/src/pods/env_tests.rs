@@ -16,7 +16,8 @@ fn objects() -> Fake {
 }
 
 async fn build(container: serde_json::Value) -> Result<BTreeMap<String, String>, EnvError> {
-    let pod = json!({"metadata": {"name": "p", "namespace": "shop", "labels": {"app": "web"}}, "spec": {"containers": []}});
+    let pod =
+        json!({"metadata": {"name": "p", "namespace": "shop", "labels": {"app": "web"}}, "spec": {"containers": []}});
     let pod: Pod = serde_json::from_value(pod).unwrap();
     let mut container = container;
     container["name"] = "c".into();
@@ -78,7 +79,10 @@ async fn what_is_missing_is_named_unless_it_is_optional() {
     for (container, text) in [
         (json!({"envFrom": [{"configMapRef": {"name": "none"}}]}), "configmap \"none\" not found"),
         (json!({"envFrom": [{"secretRef": {"name": "none"}}]}), "secret \"none\" not found"),
-        (from(json!({"configMapKeyRef": {"name": "settings", "key": "k"}})), "couldn't find key k in ConfigMap shop/settings"),
+        (
+            from(json!({"configMapKeyRef": {"name": "settings", "key": "k"}})),
+            "couldn't find key k in ConfigMap shop/settings",
+        ),
         (from(json!({"secretKeyRef": {"name": "keys", "key": "k"}})), "couldn't find key k in Secret shop/keys"),
         (from(json!({"fieldRef": {"fieldPath": "spec.secret"}})), "unsupported fieldPath: spec.secret"),
     ] {

@@ -119,12 +119,6 @@ impl LivePod {
         containers.iter().filter_map(|it| Some((it.name.clone(), it.handle.clone()?))).collect()
     }
 
-    /// The name of the only container, if there is only one.
-    pub fn only_container(&self) -> Option<String> {
-        let containers = self.containers.lock();
-        (containers.len() == 1).then(|| containers[0].name.clone())
-    }
-
     /// Where the log of a container's present run is, or of the run before.
     pub fn log(&self, container: &str, previous: bool) -> Result<LogPlace, NoLog> {
         let names = || (container.to_owned(), self.name.clone());

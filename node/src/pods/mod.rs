@@ -21,5 +21,28 @@ mod stop;
 mod volumes;
 mod worker;
 
-pub use live::{LivePod, LivePods, LogPlace};
+pub use live::LivePods;
 pub use manager::run_pods;
+
+#[cfg(test)]
+mod testing {
+    //! Ends of containers, as the sandbox tells them.
+
+    use coracle_wasi_host::{Exit, ExitReason};
+
+    /// It finished by itself.
+    pub fn exit(code: i32) -> Exit {
+        let reason = if code == 0 { ExitReason::Completed } else { ExitReason::Error };
+        Exit { code, reason, message: None }
+    }
+
+    /// It trapped.
+    pub fn trap(message: &str) -> Exit {
+        Exit { code: 134, reason: ExitReason::Trap, message: Some(message.to_owned()) }
+    }
+
+    /// It reached its memory limit.
+    pub fn out_of_memory() -> Exit {
+        Exit { code: 137, reason: ExitReason::OutOfMemory, message: None }
+    }
+}

@@ -40,11 +40,11 @@ impl Objects for Client {
         };
         let audiences = audience.map(|audience| vec![audience.to_owned()]);
         let spec = TokenRequestSpec { audiences, bound_object_ref: Some(bound), expiration_seconds: seconds };
-        let request = TokenRequest { spec, ..TokenRequest::default() };
+        let request = TokenRequest { spec: Some(spec), ..TokenRequest::default() };
         let namespace = pod.namespace().unwrap_or_default();
         let accounts: Api<ServiceAccount> = Api::namespaced(self.clone(), &namespace);
         let answer = accounts.create_token_request(account, &PostParams::default(), &request).await?;
-        Ok(answer.status.unwrap_or_default().token)
+        Ok(answer.status.unwrap_or_default().token.unwrap_or_default())
     }
 }
 

@@ -116,7 +116,9 @@ impl FileSource<'_> {
         match self.objects.config_map(self.namespace(), name).await.map_err(Box::new)? {
             Some(map) => {
                 let text = map.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.into_bytes()));
-                Ok(text.chain(map.binary_data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0))).collect())
+                Ok(text
+                    .chain(map.binary_data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)))
+                    .collect())
             }
             None if optional.unwrap_or(false) => Ok(Data::new()),
             None => Err(PayloadError::NoConfigMap(name.to_owned())),
@@ -125,33 +127,39 @@ impl FileSource<'_> {
 
     async fn secret(&self, name: &str, optional: Option<bool>) -> Result<Data, PayloadError> {
         match self.objects.secret(self.namespace(), name).await.map_err(Box::new)? {
-            Some(secret) => Ok(secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect()),
+            Some(secret) => {
+                Ok(secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect())
+            }
             None if optional.unwrap_or(false) => Ok(Data::new()),
             None => Err(PayloadError::NoSecret(name.to_owned())),
         }
     }
 
     fn downward(&self, items: &[DownwardAPIVolumeFile], mode: Option<i32>) -> Result<Vec<File>, PayloadError> {
-        items.iter().map(|item| {
-            let value = match (&item.field_ref, &item.resource_field_ref) {
-                (Some(field), _) => match &*field.field_path {
-                    "status.podIP" | "status.podIPs" => self.pod_ip.to_string(),
-                    "status.hostIP" | "status.hostIPs" => self.host_ip.to_string(),
-                    path => field_value(self.pod, path)?,
-                },
-                (None, Some(field)) => {
-                    let name = field.container_name.as_deref().unwrap_or_default();
-                    let spec = self.pod.spec.iter();
-                    let mut containers = spec.flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()));
-                    let container = containers.find(|container| container.name == name);
-                    let container = container.ok_or_else(|| FieldRefError::Resource(field.resource.clone()))?;
-                    let divisor = field.divisor.as_ref().map_or("", |divisor| &*divisor.0);
-                    resource_value(container, &field.resource, divisor, self.allocatable)?
-                }
-                (None, None) => String::new(),
-            };
-            Ok(File { path: item.path.clone(), content: value.into_bytes(), mode: bits(item.mode.or(mode)) })
-        }).collect()
+        items
+            .iter()
+            .map(|item| {
+                let value = match (&item.field_ref, &item.resource_field_ref) {
+                    (Some(field), _) => match &*field.field_path {
+                        "status.podIP" | "status.podIPs" => self.pod_ip.to_string(),
+                        "status.hostIP" | "status.hostIPs" => self.host_ip.to_string(),
+                        path => field_value(self.pod, path)?,
+                    },
+                    (None, Some(field)) => {
+                        let name = field.container_name.as_deref().unwrap_or_default();
+                        let spec = self.pod.spec.iter();
+                        let mut containers =
+                            spec.flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()));
+                        let container = containers.find(|container| container.name == name);
+                        let container = container.ok_or_else(|| FieldRefError::Resource(field.resource.clone()))?;
+                        let divisor = field.divisor.as_ref().map_or("", |divisor| &*divisor.0);
+                        resource_value(container, &field.resource, divisor, self.allocatable)?
+                    }
+                    (None, None) => String::new(),
+                };
+                Ok(File { path: item.path.clone(), content: value.into_bytes(), mode: bits(item.mode.or(mode)) })
+            })
+            .collect()
     }
 }
 

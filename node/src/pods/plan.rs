@@ -91,7 +91,6 @@ fn outcome(records: &[Record]) -> Option<Outcome> {
 mod tests {
     use std::time::Duration;
 
-    use coracle_wasi_host::Exit;
     use jiff::Timestamp;
     use serde_json::json;
 
@@ -110,7 +109,7 @@ mod tests {
         if !record.is_running() {
             run(record);
         }
-        record.end(Ended::of(&Exit::finished(code), None, Timestamp::now(), "id".into()));
+        record.end(Ended::of(&crate::pods::testing::exit(code), None, Timestamp::now(), "id".into()));
     }
 
     fn starts(records: &[Record]) -> Vec<usize> {
@@ -119,7 +118,9 @@ mod tests {
 
     #[test]
     fn init_containers_come_one_by_one_and_then_all_containers() {
-        let mut all = records(json!({"initContainers": [{"name": "i"}, {"name": "j"}], "containers": [{"name": "a"}, {"name": "b"}]}));
+        let mut all = records(
+            json!({"initContainers": [{"name": "i"}, {"name": "j"}], "containers": [{"name": "a"}, {"name": "b"}]}),
+        );
         assert_eq!(starts(&all), [0]);
         run(&mut all[0]);
         assert_eq!(starts(&all), [0; 0]);
@@ -151,7 +152,9 @@ mod tests {
 
     #[test]
     fn a_failed_init_container_fails_a_pod_that_never_restarts() {
-        let mut all = records(json!({"restartPolicy": "Never", "initContainers": [{"name": "i"}], "containers": [{"name": "a"}]}));
+        let mut all = records(
+            json!({"restartPolicy": "Never", "initContainers": [{"name": "i"}], "containers": [{"name": "a"}]}),
+        );
         exit(&mut all[0], 1);
         assert_eq!(plan(&all, Instant::now()), Plan { outcome: Some(Outcome::Failed), ..Plan::default() });
     }

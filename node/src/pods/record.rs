@@ -94,7 +94,14 @@ impl Ended {
     /// The end of a run that could not begin (containerd's `StartError`).
     pub fn not_started(message: String, id: String) -> Ended {
         let finished = Some(Timestamp::now());
-        Ended { code: 128, reason: "StartError".to_owned(), message: Some(message), started: None, finished, id: Some(id) }
+        Ended {
+            code: 128,
+            reason: "StartError".to_owned(),
+            message: Some(message),
+            started: None,
+            finished,
+            id: Some(id),
+        }
     }
 
     /// The end of a run that nobody saw: the node went down while the container ran.
@@ -102,7 +109,9 @@ impl Ended {
         Ended {
             code: 137,
             reason: "ContainerStatusUnknown".to_owned(),
-            message: Some("The container could not be located when the node was started. It was running before".to_owned()),
+            message: Some(
+                "The container could not be located when the node was started. It was running before".to_owned(),
+            ),
             started,
             finished: Some(Timestamp::now()),
             id,
@@ -283,12 +292,15 @@ mod tests {
             "containers": [{"name": "a"}, {"name": "b", "restartPolicy": "Never"}],
         }));
         let policies: Vec<_> = all.iter().map(|record| (record.role, record.policy)).collect();
-        assert_eq!(policies, [
-            (Role::Init, RestartPolicy::OnFailure),
-            (Role::Sidecar, RestartPolicy::Always),
-            (Role::App, RestartPolicy::Always),
-            (Role::App, RestartPolicy::Never),
-        ]);
+        assert_eq!(
+            policies,
+            [
+                (Role::Init, RestartPolicy::OnFailure),
+                (Role::Sidecar, RestartPolicy::Always),
+                (Role::App, RestartPolicy::Always),
+                (Role::App, RestartPolicy::Never),
+            ]
+        );
         assert!(matches!(&all[2].state, State::Waiting { reason, .. } if reason == "PodInitializing"));
     }
 
@@ -298,13 +310,13 @@ mod tests {
         assert_eq!(record.next_run(), 0);
         record.begin("1".into(), Timestamp::now());
         assert_eq!((record.restarts, record.last.is_none()), (0, true));
-        record.end(Ended::of(&Exit::finished(3), None, Timestamp::now(), "1".into()));
+        record.end(Ended::of(&crate::pods::testing::exit(3), None, Timestamp::now(), "1".into()));
         assert!(!record.is_over());
         record.wait("CrashLoopBackOff", None, Instant::now());
         assert_eq!((record.restarts, record.last.as_ref().map(|last| last.code)), (0, Some(3)));
         record.begin("2".into(), Timestamp::now());
         assert_eq!(record.restarts, 1);
-        record.end(Ended::of(&Exit::finished(0), None, Timestamp::now(), "2".into()));
+        record.end(Ended::of(&crate::pods::testing::exit(0), None, Timestamp::now(), "2".into()));
         record.begin("3".into(), Timestamp::now());
         assert_eq!((record.restarts, record.last.as_ref().map(|last| last.code)), (2, Some(0)));
     }
@@ -322,9 +334,9 @@ mod tests {
     #[test]
     fn exits_have_kubernetes_reasons() {
         let reason = |exit: Exit| Ended::of(&exit, None, Timestamp::now(), String::new()).reason;
-        assert_eq!(reason(Exit::finished(0)), "Completed");
-        assert_eq!(reason(Exit::finished(2)), "Error");
-        assert_eq!(reason(Exit::out_of_memory(1)), "OOMKilled");
-        assert_eq!(reason(Exit::trapped("unreachable".into())), "Error");
+        assert_eq!(reason(crate::pods::testing::exit(0)), "Completed");
+        assert_eq!(reason(crate::pods::testing::exit(2)), "Error");
+        assert_eq!(reason(crate::pods::testing::out_of_memory()), "OOMKilled");
+        assert_eq!(reason(crate::pods::testing::trap("unreachable")), "Error");
     }
 }

@@ -41,7 +41,8 @@ pub async fn delete(shared: Arc<Shared>, live: Arc<LivePod>) -> Written {
     let _turn = shared.status_turns.acquire().await;
     let api: Api<Pod> = Api::namespaced(shared.client.clone(), &live.namespace);
     let preconditions = Preconditions { uid: Some(live.uid.clone()), resource_version: None };
-    let parameters = DeleteParams { grace_period_seconds: Some(0), preconditions: Some(preconditions), ..DeleteParams::default() };
+    let parameters =
+        DeleteParams { grace_period_seconds: Some(0), preconditions: Some(preconditions), ..DeleteParams::default() };
     match api.delete(&live.name, &parameters).await {
         Ok(_) => Written::Done,
         // A conflict is the precondition: the name belongs to another pod now.

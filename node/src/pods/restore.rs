@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(plan(&all, Instant::now()).start, [0]);
         assert_eq!(all[0].next_run(), 1);
         all[0].begin("id".into(), jiff::Timestamp::now());
-        all[0].end(Ended::of(&coracle_wasi_host::Exit::finished(0), None, jiff::Timestamp::now(), "id".into()));
+        all[0].end(Ended::of(&crate::pods::testing::exit(0), None, jiff::Timestamp::now(), "id".into()));
         assert_eq!(plan(&all, Instant::now()).start, [1]);
         all[1].begin("id".into(), jiff::Timestamp::now());
         let last = all[1].last.as_ref().map(|last| (last.code, &*last.reason));

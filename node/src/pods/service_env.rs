@@ -70,7 +70,9 @@ mod tests {
     #[test]
     fn names_and_values_are_kubelets() {
         let list = service_variables(&table(), "shop", true);
-        let has = |name: &str, value: &str| assert!(list.contains(&(name.to_owned(), value.to_owned())), "{name} in {list:?}");
+        let has = |name: &str, value: &str| {
+            assert!(list.contains(&(name.to_owned(), value.to_owned())), "{name} in {list:?}")
+        };
         has("MY_WEB_SERVICE_HOST", "127.96.0.9");
         has("MY_WEB_SERVICE_PORT", "80");
         has("MY_WEB_PORT", "tcp://127.96.0.9:80");

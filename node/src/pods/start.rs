@@ -155,7 +155,9 @@ impl Attempt {
 
     /// Runs the hook that belongs to the start; the container is killed if it fails, as in Kubernetes.
     async fn post_start(&self, handle: &Handle) {
-        let Some(hook) = self.container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.post_start.as_ref()) else { return };
+        let Some(hook) = self.container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.post_start.as_ref()) else {
+            return;
+        };
         let run = run_hook(&self.shared.prober, hook, &self.container, self.prepared.address);
         let failed = tokio::select! {
             result = run => result.err(),
@@ -163,7 +165,11 @@ impl Attempt {
             () = self.cancel.cancelled() => None,
         };
         if let Some(message) = failed {
-            self.shared.events.warning(&self.subject, "FailedPostStartHook", format!("PostStartHook failed: {message}"));
+            self.shared.events.warning(
+                &self.subject,
+                "FailedPostStartHook",
+                format!("PostStartHook failed: {message}"),
+            );
             self.shared.events.normal(&self.subject, "Killing", "FailedPostStartHook");
             handle.stop(std::time::Duration::ZERO).await;
         }
@@ -184,7 +190,10 @@ impl Attempt {
                 Err(error) => Some(error.to_string()),
             };
             if let Some(problem) = problem {
-                let message = format!("Unable to retrieve some image pull secrets ({}); attempting to pull the image may not succeed: {problem}", reference.name);
+                let message = format!(
+                    "Unable to retrieve some image pull secrets ({}); attempting to pull the image may not succeed: {problem}",
+                    reference.name
+                );
                 self.shared.events.warning(&self.subject, "FailedToRetrieveImagePullSecret", message);
             }
         }
@@ -272,7 +281,10 @@ impl Attempt {
             preopens,
             output: sink.output(),
             memory_limit_bytes: limits.get("memory").map(|limit| limit.bytes()).filter(|bytes| *bytes > 0),
-            cpu_limit_millis: limits.get("cpu").and_then(|limit| u32::try_from(limit.milli_value()).ok()).filter(|millis| *millis > 0),
+            cpu_limit_millis: limits
+                .get("cpu")
+                .and_then(|limit| u32::try_from(limit.milli_value()).ok())
+                .filter(|millis| *millis > 0),
             http_port: http_port(container),
         }
     }

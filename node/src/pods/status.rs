@@ -6,8 +6,8 @@ use coracle_api::pod::qos_class;
 use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::{
-        ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, HostIP, Pod,
-        PodCondition, PodIP, PodStatus,
+        ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus,
+        HostIP, Pod, PodCondition, PodIP, PodStatus,
     },
     apimachinery::pkg::apis::meta::v1::Time,
 };
@@ -103,7 +103,10 @@ fn conditions(facts: &Facts<'_>, phase: &str, before: &PodStatus) -> Vec<PodCond
     let initialized = match over {
         _ if incomplete.is_empty() => Verdict::yes((phase == "Succeeded").then_some("PodCompleted")),
         Some("PodCompleted") => Verdict::yes(Some("PodCompleted")),
-        _ => Verdict::no("ContainersNotInitialized", format!("containers with incomplete status: [{}]", incomplete.join(" "))),
+        _ => Verdict::no(
+            "ContainersNotInitialized",
+            format!("containers with incomplete status: [{}]", incomplete.join(" ")),
+        ),
     };
     let containers_ready = match over {
         Some(reason) => Verdict::no(reason, String::new()),
@@ -135,7 +138,9 @@ fn gates_missing(pod: &Pod) -> Option<String> {
             let condition = given.into_iter().flatten().find(|condition| condition.type_ == *kind);
             match condition {
                 Some(condition) if condition.status == "True" => None,
-                Some(condition) => Some(format!("the status of pod readiness gate {kind:?} is not \"True\", but {}", condition.status)),
+                Some(condition) => {
+                    Some(format!("the status of pod readiness gate {kind:?} is not \"True\", but {}", condition.status))
+                }
                 None => Some(format!("corresponding condition of pod readiness gate {kind:?} does not exist.")),
             }
         })
@@ -229,7 +234,9 @@ pub fn patch(uid: &str, before: &PodStatus, after: &PodStatus) -> Value {
             status[field] = Value::Null;
         }
     }
-    for (field, changed) in [("podIPs", before.pod_ips != after.pod_ips), ("hostIPs", before.host_ips != after.host_ips)] {
+    for (field, changed) in
+        [("podIPs", before.pod_ips != after.pod_ips), ("hostIPs", before.host_ips != after.host_ips)]
+    {
         // Addresses are merged by themselves, so a new one would join the old one.
         let replaced = changed && !matches!(json!(before)[field], Value::Null);
         if let (true, Some(list)) = (replaced, status[field].as_array_mut()) {
@@ -239,7 +246,10 @@ pub fn patch(uid: &str, before: &PodStatus, after: &PodStatus) -> Value {
     if let Some(conditions) = status["conditions"].as_array_mut() {
         for condition in conditions {
             let old = before.conditions.iter().flatten().find(|old| Some(&*old.type_) == condition["type"].as_str());
-            for (field, had) in [("reason", old.is_some_and(|old| old.reason.is_some())), ("message", old.is_some_and(|old| old.message.is_some()))] {
+            for (field, had) in [
+                ("reason", old.is_some_and(|old| old.reason.is_some())),
+                ("message", old.is_some_and(|old| old.message.is_some())),
+            ] {
                 if had && condition[field].is_null() {
                     condition[field] = Value::Null;
                 }
@@ -252,7 +262,12 @@ pub fn patch(uid: &str, before: &PodStatus, after: &PodStatus) -> Value {
 /// Whether the change is one that others wait for, and so is not to be held back.
 pub fn is_urgent(before: &PodStatus, after: &PodStatus) -> bool {
     let ready = |status: &PodStatus| {
-        status.conditions.iter().flatten().find(|condition| condition.type_ == "Ready").map(|condition| condition.status.clone())
+        status
+            .conditions
+            .iter()
+            .flatten()
+            .find(|condition| condition.type_ == "Ready")
+            .map(|condition| condition.status.clone())
     };
     before.phase != after.phase || ready(before) != ready(after)
 }

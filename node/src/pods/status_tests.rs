@@ -1,7 +1,5 @@
 //! Statuses of pods in all their states.
 
-use coracle_wasi_host::Exit;
-
 use super::*;
 
 fn pod(spec: Value) -> Pod {
@@ -33,7 +31,7 @@ fn run(record: &mut Record, ready: bool) {
 }
 
 fn exit(record: &mut Record, code: i32) {
-    record.end(Ended::of(&Exit::finished(code), None, Timestamp::now(), "id".into()));
+    record.end(Ended::of(&crate::pods::testing::exit(code), None, Timestamp::now(), "id".into()));
 }
 
 #[test]
@@ -50,7 +48,10 @@ fn a_pod_goes_from_pending_to_ready() {
     run(&mut all[2], false);
     let second = status(&facts(&pod, &all), &first);
     assert_eq!(second.phase.as_deref(), Some("Running"));
-    assert_eq!(condition(&second, "Ready"), ("False".into(), Some("ContainersNotReady".into()), Some("containers with unready status: [b]".into())));
+    assert_eq!(
+        condition(&second, "Ready"),
+        ("False".into(), Some("ContainersNotReady".into()), Some("containers with unready status: [b]".into()))
+    );
     assert!(!is_urgent(&second, &second) && is_urgent(&first, &second));
     all[2].ready = true;
     let third = status(&facts(&pod, &all), &second);

@@ -57,13 +57,16 @@ pub async fn run_hook(
     };
     let named = |name: &str| {
         let mut ports = container.ports.iter().flatten();
-        ports.find(|port| port.name.as_deref() == Some(name)).and_then(|port| crate::network::port_number(port.container_port))
+        ports
+            .find(|port| port.name.as_deref() == Some(name))
+            .and_then(|port| crate::network::port_number(port.container_port))
     };
     let port = resolve_port(&get.port, named).ok_or_else(|| format!("couldn't find port {:?}", get.port))?;
     let host = get.host.clone().filter(|host| !host.is_empty()).unwrap_or_else(|| address.to_string());
     let scheme = get.scheme.as_deref().unwrap_or("HTTP").to_ascii_lowercase();
     let path = get.path.as_deref().unwrap_or_default().trim_start_matches('/');
-    let headers: Vec<_> = get.http_headers.iter().flatten().map(|header| (header.name.clone(), header.value.clone())).collect();
+    let headers: Vec<_> =
+        get.http_headers.iter().flatten().map(|header| (header.name.clone(), header.value.clone())).collect();
     // The hook's only limit is the grace period around it.
     prober.get(&format!("{scheme}://{host}:{port}/{path}"), &headers, Duration::from_secs(3600)).await
 }
@@ -80,6 +83,9 @@ mod tests {
             let pod = json!({"metadata": {"deletionGracePeriodSeconds": deletion}, "spec": {"containers": [], "terminationGracePeriodSeconds": own}});
             grace_period(&serde_json::from_value(pod).unwrap()).as_secs()
         };
-        assert_eq!([grace(None, None), grace(None, Some(5)), grace(Some(7), Some(5)), grace(Some(0), Some(5))], [30, 5, 7, 1]);
+        assert_eq!(
+            [grace(None, None), grace(None, Some(5)), grace(Some(7), Some(5)), grace(Some(0), Some(5))],
+            [30, 5, 7, 1]
+        );
     }
 }

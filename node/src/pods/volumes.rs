@@ -121,7 +121,9 @@ pub enum MountError {
         path: String,
     },
     /// a file where only a directory will do
-    #[error("mount {mount:?} is a single file (subPath), and WebAssembly programs are given directories only; mount the directory")]
+    #[error(
+        "mount {mount:?} is a single file (subPath), and WebAssembly programs are given directories only; mount the directory"
+    )]
     File {
         /// The mount.
         mount: String,

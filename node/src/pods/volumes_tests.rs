@@ -89,7 +89,10 @@ async fn what_is_missing_or_unsupported_is_named() {
             json!({"name": "v", "configMap": {"name": "settings", "items": [{"key": "other", "path": "../k"}]}}),
             "invalid path \"../k\": must be a relative path that does not contain '..'",
         ),
-        (json!({"name": "v", "nfs": {"server": "s", "path": "/"}}), "volume type nfs is not supported by this node yet"),
+        (
+            json!({"name": "v", "nfs": {"server": "s", "path": "/"}}),
+            "volume type nfs is not supported by this node yet",
+        ),
         (
             json!({"name": "v", "hostPath": {"path": "/definitely/not/here", "type": "Directory"}}),
             "hostPath type check failed: /definitely/not/here is not a directory",

@@ -37,8 +37,9 @@ mod tests {
     #[test]
     fn a_verdict_takes_as_many_results_in_a_row_as_the_threshold_says() {
         let mut readiness = Counter::new(2, 3, Some(false));
-        let verdicts: Vec<_> =
-            [true, false, true, true, true, false, false, true, false, false, false, false].map(|r| readiness.take(r)).into();
+        let verdicts: Vec<_> = [true, false, true, true, true, false, false, true, false, false, false, false]
+            .map(|r| readiness.take(r))
+            .into();
         let mut expected = vec![None; 12];
         expected[3] = Some(true);
         expected[10] = Some(false);

@@ -28,7 +28,11 @@ impl Prober {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let same_host = redirect::Policy::custom(|attempt| {
             let first = attempt.previous().first().and_then(|url| url.host_str());
-            if attempt.previous().len() > REDIRECTS_LIMIT || first != attempt.url().host_str() { attempt.stop() } else { attempt.follow() }
+            if attempt.previous().len() > REDIRECTS_LIMIT || first != attempt.url().host_str() {
+                attempt.stop()
+            } else {
+                attempt.follow()
+            }
         });
         let client = Client::builder()
             .danger_accept_invalid_certs(true)

@@ -76,7 +76,8 @@ pub struct Probe {
 impl Probe {
     /// Reads a probe of `container`, whose pod has `address`.
     pub fn read(kind: ProbeKind, wire: &Wire, container: &Container, address: IpAddr) -> Probe {
-        let number = |value: Option<i32>, default: u32| value.and_then(|value| u32::try_from(value).ok()).unwrap_or(default);
+        let number =
+            |value: Option<i32>, default: u32| value.and_then(|value| u32::try_from(value).ok()).unwrap_or(default);
         let seconds = |value, default| Duration::from_secs(number(value, default).into());
         Probe {
             kind,
@@ -96,7 +97,9 @@ fn action(wire: &Wire, container: &Container, address: IpAddr) -> Action {
         let mut ports = container.ports.iter().flatten();
         ports.find(|port| port.name.as_deref() == Some(name)).and_then(|port| port_number(port.container_port))
     };
-    let no_port = |port: &dyn std::fmt::Debug| Action::Impossible(format!("couldn't find port {port:?} in container {}", container.name));
+    let no_port = |port: &dyn std::fmt::Debug| {
+        Action::Impossible(format!("couldn't find port {port:?} in container {}", container.name))
+    };
     if let Some(get) = &wire.http_get {
         return match resolve_port(&get.port, named) {
             Some(port) => http(get, port, address),
@@ -111,7 +114,9 @@ fn action(wire: &Wire, container: &Container, address: IpAddr) -> Action {
         };
     }
     let kind = if wire.grpc.is_some() { "grpc" } else { "exec" };
-    Action::Impossible(format!("{kind} probes of WebAssembly containers are not supported by this node yet; use httpGet or tcpSocket"))
+    Action::Impossible(format!(
+        "{kind} probes of WebAssembly containers are not supported by this node yet; use httpGet or tcpSocket"
+    ))
 }
 
 fn http(get: &HTTPGetAction, port: u16, address: IpAddr) -> Action {
@@ -135,7 +140,12 @@ mod tests {
     fn read(probe: Value) -> Probe {
         let container = json!({"name": "c", "ports": [{"name": "web", "containerPort": 8080}]});
         let container = serde_json::from_value(container).unwrap();
-        Probe::read(ProbeKind::Readiness, &serde_json::from_value(probe).unwrap(), &container, "127.64.0.2".parse().unwrap())
+        Probe::read(
+            ProbeKind::Readiness,
+            &serde_json::from_value(probe).unwrap(),
+            &container,
+            "127.64.0.2".parse().unwrap(),
+        )
     }
 
     #[test]
@@ -148,8 +158,12 @@ mod tests {
         assert_eq!(url(json!({"httpGet": {"port": 1, "scheme": "HTTPS", "host": "h"}})), "https://h:1/");
         let tcp = read(json!({"tcpSocket": {"port": "web"}})).action;
         assert_eq!(tcp, Action::Tcp { host: "127.64.0.2".into(), port: 8080 });
-        assert!(matches!(read(json!({"tcpSocket": {"port": "none"}})).action, Action::Impossible(why) if why.contains("none")));
-        assert!(matches!(read(json!({"exec": {"command": ["x"]}})).action, Action::Impossible(why) if why.starts_with("exec")));
+        assert!(
+            matches!(read(json!({"tcpSocket": {"port": "none"}})).action, Action::Impossible(why) if why.contains("none"))
+        );
+        assert!(
+            matches!(read(json!({"exec": {"command": ["x"]}})).action, Action::Impossible(why) if why.starts_with("exec"))
+        );
     }
 
     #[test]

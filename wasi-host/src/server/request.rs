@@ -1,8 +1,7 @@
 //! One request: an instance of its own, from the first byte of the request to the end of the handler.
 
-use std::{future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc};
 
-use futures::FutureExt;
 use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Incoming};
@@ -17,20 +16,12 @@ use wasmtime_wasi_http::{
 };
 
 use super::{Handler, reply};
-use crate::{
-    Exit, ExitReason,
-    container::{panic_message, tell},
-    cpu::Metered,
-    limits, sandbox,
-};
+use crate::{Exit, ExitReason, container::tell, cpu::Metered, limits, sandbox};
 
 type Reply = Result<Response<HyperOutgoingBody>, ErrorCode>;
 
-/// How a handler's call ended: as it should, with an error, or with a panic of the host.
-type Ended = Result<wasmtime::Result<()>, Box<dyn std::any::Any + Send>>;
-
 /// A handler at work.
-type Guest = Pin<Box<dyn Future<Output = Ended> + Send>>;
+type Guest = Pin<Box<dyn Future<Output = wasmtime::Result<()>> + Send>>;
 
 /// What a failed handler means for its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,16 +88,14 @@ impl Handler {
             let proxy = self.pre.instantiate_async(&mut store).await?;
             proxy.wasi_http_incoming_handler().call_handle(&mut store, request, out).await
         };
-        Box::pin(AssertUnwindSafe(Metered::new(Box::pin(call), cpu)).catch_unwind())
+        Box::pin(Metered::new(Box::pin(call), cpu))
     }
 
     /// Lets a guest that has answered go on by itself: it may stream its body, or work on after it.
     fn see_off(self: &Arc<Self>, guest: Guest) {
         let handler = self.clone();
-        self.tasks.spawn(async move {
-            if let Some(ended) = handler.cancel.run_until_cancelled(guest).await {
-                handler.take_note(ended);
-            }
+        self.spawn(async move {
+            handler.take_note(guest.await);
         });
     }
 
@@ -127,26 +116,17 @@ impl Handler {
     }
 
     /// Writes down how a call ended, and ends the container if it must end.
-    fn take_note(&self, ended: Ended) -> Failure {
-        let error = match ended {
-            Ok(Ok(())) => return Failure::Guest,
-            Ok(Err(error)) => error,
-            Err(panic) => {
-                // Full means that it is ending already.
-                let _ = self.fatal.try_send(Exit::host_panic(panic_message(&*panic)));
-                return Failure::Guest;
-            }
-        };
+    fn take_note(&self, ended: wasmtime::Result<()>) -> Failure {
+        let Err(error) = ended else { return Failure::Guest };
         if error.is::<PoolConcurrencyLimitError>() {
             return Failure::Busy;
         }
         let exit = Exit::from_error(&error);
-        let message = exit.message.as_deref().unwrap_or_default();
         match exit.reason {
-            ExitReason::OutOfMemory => drop(self.fatal.try_send(exit)),
+            ExitReason::OutOfMemory => self.end(exit),
             ExitReason::Trap => {
                 self.surroundings.pod.engine.metrics().traps.inc();
-                tell(&*self.surroundings.spec.output, message);
+                tell(&*self.surroundings.spec.output, exit.message.as_deref().unwrap_or_default());
             }
             _ => {}
         }

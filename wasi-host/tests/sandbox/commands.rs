@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use coracle_wasi_host::{Exit, ExitReason, Preopen, StartError, Stream};
 
-use crate::support::{COMMAND, TestNetwork, container, module, pod, pod_with, program, until};
+use crate::support::{Broken, COMMAND, TestNetwork, container, module, pod, pod_with, program, until};
 
 const ENDLESS: &str = "(loop (br 0))";
 
@@ -42,7 +42,7 @@ async fn arguments_and_environment_are_what_was_given() {
 
 #[tokio::test]
 async fn exit_codes_are_kept() {
-    for code in [0, 1, 3, 125] {
+    for code in [0, 1, 3, 125, 126, 255] {
         let (config, _) = container(module("", &format!("(call $proc_exit (i32.const {code}))")));
         let exit = pod().start(config).await.unwrap().wait().await;
         let reason = if code == 0 { ExitReason::Completed } else { ExitReason::Error };
@@ -159,9 +159,8 @@ async fn a_cpu_limit_throttles() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let (used, elapsed) = (container.usage().cpu_time, started.elapsed());
     container.stop(Duration::ZERO).await;
-    // A tenth, and at most one period's burst and one tick beyond it; a busy machine may give less.
-    let allowed = elapsed / 10 + Duration::from_millis(10 + 10) + Duration::from_millis(50);
-    assert!(used <= allowed, "used {used:?} of {elapsed:?}");
+    // A tenth and a burst; unthrottled it would be all. One turn may count what a busy machine took from it.
+    assert!(used < elapsed / 2, "used {used:?} of {elapsed:?}");
     assert!(used > Duration::ZERO);
 }
 
@@ -187,4 +186,45 @@ async fn a_missing_directory_is_an_error_of_starting() {
     config.preopens = vec![preopen(directory.path().join("nothing"))];
     let Err(error) = pod().start(config).await else { panic!("started") };
     assert!(matches!(&error, StartError::Preopen { guest_path, .. } if guest_path == "/data"), "{error}");
+}
+
+#[tokio::test]
+async fn a_guest_writes_where_it_may_and_nowhere_else() {
+    let make = |path: &str| {
+        module(
+            &format!("(data (i32.const 100) {path:?})"),
+            &format!(
+                "(call $proc_exit (call $path_create_directory (i32.const 3) (i32.const 100) (i32.const {})))",
+                path.len()
+            ),
+        )
+    };
+    let outside = tempfile::tempdir().unwrap();
+    let inside = outside.path().join("data");
+    std::fs::create_dir(&inside).unwrap();
+    let code = async |path: &str, read_only: bool| {
+        let (mut config, _) = container(make(path));
+        config.preopens = vec![Preopen { host_path: inside.clone(), guest_path: "/data".into(), read_only }];
+        pod().start(config).await.unwrap().wait().await.code
+    };
+    assert_eq!(code("new", false).await, 0);
+    assert!(inside.join("new").is_dir());
+    assert_ne!(code("never", true).await, 0);
+    assert!(!inside.join("never").exists());
+    assert_ne!(code("../escaped", false).await, 0);
+    assert!(!outside.path().join("escaped").exists());
+}
+
+#[tokio::test]
+async fn a_fault_of_the_host_ends_its_container_alone() {
+    let pod = pod();
+    let (mut config, _) = container(module("", "(call $write (i32.const 1) (i32.const 0) (i32.const 1))"));
+    config.output = std::sync::Arc::new(Broken);
+    let broken = pod.start(config).await.unwrap();
+    let exit = broken.wait().await;
+    assert_eq!((exit.code, exit.reason), (139, ExitReason::HostPanic));
+    assert_eq!(exit.message.as_deref(), Some("host code failed: the disk is on fire"));
+    assert_eq!(broken.usage().memory_bytes, 0);
+    let (config, _) = container(module("", ""));
+    assert_eq!(pod.start(config).await.unwrap().wait().await.code, 0);
 }

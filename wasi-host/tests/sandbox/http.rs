@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use coracle_wasi_host::{Container, ExitReason, StartError, Stream};
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 
-use crate::support::{TestNetwork, container, exchange, get, http_program, pod, pod_with, until};
+use crate::support::{
+    Broken, TestNetwork, container, engine, exchange, get, http_program, module, pod, pod_with, until,
+};
 
 async fn serve() -> Container {
     pod().start(container(http_program()).0).await.unwrap()
@@ -153,4 +158,64 @@ async fn a_small_memory_limit_makes_a_burst_wait() {
         assert!(is_hello(request.await.unwrap().unwrap()));
     }
     assert_eq!(container.stop(Duration::from_secs(10)).await.reason, ExitReason::Terminated);
+}
+
+#[tokio::test]
+async fn one_http2_connection_carries_requests_side_by_side() {
+    let container = serve().await;
+    let stream = tokio::net::TcpStream::connect(container.address().unwrap()).await.unwrap();
+    let (mut client, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let mut answers = Vec::new();
+    for _ in 0..5 {
+        let request = http::Request::get("http://test/wait").body(Empty::<Bytes>::new()).unwrap();
+        answers.push(tokio::spawn(client.send_request(request)));
+    }
+    for answer in answers {
+        let response = answer.await.unwrap().unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), HELLO);
+    }
+    assert_eq!(container.stop(Duration::from_secs(20)).await.reason, ExitReason::Terminated);
+    connection.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_fault_of_the_host_ends_the_server() {
+    let (mut config, _) = container(http_program());
+    config.output = std::sync::Arc::new(Broken);
+    let container = pod().start(config).await.unwrap();
+    // The trap's message is what the host fails to write.
+    let _ = get(container.address().unwrap(), "/trap").await;
+    let exit = container.wait().await;
+    assert_eq!((exit.code, exit.reason), (139, ExitReason::HostPanic));
+}
+
+#[tokio::test]
+async fn endless_commands_leave_servers_answering() {
+    let mut loops = Vec::new();
+    for _ in 0..4 {
+        loops.push(pod().start(container(module("", "(loop (br 0))")).0).await.unwrap());
+    }
+    let server = serve().await;
+    for _ in 0..5 {
+        assert!(is_hello(get(server.address().unwrap(), "/").await.unwrap()));
+    }
+    for container in loops {
+        container.stop(Duration::ZERO).await;
+    }
+}
+
+#[test]
+fn what_happens_is_counted() {
+    let mut registry = prometheus_client::registry::Registry::default();
+    engine().metrics().register(&mut registry);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    for name in
+        ["sandbox_instances_total", "sandbox_traps_total", "sandbox_http_in_flight", "sandbox_out_of_memory_total"]
+    {
+        assert!(text.contains(name), "{name} in {text}");
+    }
 }

@@ -6,11 +6,12 @@ use std::{
 };
 
 use coracle_wasi_host::{Container, NetworkError, PodContext, Program};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UdpSocket};
 
 use crate::support::{PATIENCE, TestNetwork, container, exchange, pod_with, program};
 
 const TCP: &str = include_str!("../guests/tcp.wat");
+const UDP: &str = include_str!("../guests/udp.wat");
 
 /// What the guests do, and the number of an error-code in their exit codes.
 const ACCESS_DENIED: i32 = 101;
@@ -25,10 +26,15 @@ fn guest(data: &str, run: &str) -> Program {
 }
 
 fn call(function: &str, to: &str) -> Program {
+    guest("", &call_text(function, to))
+}
+
+/// The instructions that call `function` with the address `to`.
+fn call_text(function: &str, to: &str) -> String {
     let to: SocketAddr = to.parse().unwrap();
     let IpAddr::V4(ip) = to.ip() else { panic!("IPv4 only") };
     let octets: Vec<String> = ip.octets().iter().map(|octet| format!("(i32.const {octet})")).collect();
-    guest("", &format!("(call {function} {} (i32.const {}))", octets.join(" "), to.port()))
+    format!("(call {function} {} (i32.const {}))", octets.join(" "), to.port())
 }
 
 fn ping_name(name: &str, port: u16) -> Program {
@@ -144,4 +150,47 @@ async fn an_outsider_reaches_a_guest_that_listens() {
     let server = serve(&pod, "0.0.0.0:7000", real).await;
     assert_eq!(exchange(real, b"hello").await.unwrap(), "hello");
     server.stop(Duration::ZERO).await;
+}
+
+fn udp(run: &str) -> Program {
+    program(&UDP.replace("{{RUN}}", run))
+}
+
+#[tokio::test]
+async fn datagrams_are_received_at_the_pods_address() {
+    let (pod, address) = pod();
+    let server = pod.start(container(udp("(call $echo (i32.const 7000))")).0).await.unwrap();
+    let client = UdpSocket::bind("127.0.0.9:0").await.unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let mut answer = [0; 100];
+    // Until the guest has bound its socket, datagrams are lost.
+    let (length, from) = loop {
+        client.send_to(b"hello", (address, 7000)).await.unwrap();
+        match tokio::time::timeout(Duration::from_millis(20), client.recv_from(&mut answer)).await {
+            Ok(received) => break received.unwrap(),
+            Err(_) => assert!(Instant::now() < deadline, "no answer"),
+        }
+    };
+    assert_eq!((&answer[..length], from), (&b"hello"[..], SocketAddr::new(address, 7000)));
+    server.stop(Duration::ZERO).await;
+}
+
+#[tokio::test]
+async fn datagrams_go_where_the_route_leads_from_the_pods_address() {
+    let host = UdpSocket::bind("127.0.0.9:0").await.unwrap();
+    let network = TestNetwork {
+        routes: [
+            ("10.96.0.7:53".parse().unwrap(), Ok(host.local_addr().unwrap())),
+            ("10.96.0.8:53".parse().unwrap(), Err(NetworkError::Denied)),
+        ]
+        .into(),
+        ..TestNetwork::default()
+    };
+    let (pod, address) = pod_with(network, None);
+    assert_eq!(code(&pod, udp(&call_text("$send_to", "10.96.0.7:53"))).await, 0);
+    let mut datagram = [0; 100];
+    let (length, from) = tokio::time::timeout(PATIENCE, host.recv_from(&mut datagram)).await.unwrap().unwrap();
+    assert_eq!((&datagram[..length], from.ip()), (&b"ping"[..], address));
+    assert_eq!(code(&pod, udp(&call_text("$send_to", "10.96.0.8:53"))).await, ACCESS_DENIED);
+    assert_eq!(code(&pod, udp(&call_text("$send_to", "0.0.0.0:53"))).await, INVALID_ARGUMENT);
 }

@@ -53,6 +53,8 @@ pub fn module(extra: &str, body: &str) -> Program {
             (import "wasi_snapshot_preview1" "args_get" (func $args_get (param i32 i32) (result i32)))
             (import "wasi_snapshot_preview1" "environ_sizes_get" (func $environ_sizes_get (param i32 i32) (result i32)))
             (import "wasi_snapshot_preview1" "environ_get" (func $environ_get (param i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "path_create_directory"
+                (func $path_create_directory (param i32 i32 i32) (result i32)))
             (memory (export "memory") 1)
             {extra}
             ;; Writes the $len bytes at $at to the descriptor $fd.
@@ -169,4 +171,13 @@ pub async fn exchange(address: SocketAddr, request: &[u8]) -> std::io::Result<St
     let mut text = String::new();
     stream.read_to_string(&mut text).await?;
     Ok(text)
+}
+
+/// An output whose host side is broken.
+pub struct Broken;
+
+impl Output for Broken {
+    fn write(&self, _stream: Stream, _bytes: &[u8]) {
+        panic!("the disk is on fire");
+    }
 }

@@ -1,5 +1,7 @@
 //! Rules of configuration objects.
 
+mod data;
+mod secret_types;
 mod secrets;
 
 use serde_json::{Value, json};
@@ -13,6 +15,8 @@ pub use secrets::SECRET;
 
 /// The rules of the row.
 pub static CONFIG_MAP: Rules = Rules {
+    validate: data::validate_config_map,
+    validate_update: |new, old| data::validate_immutable(new, old, &["data", "binaryData"]),
     name_errors: names::subdomain_name,
     columns: &[
         number(

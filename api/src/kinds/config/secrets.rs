@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::count;
+use super::{count, secret_types};
 use crate::catalog::{RowCells, Rules};
 use crate::kinds::json::{object, set_if_zero, text};
 use crate::kinds::table::{AGE, age, column, number};
@@ -13,6 +13,8 @@ use crate::names;
 /// The rules of the row.
 pub static SECRET: Rules = Rules {
     defaults,
+    validate: secret_types::validate,
+    validate_update: secret_types::validate_update,
     name_errors: names::subdomain_name,
     selectable: &[("type", |secret| text(secret, "type").to_string())],
     columns: &[

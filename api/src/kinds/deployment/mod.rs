@@ -4,7 +4,7 @@ mod validation;
 
 use serde_json::{Map, Value, json};
 
-use super::json::{carry_over, integer, object, set_default, set_if_zero, text};
+use super::json::{carry_over, integer, object, sections, set_default, set_if_zero, text};
 use super::table::{AGE, CONTAINERS, IMAGES, age, column, of_containers, selector, wide};
 use super::{generation, pod};
 use crate::catalog::{Column, RowCells, Rules, ScalePaths};
@@ -17,6 +17,7 @@ pub static RULES: Rules = Rules {
     prepare_update,
     validate: validation::validate,
     validate_update: validation::validate_update,
+    validate_status: validation::validate_status,
     warnings: pod::template_warnings,
     name_errors: names::subdomain_name,
     columns: COLUMNS,
@@ -51,6 +52,7 @@ const COLUMNS: &[Column] = &[
 ];
 
 fn defaults(deployment: &mut Value) {
+    sections(deployment, &["spec", "template", "spec"]);
     let Some(spec) = deployment.get_mut("spec").filter(|s| s.is_object()) else { return };
     spec.get_mut("template").into_iter().for_each(pod::template_defaults);
     if let Some(strategy) = object(spec, "strategy") {

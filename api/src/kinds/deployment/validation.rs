@@ -90,3 +90,14 @@ fn amount(errors: &mut Errors, value: &IntOrString, path: &Path) {
         }
     }
 }
+
+/// Parts can't be more than the whole, and hash collisions are not forgotten.
+pub(super) fn validate_status(new: &Value, old: &Value) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    workload::status_counts(&mut errors, new, &["updatedReplicas", "readyReplicas", "availableReplicas"]);
+    let count = |object: &Value| integer(object, "status.collisionCount");
+    if count(new) < count(old) {
+        errors.invalid(&Path::root("status").child("collisionCount"), &count(new), "cannot be decremented");
+    }
+    errors.0
+}

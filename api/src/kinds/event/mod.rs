@@ -3,6 +3,7 @@
 mod columns;
 mod conversion;
 mod fields;
+mod validation;
 
 use crate::catalog::Rules;
 use crate::names;
@@ -11,6 +12,7 @@ pub use conversion::{from_core, to_core};
 
 /// The rules of the row.
 pub static CORE: Rules = Rules {
+    validate: validation::core,
     name_errors: names::subdomain_name,
     selectable: fields::SELECTABLE,
     columns: columns::COLUMNS,
@@ -20,6 +22,8 @@ pub static CORE: Rules = Rules {
 
 /// The rules of the row.
 pub static EVENTS_V1: Rules = Rules {
+    validate: validation::events_v1,
+    validate_update: validation::events_v1_update,
     name_errors: names::subdomain_name,
     selectable: fields::SELECTABLE,
     columns: columns::COLUMNS,

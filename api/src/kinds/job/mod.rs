@@ -6,7 +6,7 @@ mod validation;
 
 use serde_json::{Map, Value, json};
 
-use super::json::{carry_over, has, integer, items, set_default, set_if_zero};
+use super::json::{carry_over, has, integer, items, sections, set_default, set_if_zero};
 use super::pod;
 use crate::catalog::Rules;
 use crate::names;
@@ -30,6 +30,7 @@ pub static RULES: Rules = Rules {
 const UNLIMITED_RETRIES: i64 = i32::MAX as i64;
 
 fn defaults(job: &mut Value) {
+    sections(job, &["spec", "template", "spec"]);
     let Some(spec) = job.get_mut("spec").filter(|s| s.is_object()) else { return };
     spec.get_mut("template").into_iter().for_each(pod::template_defaults);
     let (per_index, policy) = (has(spec, "backoffLimitPerIndex"), has(spec, "podFailurePolicy"));

@@ -107,10 +107,12 @@ fn selector(errors: &mut Errors, job: &Value, spec: &Value, path: &Path) {
     let labels_path = path.child("template").child("metadata").child("labels");
     for (label, expected) in [(CONTROLLER_UID, meta::uid(job)), (JOB_NAME, meta::name(job))] {
         let found = labels.and_then(|l| l.get(label)).and_then(Value::as_str);
+        let (path, detail) = (labels_path.key(label), format!("must be '{expected}'"));
+        if found.is_none() {
+            errors.required(&path, &detail);
+        }
         if found != Some(expected) {
-            let detail = format!("must be '{expected}'");
-            let (path, value) = (labels_path.key(label), json!(found.unwrap_or_default()));
-            if found.is_none() { errors.required(&path, &detail) } else { errors.invalid(&path, &value, &detail) }
+            errors.invalid(&path, &labels, &detail);
         }
     }
     let generated = json!({ "matchLabels": { CONTROLLER_UID: meta::uid(job) } });

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::resource_defaults;
-use crate::kinds::json::{boolean, has, items, list, set_default, set_if_zero, text};
+use crate::kinds::json::{boolean, has, items, list, sections, set_default, set_if_zero, text};
 
 /// File mode of volumes made of objects: 0644.
 const DEFAULT_MODE: i64 = 0o644;
@@ -12,6 +12,7 @@ const TOKEN_SECONDS: i64 = 3600;
 
 /// What a pod gets: everything a template gets, and what only a pod does.
 pub(super) fn defaults(pod: &mut Value) {
+    sections(pod, &["spec"]);
     let Some(spec) = pod.get_mut("spec").filter(|s| s.is_object()) else { return };
     spec_defaults(spec);
     resource_defaults::pod_requests(spec);

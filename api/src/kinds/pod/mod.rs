@@ -9,9 +9,6 @@ mod update;
 mod validation;
 mod warnings;
 
-#[cfg(test)]
-mod tests;
-
 use crate::catalog::Rules;
 use crate::names;
 

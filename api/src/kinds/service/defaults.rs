@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::kinds::json::{integer, items, list, set_default, set_if_zero, text};
+use crate::kinds::json::{integer, items, list, sections, set_default, set_if_zero, text};
 
 /// Three hours: how long a client sticks to an endpoint.
 const AFFINITY_SECONDS: i64 = 10_800;
@@ -11,6 +11,7 @@ pub(super) fn defaults(service: &mut Value) {
     if let Some(map) = service.as_object_mut() {
         set_default(map, "status", json!({ "loadBalancer": {} }));
     }
+    sections(service, &["spec"]);
     let Some(spec) = service.get_mut("spec").filter(|s| s.is_object()) else { return };
     items(spec, "ports").for_each(port);
     let external = !list(spec, "externalIPs").is_empty();

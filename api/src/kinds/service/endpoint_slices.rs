@@ -2,8 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
+use super::endpoint_validation;
 use super::endpoints::abridged;
 use crate::catalog::{Column, RowCells, Rules};
+use crate::field::Path;
+use crate::kinds::check::Errors;
 use crate::kinds::generation;
 use crate::kinds::json::{has, items, list, set_default, text};
 use crate::kinds::table::{AGE, age, column};
@@ -14,6 +17,12 @@ pub static ENDPOINT_SLICE: Rules = Rules {
     defaults,
     prepare_create: |slice| drop(meta::metadata_mut(slice).insert("generation".into(), json!(1))),
     prepare_update,
+    validate: endpoint_validation::slice,
+    validate_update: |new, old| {
+        let mut errors = Errors::default();
+        errors.unchanged(&Path::root("addressType"), &text(new, "addressType"), &text(old, "addressType"));
+        errors.0
+    },
     name_errors: names::subdomain_name,
     columns: COLUMNS,
     cells,

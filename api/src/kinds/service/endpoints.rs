@@ -2,14 +2,24 @@
 
 use serde_json::{Value, json};
 
+use super::endpoint_validation;
 use crate::catalog::{Column, RowCells, Rules};
 use crate::kinds::json::{integer, items, list, set_if_zero, text};
 use crate::kinds::table::{AGE, age, column, or_none};
 use crate::names;
 
 /// The rules of the row.
-pub static ENDPOINTS: Rules =
-    Rules { defaults, name_errors: names::subdomain_name, columns: COLUMNS, cells, ..Rules::GENERIC };
+pub static ENDPOINTS: Rules = Rules {
+    defaults,
+    validate: endpoint_validation::endpoints,
+    warnings: |_| vec![DEPRECATED.to_string()],
+    name_errors: names::subdomain_name,
+    columns: COLUMNS,
+    cells,
+    ..Rules::GENERIC
+};
+
+const DEPRECATED: &str = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
 
 const COLUMNS: &[Column] = &[
     column(

@@ -3,6 +3,7 @@
 mod columns;
 mod defaults;
 mod endpoint_slices;
+mod endpoint_validation;
 mod endpoints;
 mod prepare;
 mod validation;

@@ -12,6 +12,7 @@ use crate::kinds::pod::{self, PROTOCOLS, valid_address};
 use crate::{metadata, names};
 
 const TYPES: &[&str] = &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
+const NOT_EXTERNAL: &str = "may not be set for ExternalName services";
 /// A day: the longest a client sticks to an endpoint.
 const MAX_AFFINITY_SECONDS: i32 = 86_400;
 
@@ -52,7 +53,13 @@ fn spec(errors: &mut Errors, spec: &ServiceSpec, path: &Path) {
 
 fn external_name(errors: &mut Errors, spec: &ServiceSpec, path: &Path) {
     if spec.cluster_ips.as_ref().is_some_and(|ips| !ips.is_empty()) || is_set(spec.cluster_ip.as_ref()) {
-        errors.forbidden(&path.child("clusterIPs"), "may not be set when `type` is 'ExternalName'");
+        errors.forbidden(&path.child("clusterIPs"), NOT_EXTERNAL);
+    }
+    if spec.ip_families.as_ref().is_some_and(|families| !families.is_empty()) {
+        errors.forbidden(&path.child("ipFamilies"), NOT_EXTERNAL);
+    }
+    if spec.ip_family_policy.is_some() {
+        errors.forbidden(&path.child("ipFamilyPolicy"), NOT_EXTERNAL);
     }
     let name = spec.external_name.as_deref().unwrap_or_default();
     let name_path = path.child("externalName");

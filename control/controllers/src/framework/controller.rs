@@ -44,6 +44,9 @@ pub trait Reconcile: Send + Sync + 'static {
     /// Its queue.
     fn queue(&self) -> &WorkQueue;
 
+    /// What must be waited for before the first object is looked at, besides the shared informers.
+    async fn prepare(&self) {}
+
     /// Looks at one object; it is looked at again after the duration returned.
     ///
     /// # Errors
@@ -53,6 +56,7 @@ pub trait Reconcile: Send + Sync + 'static {
 
 /// Drives `controller` for as long as it is polled.
 pub async fn drive(controller: Arc<dyn Reconcile>, workers: usize) {
+    controller.prepare().await;
     let mut tasks: JoinSet<(Key, Result<Option<Duration>, ReconcileError>)> = JoinSet::new();
     let mut keys: HashMap<Id, Key> = HashMap::new();
     loop {

@@ -58,6 +58,11 @@ impl Recorder {
         self.send(about.object_ref(&()), "Warning", reason, message);
     }
 
+    /// Something did not, with an object known only by reference.
+    pub fn warning_about(&self, about: ObjectReference, reason: &'static str, message: String) {
+        self.send(about, "Warning", reason, message);
+    }
+
     fn send(&self, about: ObjectReference, kind: &'static str, reason: &'static str, message: String) {
         let wish = Wish { component: self.component, about, kind, reason, message };
         if self.sender.try_send(wish).is_err() {

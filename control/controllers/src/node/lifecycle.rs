@@ -79,9 +79,10 @@ impl NodeController {
 
     /// Pods of a node that is not ready are not ready either: their Services must stop sending to them.
     async fn mark_pods(&self, node: &str) -> Result<(), ReconcileError> {
-        let pods = self.cluster.pods.store().indexed(node);
-        let results: Vec<kube::Result<()>> = stream::iter(pods.iter().filter(|p| pod::is_ready(p)))
-            .map(|pod| self.mark_pod(pod))
+        let mut pods = self.cluster.pods.store().indexed(node);
+        pods.retain(|pod| pod::is_ready(pod));
+        let results: Vec<kube::Result<()>> = stream::iter(pods)
+            .map(|pod| async move { self.mark_pod(&pod).await })
             .buffer_unordered(MAX_PARALLEL_WRITES)
             .collect()
             .await;

@@ -109,7 +109,8 @@ impl Allocators {
     ) {
         let needs = needs_ports(new);
         let had = old.map(ports_of).unwrap_or_default();
-        let Some(ports) = new["spec"]["ports"].as_array_mut() else { return };
+        // By pointer: indexing for writing would leave a null where there is nothing.
+        let Some(ports) = new.pointer_mut("/spec/ports").and_then(Value::as_array_mut) else { return };
         let mut seen: Vec<NodePort> = Vec::new();
         for (index, port) in ports.iter_mut().enumerate() {
             let path = Path::root("spec").child("ports").index(index).child("nodePort");

@@ -50,10 +50,9 @@ impl Accept {
         let Some(header) = header.filter(|h| !h.trim().is_empty()) else { return Ok(Self::JSON) };
         let mut best: Option<(u32, Self)> = None;
         for clause in header.split(',').take(MAX_CLAUSES) {
-            if let Some((weight, accept)) = Self::clause(clause) {
-                if best.is_none_or(|(heaviest, _)| weight > heaviest) {
-                    best = Some((weight, accept));
-                }
+            let Some((weight, accept)) = Self::clause(clause) else { continue };
+            if best.is_none_or(|(heaviest, _)| weight > heaviest) {
+                best = Some((weight, accept));
             }
         }
         best.map(|(_, accept)| accept).ok_or_else(|| ApiError::not_acceptable(OFFERED))

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use axum::body::Body;
 use bytes::Bytes;
 use coracle_api::ApiError;
-use futures::Stream;
+use futures::{Stream, StreamExt};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WARNING};
 use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
@@ -61,7 +61,8 @@ pub(crate) fn streamed<S>(stream: S) -> Response<Body>
 where
     S: Stream<Item = Result<Bytes, Infallible>> + Send + 'static,
 {
-    json_bytes(StatusCode::OK, Body::from_stream(stream))
+    // Fused: compression asks once more after the end.
+    json_bytes(StatusCode::OK, Body::from_stream(stream.fuse()))
 }
 
 /// Plain text.

@@ -154,10 +154,10 @@ impl Authority {
     ) -> Result<Identity, PkiError> {
         let certificate = self.directory.join(format!("{file}.crt"));
         let key = self.directory.join(format!("{file}.key"));
-        if let (Some(certificate_pem), Some(key_pem)) = (read(&certificate)?, read(&key)?) {
-            if self.may_go_on(&certificate_pem, &key_pem, suits) {
-                return Ok(Identity { certificate_pem, key_pem });
-            }
+        if let (Some(certificate_pem), Some(key_pem)) = (read(&certificate)?, read(&key)?)
+            && self.may_go_on(&certificate_pem, &key_pem, suits)
+        {
+            return Ok(Identity { certificate_pem, key_pem });
         }
         let pair = KeyPair::generate()?;
         let certificate_pem = parameters.signed_by(&pair, &self.issuer)?.pem();

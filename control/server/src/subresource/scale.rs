@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::http::Verb;
 use crate::hub::{Call, Hub};
 use crate::read::key;
-use crate::write::{Next, Part, edit, load, parsed, patch_kind, revise};
+use crate::write::{Next, Part, author, edit, load, parsed, patch_kind, revise};
 
 const TYPE: (&str, &str) = ("autoscaling/v1", "Scale");
 
@@ -39,6 +39,7 @@ pub(super) async fn update(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> 
         Verb::Patch => None,
         _ => Some(decode_as(TYPE.0, TYPE.1, parsed(call, TYPE.1)?, validation)?),
     };
+    let author = author(call)?;
     let decide = |old: &Value| {
         let (scale, found) = match &given {
             Some((scale, found)) => (scale.clone(), found.clone()),
@@ -54,7 +55,7 @@ pub(super) async fn update(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> 
         // A Scale without a count means none: Go's zero value.
         set(&mut new, paths.spec_replicas, scale["spec"].get("replicas").cloned().unwrap_or(json!(0)));
         Ok(Next::Write {
-            object: revise(resource, Part::Main, new, old)?,
+            object: revise(resource, Part::Main, new, old, &author)?,
             pinned: given.is_some() && !version.is_empty(),
         })
     };
@@ -74,7 +75,7 @@ fn check(call: &Call, scale: &Value) -> ApiResult<()> {
     if replicas.as_i64().is_some_and(|r| r < 0) {
         let path = Path::root("spec").child("replicas");
         let error = FieldError::invalid(&path, replicas, "must be greater than or equal to 0");
-        let mut invalid = ApiError::invalid(&call.target.resource, name, &[error.clone()]);
+        let mut invalid = ApiError::invalid(&call.target.resource, name, std::slice::from_ref(&error));
         invalid.message = format!("Scale.autoscaling \"{name}\" is invalid: {error}");
         return Err(invalid);
     }

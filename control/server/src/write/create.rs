@@ -25,6 +25,8 @@ pub(crate) struct Intent<'a> {
     /// Empty for cluster-scoped objects.
     pub(crate) namespace: &'a str,
     pub(crate) dry_run: bool,
+    /// The object comes from an apply, with its books of field owners; others can't bring any.
+    pub(crate) applied: bool,
 }
 
 /// Answers a POST.
@@ -32,7 +34,7 @@ pub(super) async fn create(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> 
     let dry_run = call.params.dry_run()?;
     let (object, mut warnings) = body_of(call)?;
     let resource = &call.target.resource;
-    let intent = Intent { resource, namespace: &call.target.namespace, dry_run };
+    let intent = Intent { resource, namespace: &call.target.namespace, dry_run, applied: false };
     warnings.extend((resource.rules.warnings)(&object));
     let record = create_object(hub, &intent, object).await?;
     let view = View::new(resource, call.accept, &call.params)?;
@@ -74,6 +76,9 @@ fn place(intent: &Intent<'_>, object: &mut Value) -> ApiResult<()> {
         } else {
             ApiError::bad_request("namespace may not be set on a cluster-scoped object")
         });
+    }
+    if !intent.applied {
+        meta::metadata_mut(object).remove("managedFields");
     }
     if intent.resource.namespaced {
         meta::metadata_mut(object).insert("namespace".into(), json!(intent.namespace));

@@ -4,6 +4,8 @@
 //! Invariant: an update that changes nothing writes nothing.
 
 mod admission;
+mod apply;
+mod author;
 mod collection;
 mod commit;
 mod create;
@@ -11,7 +13,6 @@ mod delete;
 mod deletion;
 mod document;
 mod edit;
-mod metadata;
 mod strategy;
 mod update;
 
@@ -22,11 +23,12 @@ use coracle_api::ApiResult;
 use http::Response;
 
 pub(crate) use admission::Chain;
+pub(crate) use author::author;
 pub(crate) use commit::commit;
 pub(crate) use create::{Intent, create_object};
 pub(crate) use document::{body_of, encode as stored_as_is, load, parsed};
 pub(crate) use edit::{Next, edit};
-pub(crate) use strategy::{Part, now, prepare_create, revise};
+pub(crate) use strategy::{Author, Part, now, prepare_create, revise};
 pub(crate) use update::{patch_kind, respond, update_part};
 
 use crate::http::Verb;

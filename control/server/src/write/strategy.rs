@@ -1,13 +1,12 @@
 //! What happens to an object between decoding and storing, whatever its kind: metadata that the server owns,
 //! `status` and `spec` each changed only by who may, generation, defaults, validation. Pure functions.
 
+use coracle_api::apply::{ApplyOptions, track_update};
 use coracle_api::names::{SUFFIX_LENGTH, generate};
-use coracle_api::{ApiError, ApiResult, Resource, meta};
+use coracle_api::{ApiError, ApiResult, Resource, meta, metadata};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
-
-use super::metadata;
 
 /// Which part of an object a write may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +15,17 @@ pub(crate) enum Part {
     Main,
     /// `status`, and metadata that is not the server's.
     Status,
+}
+
+/// Who writes, for the books of server-side apply.
+#[derive(Debug, Clone)]
+pub(crate) struct Author {
+    /// `fieldManager`
+    pub(crate) manager: String,
+    /// The subresource that is written, empty for the object itself.
+    pub(crate) subresource: &'static str,
+    /// The version comes from an apply, which has kept its books already.
+    pub(crate) applied: bool,
 }
 
 /// Metadata that an author can't set.
@@ -40,8 +50,6 @@ pub(crate) fn prepare_create(resource: &Resource, object: &mut Value) {
         metadata.remove(field);
     }
     metadata.remove("selfLink");
-    // Field ownership belongs to server-side apply, which is not served: nobody could keep it true.
-    metadata.remove("managedFields");
     metadata.insert("uid".into(), json!(Uuid::new_v4().to_string()));
     metadata.insert("creationTimestamp".into(), json!(now()));
     if resource.has_status {
@@ -65,7 +73,7 @@ pub(super) fn validate_create(resource: &Resource, object: &Value) -> ApiResult<
 }
 
 /// The version of an object that follows `old` when somebody writes `new` to one part of it: checked and complete.
-pub(crate) fn revise(resource: &Resource, part: Part, new: Value, old: &Value) -> ApiResult<Value> {
+pub(crate) fn revise(resource: &Resource, part: Part, new: Value, old: &Value, author: &Author) -> ApiResult<Value> {
     let mut new = match part {
         Part::Main => keep_status(resource, new, old),
         Part::Status => take_status(new, old),
@@ -76,7 +84,7 @@ pub(crate) fn revise(resource: &Resource, part: Part, new: Value, old: &Value) -
         (resource.rules.prepare_update)(&mut new, old);
         bump_generation(resource, &mut new, old);
     }
-    let mut errors = metadata::validate_metadata_update(resource, &new, old);
+    let mut errors = metadata::validate_metadata_update(&new, old);
     match part {
         Part::Main => {
             errors.extend((resource.rules.validate)(&new));
@@ -84,7 +92,16 @@ pub(crate) fn revise(resource: &Resource, part: Part, new: Value, old: &Value) -
         }
         Part::Status => errors.extend((resource.rules.validate_status)(&new, old)),
     }
-    if errors.is_empty() { Ok(new) } else { Err(ApiError::invalid(resource, meta::name(&new), &errors)) }
+    if !errors.is_empty() {
+        return Err(ApiError::invalid(resource, meta::name(&new), &errors));
+    }
+    if !author.applied {
+        let now = now();
+        let options =
+            ApplyOptions { manager: &author.manager, force: false, subresource: author.subresource, now: &now };
+        track_update(resource, old, &mut new, options);
+    }
+    Ok(new)
 }
 
 /// An author's version with the controllers' status.
@@ -126,7 +143,6 @@ fn keep_metadata(resource: &Resource, new: &mut Value, old: &Value) -> ApiResult
     }
     let metadata = meta::metadata_mut(new);
     metadata.remove("selfLink");
-    metadata.remove("managedFields");
     for field in SERVER_OWNED.into_iter().chain(["name", "namespace", "resourceVersion", "generateName"]) {
         match old["metadata"].get(field) {
             Some(value) => metadata.insert(field.into(), value.clone()),
@@ -157,7 +173,7 @@ mod tests {
         let resource = Catalog::builtin().find("", "v1", "configmaps").unwrap();
         let mut object = json!({
             "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": { "generateName": "c-", "namespace": "default", "uid": "mine", "managedFields": [] },
+            "metadata": { "generateName": "c-", "namespace": "default", "uid": "mine" },
         });
         prepare_create(&resource, &mut object);
         name_from_prefix(&mut object);
@@ -169,7 +185,6 @@ mod tests {
         let (resource, object) = config_map();
         assert_ne!(meta::uid(&object), "mine");
         assert!(meta::name(&object).starts_with("c-") && meta::name(&object).len() == 7);
-        assert!(object["metadata"].get("managedFields").is_none());
         assert_eq!(validate_create(&resource, &object), Ok(()));
     }
 
@@ -179,9 +194,10 @@ mod tests {
         let mut new = old.clone();
         new["metadata"]["creationTimestamp"] = json!("2000-01-01T00:00:00Z");
         new["data"] = json!({ "a": "b" });
-        let revised = revise(&resource, Part::Main, new.clone(), &old).unwrap();
+        let author = Author { manager: "test".into(), subresource: "", applied: false };
+        let revised = revise(&resource, Part::Main, new.clone(), &old, &author).unwrap();
         assert_eq!(revised["metadata"], old["metadata"]);
         new["metadata"]["uid"] = json!("other");
-        assert_eq!(revise(&resource, Part::Main, new, &old).unwrap_err().code(), 409);
+        assert_eq!(revise(&resource, Part::Main, new, &old, &author).unwrap_err().code(), 409);
     }
 }

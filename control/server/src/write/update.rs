@@ -7,9 +7,11 @@ use http::header::CONTENT_TYPE;
 use http::{Response, StatusCode};
 use serde_json::Value;
 
+use super::apply::apply;
+use super::author::author;
 use super::document::{body_of, validation};
 use super::edit::{Next, edit};
-use super::strategy::{Part, revise};
+use super::strategy::{Author, Part, revise};
 use crate::http::Verb;
 use crate::hub::{Call, Hub};
 use crate::read::{View, key};
@@ -18,15 +20,19 @@ use crate::read::{View, key};
 pub(crate) async fn update_part(hub: &Hub, call: &Call, part: Part) -> ApiResult<Response<Body>> {
     let dry_run = call.params.dry_run()?;
     let resource = &call.target.resource;
+    let author = author(call)?;
     let mut warnings = Vec::new();
     let edited = match call.verb {
         Verb::Patch => {
             let kind = patch_kind(call)?;
+            if kind == PatchKind::Apply {
+                return apply(hub, call, part, author).await;
+            }
             let strictness = validation(call)?;
             let decide = |old: &Value| {
                 let (new, found) = patch_object(resource, kind, old, &call.body, strictness)?;
                 warnings = found;
-                successor(call, part, new, old)
+                successor(call, part, new, old, &author)
             };
             edit(hub, resource, &key(&call.target), dry_run, decide).await?
         }
@@ -34,7 +40,7 @@ pub(crate) async fn update_part(hub: &Hub, call: &Call, part: Part) -> ApiResult
             let (new, found) = body_of(call)?;
             warnings = found;
             check_place(call, &new)?;
-            edit(hub, resource, &key(&call.target), dry_run, |old| successor(call, part, new.clone(), old)).await?
+            edit(hub, resource, &key(&call.target), dry_run, |old| successor(call, part, new.clone(), old, &author)).await?
         }
     };
     if part == Part::Main {
@@ -51,7 +57,7 @@ pub(crate) fn respond(call: &Call, record: &coracle_store::Record, warnings: &[S
 }
 
 /// The next version, if the author means the one that is there.
-fn successor(call: &Call, part: Part, new: Value, old: &Value) -> ApiResult<Next> {
+pub(super) fn successor(call: &Call, part: Part, new: Value, old: &Value, author: &Author) -> ApiResult<Next> {
     let resource = &call.target.resource;
     check_place(call, &new)?;
     let (wanted, actual) = (meta::resource_version(&new), meta::resource_version(old));
@@ -65,7 +71,7 @@ fn successor(call: &Call, part: Part, new: Value, old: &Value) -> ApiResult<Next
     }
     // A patch carries the version it was applied to; only a PUT's was chosen by its author.
     let pinned = call.verb == Verb::Update && !wanted.is_empty();
-    Ok(Next::Write { object: revise(resource, part, new, old)?, pinned })
+    Ok(Next::Write { object: revise(resource, part, new, old, author)?, pinned })
 }
 
 /// The object must be the one that the URL names.
@@ -90,13 +96,5 @@ fn check_place(call: &Call, object: &Value) -> ApiResult<()> {
 /// Which patch the body is. 415 for one that is not served.
 pub(crate) fn patch_kind(call: &Call) -> ApiResult<PatchKind> {
     let header = call.headers.get(CONTENT_TYPE).and_then(|h| h.to_str().ok()).unwrap_or_default();
-    match PatchKind::from_content_type(header) {
-        Some(PatchKind::Apply) => Err(ApiError::new(
-            coracle_api::Reason::UnsupportedMediaType,
-            "server-side apply (application/apply-patch+yaml) is not served by this version; use client-side apply, or one \
-             of: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json",
-        )),
-        Some(kind) => Ok(kind),
-        None => Err(ApiError::unsupported_media_type(&PatchKind::MEDIA_TYPES[..3])),
-    }
+    PatchKind::from_content_type(header).ok_or_else(|| ApiError::unsupported_media_type(&PatchKind::MEDIA_TYPES))
 }

@@ -1,8 +1,12 @@
 //! The API as its clients see it: the router as a service, over a real store in a temporary directory.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails should fail loudly")]
+
+mod applying;
 mod creating;
 mod deleting;
 mod discovering;
+mod inside;
 mod listing;
 mod logs;
 mod services;

@@ -44,7 +44,7 @@ async fn names_in_body_and_url_must_agree() {
 }
 
 #[tokio::test]
-async fn the_four_patches() {
+async fn patches_of_every_kind() {
     let cluster = Cluster::new().await;
     cluster.post(DEPLOYMENTS, deployment("web")).await.ok();
     let path = format!("{DEPLOYMENTS}/web");
@@ -56,7 +56,7 @@ async fn the_four_patches() {
     assert_eq!((&merged["metadata"]["labels"]["a"], &merged["metadata"]["generation"]), (&json!("b"), &json!(2)));
     let operation = json!([{ "op": "replace", "path": "/spec/replicas", "value": 3 }]);
     assert_eq!(cluster.patch(&path, "json-patch+json", operation).await.ok()["spec"]["replicas"], 3);
-    assert_eq!(cluster.patch(&path, "apply-patch+yaml", json!({})).await.code, 415);
+    assert_eq!(cluster.patch(&path, "xml", json!({})).await.code, 415);
     let stale = json!({ "metadata": { "resourceVersion": "1" }, "spec": { "replicas": 4 } });
     assert_eq!(cluster.merge(&path, stale).await.code, 409);
 }

@@ -57,8 +57,15 @@ impl Worker {
         if reason != "ErrImagePull" {
             return false;
         }
-        let image = self.pod.spec.as_ref().and_then(|spec| record.spec(spec)).and_then(|spec| spec.image.clone()).unwrap_or_default();
-        let message = format!("Back-off pulling image {image:?}: ErrImagePull: {}", message.as_deref().unwrap_or_default());
+        let image = self
+            .pod
+            .spec
+            .as_ref()
+            .and_then(|spec| record.spec(spec))
+            .and_then(|spec| spec.image.clone())
+            .unwrap_or_default();
+        let message =
+            format!("Back-off pulling image {image:?}: ErrImagePull: {}", message.as_deref().unwrap_or_default());
         self.shared.events.normal(&subject, "BackOff", format!("Back-off pulling image {image:?}"));
         self.shared.events.warning(&subject, "Failed", "Error: ImagePullBackOff");
         let until = Instant::now() + record.pull.next(Instant::now()).saturating_sub(PULL_ERROR_SHOWN);
@@ -232,7 +239,8 @@ impl Worker {
             return;
         }
         let pod = format!("{}_{}({})", self.live.name, self.live.namespace, self.live.uid);
-        let message = format!("back-off {} restarting failed container={} pod={pod}", shown(delay.as_secs()), record.name);
+        let message =
+            format!("back-off {} restarting failed container={} pod={pod}", shown(delay.as_secs()), record.name);
         let told = format!("Back-off restarting failed container {} in pod {pod}", record.name);
         self.shared.events.warning(&subject, "BackOff", told);
         record.wait("CrashLoopBackOff", Some(message), now + delay);
@@ -240,7 +248,9 @@ impl Worker {
 
     /// Starts containers again whose image has been changed in the pod.
     pub(super) fn restart_redefined(&mut self, before: &Pod) {
-        let image = |record: &Record, pod: &Pod| pod.spec.as_ref().and_then(|spec| record.spec(spec)).and_then(|spec| spec.image.clone());
+        let image = |record: &Record, pod: &Pod| {
+            pod.spec.as_ref().and_then(|spec| record.spec(spec)).and_then(|spec| spec.image.clone())
+        };
         for index in 0..self.records.len() {
             let (old, new) = (image(&self.records[index], before), image(&self.records[index], &self.pod));
             if old == new {
@@ -320,11 +330,11 @@ mod tests {
         sink.close();
         let file = dir.path().join("message");
         std::fs::write(&file, b"").unwrap();
-        let trap = Exit::trapped("unreachable".into());
+        let trap = crate::pods::testing::trap("unreachable");
         let words = |exit: &Exit, policy| last_words(exit, &sink, Some(file.clone()), policy);
         assert_eq!(words(&trap, None).as_deref(), Some("unreachable"));
         assert_eq!(words(&trap, Some("FallbackToLogsOnError")).as_deref(), Some("printed\n"));
-        assert_eq!(words(&Exit::finished(0), Some("FallbackToLogsOnError")), None);
+        assert_eq!(words(&crate::pods::testing::exit(0), Some("FallbackToLogsOnError")), None);
         std::fs::write(&file, "x".repeat(5000)).unwrap();
         assert_eq!(words(&trap, Some("FallbackToLogsOnError")).map(|text| text.len()), Some(4096));
     }

@@ -9,7 +9,8 @@ use super::{Ending, Message, SHUTDOWN_GRACE, SHUTDOWN_WAIT, Stage, Worker};
 use crate::{
     files,
     pods::{
-        record::{Role, State},
+        plan::Outcome,
+        record::{Record, Role, State},
         report::{Written, delete},
         stop::{grace_period, stop},
     },
@@ -52,17 +53,16 @@ impl Worker {
         self.stage = Stage::Ending(why);
     }
 
-    pub(super) fn step_ending(&mut self, _why: Ending) -> Option<Instant> {
-        None
-    }
-
     /// Stops what still runs: first the containers, all together, then the sidecars, the last one first. When nothing
     /// is left the next stage begins.
-    pub(super) fn advance_ending(&mut self) -> Option<Instant> {
-        let Stage::Ending(why) = self.stage else { return None };
+    pub(super) fn advance_ending(&mut self, why: Ending) {
         let running = |worker: &Worker, sidecars: bool| -> Vec<usize> {
             let indices = 0..worker.records.len();
-            indices.filter(|index| worker.runs[*index].is_some() && (worker.records[*index].role == Role::Sidecar) == sidecars).collect()
+            indices
+                .filter(|index| {
+                    worker.runs[*index].is_some() && (worker.records[*index].role == Role::Sidecar) == sidecars
+                })
+                .collect()
         };
         let (mains, sidecars) = (running(self, false), running(self, true));
         let due = if mains.is_empty() { sidecars.last().copied().into_iter().collect() } else { mains };
@@ -74,7 +74,6 @@ impl Worker {
         if idle {
             self.close(why);
         }
-        None
     }
 
     /// Nothing runs any more.
@@ -89,36 +88,39 @@ impl Worker {
                 // A pod that is over needs no address; its status keeps saying which one it had.
                 self.shared.addresses.release(&self.live.uid);
                 self.stage = Stage::Over;
-                self.step_over();
             }
             Ending::Deleted => {
+                // A deleted pod gets a final phase too (since 1.27), so that its owner counts it once.
+                let clean = |record: &Record| matches!(&record.state, State::Ended(ended) if ended.code == 0);
+                let apps = self.records.iter().filter(|record| record.role == Role::App);
+                let succeeded = apps.into_iter().all(clean);
+                self.outcome = self.outcome.or(Some(if succeeded { Outcome::Succeeded } else { Outcome::Failed }));
                 self.shared.addresses.release(&self.live.uid);
                 self.stage = Stage::Deleting;
             }
         }
     }
 
-    /// A pod that is over waits to be deleted.
-    pub(super) fn step_over(&mut self) -> Option<Instant> {
-        if self.pod.metadata.deletion_timestamp.is_some() {
-            self.stage = Stage::Deleting;
-        }
-        None
-    }
-
     /// Stops one container, with the probe's own grace period if it has one.
     pub(super) fn stop_container(&mut self, index: usize, message: &str, grace: Option<Duration>) {
         let subject = self.container_subject(index);
         let address = self.prepared.as_ref().map_or(self.shared.address, |prepared| prepared.address);
-        let (Some(container), ending) = (self.spec_of(index).cloned(), matches!(self.stage, Stage::Ending(_))) else { return };
+        let (Some(container), ending) = (self.spec_of(index).cloned(), matches!(self.stage, Stage::Ending(_))) else {
+            return;
+        };
         let left = if ending { self.end_by.saturating_duration_since(Instant::now()) } else { grace_period(&self.pod) };
-        let least = if self.records[index].role == Role::Sidecar { SIDECAR_GRACE.min(grace_period(&self.pod)) } else { Duration::ZERO };
+        let least = if self.records[index].role == Role::Sidecar {
+            SIDECAR_GRACE.min(grace_period(&self.pod))
+        } else {
+            Duration::ZERO
+        };
         let Some(run) = self.runs[index].as_mut().filter(|run| !run.stopping) else { return };
         run.stopping = true;
         self.shared.events.normal(&subject, "Killing", message);
         // It gets no new work while it drains.
         self.records[index].ready = false;
-        let stopping = stop(Arc::clone(&self.shared), container, run.handle.clone(), address, grace.unwrap_or(left.max(least)));
+        let stopping =
+            stop(Arc::clone(&self.shared), container, run.handle.clone(), address, grace.unwrap_or(left.max(least)));
         self.tasks.push(stopping.map(|()| Message::Stopped).boxed());
     }
 
@@ -137,7 +139,12 @@ impl Worker {
                 self.stage = Stage::Done;
             }
             Written::Failed(error) => {
-                tracing::warn!(pod = self.live.name, namespace = self.live.namespace, error, "the pod could not be deleted; trying again");
+                tracing::warn!(
+                    pod = self.live.name,
+                    namespace = self.live.namespace,
+                    error,
+                    "the pod could not be deleted; trying again"
+                );
                 let pause = self.setup.next(Instant::now());
                 let (shared, live) = (Arc::clone(&self.shared), Arc::clone(&self.live));
                 let again = async move {

@@ -9,11 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use coracle_api::pod::is_terminal;
 use coracle_wasi_host::{Container as Handle, Exit};
-use futures::{
-    FutureExt, StreamExt,
-    future::BoxFuture,
-    stream::FuturesUnordered,
-};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ObjectReference, Pod, PodStatus};
 use tokio::{
@@ -150,7 +146,8 @@ impl Worker {
                 live.set_past_run(&record.name, record.next_run() - 1);
             }
         }
-        let outcome = over.then(|| if status.phase.as_deref() == Some("Failed") { Outcome::Failed } else { Outcome::Succeeded });
+        let outcome =
+            over.then(|| if status.phase.as_deref() == Some("Failed") { Outcome::Failed } else { Outcome::Succeeded });
         Worker {
             deadline: deadline(&pod, started),
             subject: subject(&pod, None),
@@ -219,12 +216,15 @@ impl Worker {
         let wake = match self.stage {
             Stage::Preparing(retry) => self.step_preparing(retry, now),
             Stage::Running => self.step_running(now),
-            Stage::Ending(why) => self.step_ending(why),
-            Stage::Over => self.step_over(),
-            Stage::Deleting | Stage::Done => None,
+            Stage::Ending(_) | Stage::Over | Stage::Deleting | Stage::Done => None,
         };
-        // The stage may have changed: what follows is done at once.
-        let wake = if matches!(self.stage, Stage::Ending(_)) { self.advance_ending().or(wake) } else { wake };
+        // The stage may have changed just now: what follows is done at once.
+        if let Stage::Ending(why) = self.stage {
+            self.advance_ending(why);
+        }
+        if self.stage == Stage::Over && self.pod.metadata.deletion_timestamp.is_some() {
+            self.stage = Stage::Deleting;
+        }
         [wake, self.report(now)].into_iter().flatten().min()
     }
 

@@ -42,14 +42,16 @@ impl Worker {
             return None;
         }
         // A pod found over is left as it is.
-        let silent = self.stage == Stage::Over && self.reported.phase.as_deref().is_some_and(|phase| phase != "Pending" && phase != "Running");
+        let silent = self.stage == Stage::Over
+            && self.reported.phase.as_deref().is_some_and(|phase| phase != "Pending" && phase != "Running");
         let after = if silent { self.reported.clone() } else { self.status() };
         if silent || !differs(&self.reported, &after) {
             self.write.not_before = None;
             self.finish_deletion();
             return None;
         }
-        let waited_for = !self.write.failed && (is_urgent(&self.reported, &after) && self.has_run() || self.stage == Stage::Deleting);
+        let waited_for = !self.write.failed
+            && (is_urgent(&self.reported, &after) && self.has_run() || self.stage == Stage::Deleting);
         let not_before = *self.write.not_before.get_or_insert(now + GATHER);
         if not_before > now && !waited_for {
             return Some(not_before);
@@ -94,7 +96,12 @@ impl Worker {
                 self.reported = *after;
             }
             Written::Failed(error) => {
-                tracing::debug!(pod = self.live.name, namespace = self.live.namespace, error, "status not written; trying again");
+                tracing::debug!(
+                    pod = self.live.name,
+                    namespace = self.live.namespace,
+                    error,
+                    "status not written; trying again"
+                );
                 self.write.failed = true;
                 self.write.not_before = Some(Instant::now() + self.write.retry.next(Instant::now()));
             }
@@ -139,7 +146,8 @@ mod tests {
         };
         let ready = |value: &str, time: &str| json!({"type": "Ready", "status": value, "lastTransitionTime": time});
         let ours = status(json!([ready("True", "2026-01-01T00:00:00Z")]), "Running");
-        let with_gate = status(json!([{"type": "x/y", "status": "True"}, ready("True", "2025-01-01T00:00:00Z")]), "Running");
+        let with_gate =
+            status(json!([{"type": "x/y", "status": "True"}, ready("True", "2025-01-01T00:00:00Z")]), "Running");
         assert!(!differs(&with_gate, &ours));
         assert!(differs(&status(json!([ready("False", "2026-01-01T00:00:00Z")]), "Running"), &ours));
         assert!(differs(&status(json!([]), "Running"), &ours));

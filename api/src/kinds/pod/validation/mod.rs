@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::field::{FieldError, Path};
 use crate::kinds::check::Errors;
-use crate::kinds::json::{decode, has};
+use crate::kinds::json::decode;
 use crate::{metadata, names};
 
 pub(in crate::kinds) use placement::taints;
@@ -33,9 +33,8 @@ pub(super) fn validate(pod: &Value) -> Vec<FieldError> {
     match decode::<PodSpec>(pod, "spec") {
         Ok(spec) => {
             self::spec(&mut errors, &spec, &path);
-            if spec.ephemeral_containers.as_ref().is_some_and(|e| !e.is_empty())
-                && !has(pod, "metadata.creationTimestamp")
-            {
+            // Only the `ephemeralcontainers` subresource adds them, and it is not served.
+            if spec.ephemeral_containers.as_ref().is_some_and(|e| !e.is_empty()) {
                 errors.forbidden(&path.child("ephemeralContainers"), "cannot be set on create");
             }
         }
@@ -75,12 +74,6 @@ fn spec(errors: &mut Errors, spec: &PodSpec, path: &Path) {
     }
     if let Some(pod_level) = &spec.resources {
         resources::validate(errors, pod_level, &path.child("resources"));
-    }
-    let secrets_path = path.child("imagePullSecrets");
-    for (index, secret) in spec.image_pull_secrets.iter().flatten().enumerate() {
-        if secret.name.is_empty() {
-            errors.required(&secrets_path.index(index).child("name"), "");
-        }
     }
 }
 

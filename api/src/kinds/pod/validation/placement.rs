@@ -33,7 +33,7 @@ pub(super) fn validate(errors: &mut Errors, spec: &PodSpec, path: &Path) {
             if !(1..=100).contains(&preferred.weight) {
                 errors.invalid(&path.child("weight"), &preferred.weight, "must be in the range 1-100");
             }
-            self::term(errors, &preferred.preference, &path.child("preference"));
+            term(errors, &preferred.preference, &path.child("preference"));
         }
     }
     let spread = path.child("topologySpreadConstraints");

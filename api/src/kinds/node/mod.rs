@@ -1,17 +1,21 @@
 //! Rules of nodes.
 
+mod validation;
+
 use serde_json::{Value, json};
 
-use super::json::{boolean, carry_over, has, list, object, text};
-use super::pod::normalize_list;
-use super::table::{AGE, NONE, age, column, wide};
 use crate::catalog::{Column, RowCells, Rules};
+use crate::kinds::json::{boolean, carry_over, has, list, object, text};
+use crate::kinds::pod::normalize_list;
+use crate::kinds::table::{AGE, NONE, age, column, wide};
 use crate::{meta, names};
 
 /// The rules of the row.
 pub static RULES: Rules = Rules {
     defaults,
     prepare_update: |new, old| carry_over(new, old, "status"),
+    validate: validation::validate,
+    validate_update: validation::validate_update,
     name_errors: names::subdomain_name,
     selectable: &[("spec.unschedulable", |node| boolean(node, "spec.unschedulable").to_string())],
     columns: COLUMNS,

@@ -1,0 +1,411 @@
+//! The Job controller: counts pods, starts and ends them, reports, and cleans up.
+
+use super::conditions::{self, Ending, is_finished};
+use super::outcome::{Outcome, deadline_left, ending, free_indexes, outcome, wanted_active};
+use super::template::{self, is_indexed};
+use super::tracking::{self, Removed};
+use crate::cluster::Cluster;
+use crate::framework::{
+    Delta, Expectations, Key, Reconcile, ReconcileError, Recorder, WorkQueue, controller_of, slow_start,
+};
+use crate::pod_control::{PodControl, is_code, is_namespace_terminating};
+use async_trait::async_trait;
+use coracle_api::pod;
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::{Job, JobStatus};
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::Api;
+use kube::api::{DeleteParams, PostParams, Preconditions};
+use parking_lot::Mutex;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Pods started or ended in one reconcile.
+const BURST: usize = 500;
+/// Delay before a failed pod is replaced; it doubles with every failure,
+const REPLACE_INITIAL: Duration = Duration::from_secs(10);
+/// up to this.
+const REPLACE_MAX: Duration = Duration::from_secs(6 * 60);
+/// Failures after which the delay certainly is the longest.
+const MAX_DOUBLINGS: u32 = 8;
+
+/// See the module's documentation.
+pub struct JobController {
+    cluster: Arc<Cluster>,
+    queue: WorkQueue,
+    recorder: Recorder,
+    pods: PodControl,
+    expectations: Expectations,
+    removed: Removed,
+    failures: Mutex<HashMap<Key, Failures>>,
+}
+
+/// Failures in a row, for the delay of replacements. Forgotten with the process: then the first one comes early.
+#[derive(Debug, Default, Clone, Copy)]
+struct Failures {
+    count: u32,
+    last: Option<Timestamp>,
+}
+
+impl Failures {
+    /// Takes in the pods that ended since.
+    fn take_in(&mut self, outcome: &Outcome, now: Timestamp) {
+        if !outcome.new_succeeded.is_empty() {
+            self.count = 0;
+        }
+        let new = u32::try_from(outcome.new_failed.len()).unwrap_or(u32::MAX);
+        if new > 0 {
+            self.count = self.count.saturating_add(new);
+            self.last = Some(now);
+        }
+    }
+
+    /// How long until the next pod may be started.
+    fn delay(self, now: Timestamp) -> Duration {
+        let Some(last) = self.last.filter(|_| self.count > 0) else { return Duration::ZERO };
+        let delay = REPLACE_INITIAL.saturating_mul(1 << (self.count - 1).min(MAX_DOUBLINGS)).min(REPLACE_MAX);
+        delay.saturating_sub(now.duration_since(last).unsigned_abs())
+    }
+}
+
+impl JobController {
+    /// The controller, listening to the informers it needs.
+    pub fn new(cluster: &Arc<Cluster>) -> Arc<JobController> {
+        let recorder = cluster.recorder.named("job-controller");
+        let controller = Arc::new(JobController {
+            cluster: cluster.clone(),
+            queue: WorkQueue::new(),
+            pods: PodControl { client: cluster.client.clone(), recorder: recorder.clone() },
+            recorder,
+            expectations: Expectations::default(),
+            removed: Removed::default(),
+            failures: Mutex::default(),
+        });
+        let this = Arc::downgrade(&controller);
+        cluster.jobs.on_change(move |delta| {
+            if let Some(this) = this.upgrade() {
+                this.queue.add(Key::of(&delta.object().metadata));
+            }
+        });
+        let this = Arc::downgrade(&controller);
+        cluster.pods.on_change(move |delta| {
+            if let Some(this) = this.upgrade() {
+                this.pod_changed(delta);
+            }
+        });
+        controller
+    }
+
+    fn pod_changed(&self, delta: &Delta<'_, Pod>) {
+        let pod = delta.object();
+        let Some(owner) = controller_of(&pod.metadata).filter(|owner| owner.kind == "Job") else { return };
+        let key = Key::new(pod.metadata.namespace.clone().unwrap_or_default(), owner.name.clone());
+        let uid = pod.metadata.uid.as_deref().unwrap_or_default();
+        self.removed.seen(pod, matches!(delta, Delta::Deleted(_)));
+        match delta {
+            Delta::Added(_) => self.expectations.created(&key, 1),
+            Delta::Deleted(_) => self.expectations.deleted(&key, uid),
+            Delta::Updated(..) => {}
+        }
+        if pod::is_deleting(pod) {
+            self.expectations.deleted(&key, uid);
+        }
+        self.queue.add(key);
+    }
+
+    fn api(&self, key: &Key) -> Api<Job> {
+        Api::namespaced(self.cluster.client.clone(), &key.namespace)
+    }
+
+    /// Writes the status if it is new; the Job as the server has it then.
+    async fn write(&self, key: &Key, job: &Job, status: JobStatus) -> Result<Job, ReconcileError> {
+        if job.status.clone().unwrap_or_default() == status {
+            return Ok(job.clone());
+        }
+        let updated = Job { status: Some(status), ..job.clone() };
+        Ok(self.api(key).replace_status(&key.name, &PostParams::default(), &updated).await?)
+    }
+
+    /// Notes the pods that ended, takes their finalizers off, and counts them.
+    async fn count(&self, key: &Key, job: Job, seen: &Outcome, pods: &[Arc<Pod>]) -> Result<Job, ReconcileError> {
+        let noted = self.write(key, &job, tracking::note(&job, seen)).await?;
+        let uncounted = noted.status.as_ref().and_then(|s| s.uncounted_terminated_pods.clone()).unwrap_or_default();
+        let listed: HashSet<&String> = uncounted.succeeded.iter().chain(&uncounted.failed).flatten().collect();
+        let is_listed = |pod: &Pod| pod.metadata.uid.as_ref().is_some_and(|uid| listed.contains(uid));
+        // Indexes are counted by being written; what is ignored is not counted at all. A pod whose deletion counts as
+        // failure is released too: nothing more can be learned from it.
+        let counted_otherwise: Vec<&Arc<Pod>> =
+            seen.ignored.iter().chain(seen.new_succeeded.iter().filter(|_| is_indexed(&job))).collect();
+        let due: Vec<Arc<Pod>> = pods
+            .iter()
+            .filter(|pod| self.removed.is_held(pod))
+            .filter(|pod| is_listed(pod) || counted_otherwise.iter().any(|other| Arc::ptr_eq(other, pod)))
+            .cloned()
+            .collect();
+        tracking::remove_finalizers(&self.cluster.client, due, &self.removed).await?;
+        let held = pods.iter().filter(|pod| self.removed.is_held(pod)).filter_map(|pod| pod.metadata.uid.clone());
+        let mut status = noted.status.clone().unwrap_or_default();
+        tracking::count(&mut status, &held.collect());
+        Ok(Job { status: Some(status), ..noted })
+    }
+
+    /// Ends all pods that still run.
+    async fn end_pods(&self, key: &Key, job: &Job, pods: &[Arc<Pod>]) -> Result<(), ReconcileError> {
+        let uid = |pod: &Pod| pod.metadata.uid.clone().unwrap_or_default();
+        self.expectations.expect_deletions(key, pods.iter().map(|pod| uid(pod)));
+        let (_, error) = slow_start(pods.len().min(BURST), |i| {
+            let pod = pods[i].clone();
+            async move { self.pods.delete(job, &pod).await }
+        })
+        .await;
+        if let Some(error) = error {
+            self.expectations.forget(key);
+            return Err(error.into());
+        }
+        // The watch may have shown some deletions before they were expected.
+        let store = self.cluster.pods.store();
+        for pod in pods {
+            if store.get(&Key::of(&pod.metadata)).is_none_or(|pod| pod::is_deleting(&pod)) {
+                self.expectations.deleted(key, &uid(pod));
+            }
+        }
+        Ok(())
+    }
+
+    async fn start_pods(&self, key: &Key, job: &Job, seen: &Outcome, count: usize) -> Result<(), ReconcileError> {
+        let count = count.min(BURST);
+        let wishes: Vec<Pod> = if is_indexed(job) {
+            free_indexes(job, seen, count).into_iter().map(|index| template::pod(job, Some(index))).collect()
+        } else {
+            vec![template::pod(job, None); count]
+        };
+        self.expectations.expect_creations(key, wishes.len());
+        let (started, error) = slow_start(wishes.len(), |i| {
+            let wish = &wishes[i];
+            async move { self.pods.create(job, wish).await.map(drop) }
+        })
+        .await;
+        self.expectations.created(key, wishes.len() - started);
+        match error {
+            Some(error) if !is_namespace_terminating(&error) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Starts or ends pods until as many are active as should be; when to look again.
+    async fn manage(&self, key: &Key, job: &Job, seen: &Outcome) -> Result<Option<Duration>, ReconcileError> {
+        let wanted = wanted_active(job, seen);
+        let active = seen.active.len();
+        if active > wanted {
+            let mut excess = seen.active.clone();
+            excess.sort_by_key(|pod| (pod::is_ready(pod), pod.metadata.creation_timestamp.clone()));
+            excess.truncate(active - wanted);
+            self.end_pods(key, job, &excess).await?;
+            return Ok(None);
+        }
+        // With `podReplacementPolicy: Failed`, the room of a pod is taken until it has ended.
+        let held = if job.spec.as_ref().and_then(|s| s.pod_replacement_policy.as_deref()) == Some("Failed") {
+            seen.terminating.len()
+        } else {
+            0
+        };
+        if active + held >= wanted {
+            return Ok(None);
+        }
+        let delay = self.failures.lock().get(key).copied().unwrap_or_default().delay(Timestamp::now());
+        if !delay.is_zero() {
+            return Ok(Some(delay));
+        }
+        self.start_pods(key, job, seen, wanted - active - held).await?;
+        Ok(None)
+    }
+
+    /// What is left to do for a Job that is over: release its pods, and remove it when its time has come.
+    async fn after_the_end(&self, key: &Key, job: &Job, pods: &[Arc<Pod>]) -> Result<Option<Duration>, ReconcileError> {
+        self.failures.lock().remove(key);
+        self.expectations.forget(key);
+        let held: Vec<Arc<Pod>> = pods.iter().filter(|pod| self.removed.is_held(pod)).cloned().collect();
+        tracking::remove_finalizers(&self.cluster.client, held, &self.removed).await?;
+        let Some(left) = time_to_live(job, Timestamp::now()) else { return Ok(None) };
+        if !left.is_zero() {
+            return Ok(Some(left));
+        }
+        let uid = Preconditions { uid: job.metadata.uid.clone(), resource_version: None };
+        match self.api(key).delete(&key.name, &DeleteParams::foreground().preconditions(uid)).await {
+            Err(error) if !is_code(&error, 404) => Err(error.into()),
+            _ => Ok(None),
+        }
+    }
+
+    fn tell_ending(&self, job: &Job, ending: &Ending) {
+        if ending.success {
+            self.recorder.normal(job, "Completed", "Job completed".to_owned());
+        } else {
+            self.recorder.warning(job, ending.reason, ending.message.clone());
+        }
+    }
+
+    fn tell_suspension(&self, job: &Job, status: &mut JobStatus, now: Timestamp) {
+        let suspended = job.spec.as_ref().and_then(|s| s.suspend).unwrap_or(false);
+        let conditions = status.conditions.get_or_insert_default();
+        if suspended {
+            if conditions::set(conditions, "Suspended", "True", ("JobSuspended", "Job suspended"), now) {
+                self.recorder.normal(job, "Suspended", "Job suspended".to_owned());
+            }
+            status.start_time = None;
+            return;
+        }
+        if conditions.iter().any(|c| c.type_ == "Suspended" && c.status == "True")
+            && conditions::set(conditions, "Suspended", "False", ("JobResumed", "Job resumed"), now)
+        {
+            self.recorder.normal(job, "Resumed", "Job resumed".to_owned());
+        }
+        status.start_time.get_or_insert(Time(now));
+    }
+}
+
+/// What is left of `spec.ttlSecondsAfterFinished`; None to keep the Job.
+fn time_to_live(job: &Job, now: Timestamp) -> Option<Duration> {
+    let ttl = Duration::from_secs(u64::try_from(job.spec.as_ref()?.ttl_seconds_after_finished?).unwrap_or(0));
+    let finished = conditions::find(job, "Complete").or_else(|| conditions::find(job, "Failed"))?;
+    let age = now.duration_since(finished.last_transition_time.as_ref()?.0);
+    Some(if age.is_negative() { ttl } else { ttl.saturating_sub(age.unsigned_abs()) })
+}
+
+/// Fills in what the pods say right now.
+fn set_counts(status: &mut JobStatus, seen: &Outcome) {
+    let count = |n: usize| Some(i32::try_from(n).unwrap_or(i32::MAX));
+    status.active = count(seen.active.len()).filter(|n| *n != 0);
+    status.ready = count(seen.active.iter().filter(|p| pod::is_ready(p)).count());
+    status.terminating = count(seen.terminating.len());
+}
+
+/// Adds what the ending asks for: first its announcement, and the verdict once every pod has ended and is counted.
+/// True if this is the verdict.
+fn conclude(status: &mut JobStatus, ending: &Ending, all_ended: bool, now: Timestamp) -> bool {
+    let conditions = status.conditions.get_or_insert_default();
+    let words = (ending.reason, ending.message.as_str());
+    conditions::set(conditions, ending.announcement(), "True", words, now);
+    if !all_ended || status.uncounted_terminated_pods.is_some() {
+        return false;
+    }
+    conditions::set(conditions, ending.verdict(), "True", words, now);
+    if ending.success {
+        status.completion_time = Some(Time(now));
+    }
+    true
+}
+
+#[async_trait]
+impl Reconcile for JobController {
+    fn name(&self) -> &'static str {
+        "job"
+    }
+
+    fn queue(&self) -> &WorkQueue {
+        &self.queue
+    }
+
+    async fn reconcile(&self, key: &Key) -> Result<Option<Duration>, ReconcileError> {
+        let Some(job) = self.cluster.jobs.store().get(key) else {
+            self.expectations.forget(key);
+            self.failures.lock().remove(key);
+            return Ok(None);
+        };
+        let settled = self.expectations.satisfied(key);
+        let pods = self.cluster.pods.store().controlled_by(job.metadata.uid.as_deref().unwrap_or_default());
+        if is_finished(&job) {
+            return self.after_the_end(key, &job, &pods).await;
+        }
+        let now = Timestamp::now();
+        let seen = outcome(&job, &pods, |pod| self.removed.is_held(pod));
+        let counted = self.count(key, (*job).clone(), &seen, &pods).await?;
+        // Only now: a count that failed is tried again, and must not make the delay longer.
+        self.failures.lock().entry(key.clone()).or_default().take_in(&seen, now);
+        let mut status = counted.status.clone().unwrap_or_default();
+        self.tell_suspension(&job, &mut status, now);
+        set_counts(&mut status, &seen);
+        if let Some(ending) = ending(&job, &seen, now) {
+            let all_ended = seen.active.is_empty() && seen.terminating.is_empty() && settled;
+            let concluded = conclude(&mut status, &ending, all_ended, now);
+            self.write(key, &job_before(&job, &counted), status).await?;
+            if concluded {
+                self.tell_ending(&job, &ending);
+            } else if !seen.active.is_empty() {
+                self.end_pods(key, &job, &seen.active).await?;
+            }
+            return Ok(None);
+        }
+        self.write(key, &job_before(&job, &counted), status).await?;
+        let again = if settled && job.metadata.deletion_timestamp.is_none() {
+            self.manage(key, &counted, &seen).await?
+        } else {
+            None
+        };
+        let deadline = deadline_left(&counted, now);
+        Ok(again.into_iter().chain(deadline).min())
+    }
+}
+
+/// The Job as the server has it (its version after the pods were noted), with the status that was read: comparing with
+/// it tells whether the counted status must still be written.
+fn job_before(read: &Job, counted: &Job) -> Job {
+    let unchanged = read.metadata.resource_version == counted.metadata.resource_version;
+    Job {
+        metadata: counted.metadata.clone(),
+        status: if unchanged { read.status.clone() } else { None },
+        ..read.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn replacements_wait_longer_with_every_failure() {
+        let failed = |n: usize| Outcome { new_failed: vec![Arc::default(); n], ..Outcome::default() };
+        let mut failures = Failures::default();
+        assert_eq!(failures.delay(at(0)), Duration::ZERO);
+        failures.take_in(&failed(1), at(0));
+        assert_eq!(failures.delay(at(4)), Duration::from_secs(6));
+        failures.take_in(&failed(2), at(100));
+        assert_eq!(failures.delay(at(100)), Duration::from_secs(40));
+        failures.take_in(&failed(30), at(200));
+        assert_eq!(failures.delay(at(200)), REPLACE_MAX);
+        failures.take_in(&Outcome { new_succeeded: vec![Arc::default()], ..Outcome::default() }, at(300));
+        assert_eq!(failures.delay(at(300)), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_verdict_waits_until_all_pods_are_counted() {
+        let ending = Ending::success(conditions::COMPLETIONS_REACHED, "Reached expected number of succeeded pods");
+        let mut status = JobStatus { uncounted_terminated_pods: Some(Default::default()), ..JobStatus::default() };
+        assert!(!conclude(&mut status, &ending, true, at(1)));
+        assert_eq!(status.conditions.as_ref().unwrap()[0].type_, "SuccessCriteriaMet");
+        status.uncounted_terminated_pods = None;
+        assert!(!conclude(&mut status, &ending, false, at(1)));
+        assert!(conclude(&mut status, &ending, true, at(2)));
+        assert_eq!(status.completion_time, Some(Time(at(2))));
+        assert_eq!(status.conditions.unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_finished_job_lives_as_long_as_it_may() {
+        let job: Job = serde_json::from_value(serde_json::json!({
+            "spec": {"ttlSecondsAfterFinished": 100, "template": {}},
+            "status": {"conditions": [
+                {"type": "Failed", "status": "True", "lastTransitionTime": "1970-01-01T00:00:00Z"}]},
+        }))
+        .unwrap();
+        assert_eq!(time_to_live(&job, at(40)), Some(Duration::from_secs(60)));
+        assert_eq!(time_to_live(&job, at(400)), Some(Duration::ZERO));
+        assert_eq!(time_to_live(&Job::default(), at(0)), None);
+    }
+}

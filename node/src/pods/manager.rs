@@ -1,0 +1,220 @@
+//! Brings the pods of this node to their workers: one watch for all, a mailbox for each.
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use coracle_api::pod::is_terminal;
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api, ResourceExt,
+    runtime::{WatchStreamExt, watcher},
+};
+use tokio::{
+    sync::watch,
+    task::{Id, JoinError, JoinSet},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    live::LivePod,
+    record::Record,
+    worker::{Desired, Worker, subject},
+};
+use crate::{files, shared::Shared};
+
+/// How long a worker that has failed rests before its pod gets another one.
+const FAULT_PAUSE: Duration = Duration::from_secs(1);
+/// How long the workers have in all when the node stops.
+const SHUTDOWN_WAIT: Duration = Duration::from_millis(1500);
+
+struct Entry {
+    namespace: String,
+    name: String,
+    mailbox: watch::Sender<Desired>,
+}
+
+struct Manager {
+    shared: Arc<Shared>,
+    entries: HashMap<String, Entry>,
+    workers: JoinSet<()>,
+    uids: HashMap<Id, String>,
+    shutdown: CancellationToken,
+    /// Pods of a list that is under way; they are taken in together, so that those who had an address keep it.
+    listed: Vec<Arc<Pod>>,
+    /// The first list has been taken in.
+    synced: bool,
+}
+
+/// Runs the pods that are bound to `node`, until `shutdown`.
+pub async fn run_pods(shared: Arc<Shared>, node: String, shutdown: CancellationToken) {
+    let api: Api<Pod> = Api::all(shared.client.clone());
+    let config = watcher::Config::default().fields(&format!("spec.nodeName={node}"));
+    let mut events = watcher(api, config).default_backoff().boxed();
+    let mut manager = Manager {
+        shared,
+        entries: HashMap::new(),
+        workers: JoinSet::new(),
+        uids: HashMap::new(),
+        shutdown: shutdown.clone(),
+        listed: Vec::new(),
+        synced: false,
+    };
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            event = events.next() => match event {
+                Some(Ok(event)) => manager.take(event),
+                Some(Err(error)) => tracing::debug!(%error, "watch of pods interrupted; it will be resumed"),
+                None => break,
+            },
+            Some(ended) = manager.workers.join_next_with_id() => manager.take_end(ended),
+        }
+    }
+    manager.stop().await;
+}
+
+impl Manager {
+    fn take(&mut self, event: watcher::Event<Pod>) {
+        match event {
+            watcher::Event::Init => self.listed.clear(),
+            watcher::Event::InitApply(pod) => self.listed.push(Arc::new(slim(pod))),
+            watcher::Event::InitDone => self.take_list(),
+            watcher::Event::Apply(pod) => self.apply(Arc::new(slim(pod))),
+            watcher::Event::Delete(pod) => self.gone(&pod.uid().unwrap_or_default()),
+        }
+    }
+
+    /// Takes in a whole list: what it doesn't have is gone. Addresses are given back to those who had them before
+    /// anybody gets a new one.
+    fn take_list(&mut self) {
+        let listed = std::mem::take(&mut self.listed);
+        let uids: HashSet<String> = listed.iter().filter_map(|pod| pod.uid()).collect();
+        let gone: Vec<String> = self.entries.keys().filter(|uid| !uids.contains(*uid)).cloned().collect();
+        gone.iter().for_each(|uid| self.gone(uid));
+        if !self.synced {
+            self.synced = true;
+            self.shared.addresses.retain(|uid| uids.contains(uid));
+            self.remove_strangers(&listed);
+        }
+        for pod in listed.iter().filter(|pod| !is_terminal(pod)) {
+            let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()).and_then(|ip| ip.parse().ok());
+            if let (Some(address), Some(uid)) = (address, pod.uid()) {
+                self.shared.addresses.reserve(&uid, address);
+            }
+        }
+        listed.into_iter().for_each(|pod| self.apply(pod));
+    }
+
+    /// Removes the directories of pods that ended while the node was away.
+    fn remove_strangers(&self, listed: &[Arc<Pod>]) {
+        let known: HashSet<PathBuf> = listed.iter().map(|pod| pod_dir(&self.shared.pods_dir, pod)).collect();
+        let all = self.shared.pods_dir.clone();
+        tokio::task::spawn_blocking(move || {
+            for entry in std::fs::read_dir(all).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if !known.contains(&path)
+                    && let Err(error) = files::remove_dir(&path)
+                {
+                    tracing::warn!(dir = %path.display(), %error, "the directory of a former pod could not be removed");
+                }
+            }
+        });
+    }
+
+    fn apply(&mut self, pod: Arc<Pod>) {
+        let Some(uid) = pod.uid() else { return };
+        if let Some(entry) = self.entries.get(&uid) {
+            entry.mailbox.send_replace(Desired::Exist(pod));
+            return;
+        }
+        self.forget_namesake(&pod);
+        self.hire(uid, pod, Duration::ZERO);
+    }
+
+    /// A pod of the same name with another UID can be no more: its end was missed.
+    fn forget_namesake(&self, pod: &Pod) {
+        let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
+        let namesakes = self.entries.values().filter(|entry| entry.name == name && entry.namespace == namespace);
+        namesakes.for_each(|entry| drop(entry.mailbox.send_replace(Desired::Gone)));
+    }
+
+    /// Starts a worker for the pod.
+    fn hire(&mut self, uid: String, pod: Arc<Pod>, pause: Duration) {
+        let names = [pod.namespace().unwrap_or_default(), pod.name_any(), uid.clone()];
+        let [namespace, name, _] = names.clone();
+        let containers = pod.spec.as_ref().map(Record::all).unwrap_or_default();
+        let containers = containers.into_iter().map(|record| record.name).collect();
+        let live = LivePod::new(names, pod_dir(&self.shared.pods_dir, &pod), containers);
+        self.shared.live.insert(Arc::clone(&live));
+        self.shared.metrics.pods.inc();
+        let (mailbox, desired) = watch::channel(Desired::Exist(Arc::clone(&pod)));
+        let (shared, shutdown) = (Arc::clone(&self.shared), self.shutdown.clone());
+        let work = async move {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            // The worker is made in its own task: a fault in reading the pod ends there too.
+            Worker::new(shared, pod, live).run(desired, shutdown).await;
+        };
+        let handle = self.workers.spawn(work);
+        self.uids.insert(handle.id(), uid.clone());
+        self.entries.insert(uid, Entry { namespace, name, mailbox });
+    }
+
+    fn gone(&mut self, uid: &str) {
+        if let Some(entry) = self.entries.get(uid) {
+            entry.mailbox.send_replace(Desired::Gone);
+        }
+    }
+
+    /// A worker has ended: its pod is gone, or a fault ended it; then the pod gets another one.
+    fn take_end(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = match &ended {
+            Ok((id, ())) => *id,
+            Err(error) => error.id(),
+        };
+        let Some(uid) = self.uids.remove(&id) else { return };
+        let Some(entry) = self.entries.remove(&uid) else { return };
+        let live = self.shared.live.remove(&uid);
+        self.shared.metrics.pods.dec();
+        let Err(error) = ended else { return };
+        let desired = entry.mailbox.borrow().clone();
+        self.shared.metrics.worker_faults.inc();
+        tracing::error!(namespace = entry.namespace, pod = entry.name, %error, "a pod's worker failed; its containers are started again");
+        // What it had running is nobody's now.
+        for (_, handle) in live.iter().flat_map(|live| live.running()) {
+            tokio::spawn(async move { handle.stop(Duration::ZERO).await });
+        }
+        match desired {
+            Desired::Exist(pod) => {
+                let message = "the worker of this pod failed; its containers are started again";
+                self.shared.events.warning(&subject(&pod, None), "HostFault", message);
+                self.hire(uid, pod, FAULT_PAUSE);
+            }
+            Desired::Gone => self.shared.addresses.release(&uid),
+        }
+    }
+
+    /// Waits for the workers, who have heard of the end by themselves.
+    async fn stop(mut self) {
+        let _ = timeout(SHUTDOWN_WAIT, async { while self.workers.join_next().await.is_some() {} }).await;
+        self.workers.abort_all();
+    }
+}
+
+/// The pod without what only the API server needs: ten thousand of these are kept.
+fn slim(mut pod: Pod) -> Pod {
+    pod.metadata.managed_fields = None;
+    pod
+}
+
+/// The directory of a pod: `namespace_name_uid`, as in kubelet's log directories.
+fn pod_dir(pods: &Path, pod: &Pod) -> PathBuf {
+    pods.join(format!("{}_{}_{}", pod.namespace().unwrap_or_default(), pod.name_any(), pod.uid().unwrap_or_default()))
+}
