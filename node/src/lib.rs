@@ -26,6 +26,11 @@ mod recent;
 mod registration;
 mod shared;
 
+#[cfg(test)]
+mod fake_api;
+#[cfg(test)]
+mod node_tests;
+
 pub use config::{CapacityOverrides, DEFAULT_MAX_PODS, LogLimits, NodeAddresses, NodeConfig};
 pub use images::KeyError;
 pub use network::RouteError;

@@ -43,11 +43,6 @@ impl Block {
         Self { cluster_cidr: net(0), service_cidr: net(128), node_ip: Ipv4Addr::new(first, second, 0, 1) }
     }
 
-    /// Whether the addresses are bindable without any set-up.
-    pub fn is_loopback(&self) -> bool {
-        self.cluster_cidr.addr().is_loopback()
-    }
-
     fn from_cidrs(cluster_cidr: Ipv4Net, service_cidr: Ipv4Net, node_ip: Option<Ipv4Addr>) -> anyhow::Result<Self> {
         if cluster_cidr.contains(&service_cidr) || service_cidr.contains(&cluster_cidr) {
             bail!("--cluster-cidr {cluster_cidr} and --service-cidr {service_cidr} overlap");

@@ -88,6 +88,8 @@ pub struct Cluster {
     pub registry: RegistryEndpoint,
     /// The registries that the node knows.
     pub registries: Arc<Registries>,
+    /// Ends the scheduler and the controllers: clients stop before what they talk to.
+    clients_shutdown: CancellationToken,
     shutdown: CancellationToken,
     tasks: JoinSet<anyhow::Result<()>>,
     node: Node,
@@ -109,6 +111,7 @@ impl Cluster {
 
         let registries = Arc::new(Registries::new());
         let shutdown = CancellationToken::new();
+        let clients_shutdown = shutdown.child_token();
         let mut tasks = JoinSet::new();
         let registry = registry::serve(&directory, args, &mut settings, &registries, &mut tasks, &shutdown).await?;
         settings.save()?;
@@ -125,7 +128,7 @@ impl Cluster {
 
         let (tls, kubeconfig, ca) = credentials(&directory, &block, api_address)?;
         serve_api(&server, listener, tls, &mut tasks, &shutdown);
-        start_control_loops(&server, ca, &mut tasks, &shutdown);
+        start_control_loops(&server, ca, &mut tasks, &clients_shutdown);
         let node = start_node(&server, &directory, args, &name, &block, &registries, &shutdown).await?;
         nodes.register(&name, node.router());
         server.set_ready("node", Ok(()));
@@ -137,6 +140,7 @@ impl Cluster {
             api_address,
             registry,
             registries,
+            clients_shutdown,
             shutdown,
             tasks,
             node,
@@ -150,7 +154,7 @@ impl Cluster {
     pub async fn failed(&mut self) -> anyhow::Error {
         loop {
             match self.tasks.join_next().await {
-                Some(Ok(Ok(()))) if self.shutdown.is_cancelled() => {}
+                Some(Ok(Ok(()))) if self.clients_shutdown.is_cancelled() => {}
                 Some(Ok(Ok(()))) => return anyhow::anyhow!("a component of the cluster ended unexpectedly"),
                 Some(Ok(Err(error))) => return error,
                 Some(Err(error)) => return anyhow::anyhow!("a component of the cluster panicked: {error}"),
@@ -162,6 +166,7 @@ impl Cluster {
     /// Stops everything in bounded time. Pods stay in the API, and run again at the next start.
     pub async fn stop(mut self) {
         let stopping = async {
+            self.clients_shutdown.cancel();
             self.node.stop().await;
             self.shutdown.cancel();
             while self.tasks.join_next().await.is_some() {}

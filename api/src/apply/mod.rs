@@ -47,7 +47,8 @@ pub struct ApplyOptions<'a> {
 enum ShapeError {
     /// A list element can't be told from others.
     #[error(
-        "{0}: element {1}: associative list with keys has an element that omits key field \"{2}\" (and doesn't have default value)"
+        "{0}: element {1}: associative list with keys has an element that omits key field \"{2}\" (and doesn't have \
+         default value)"
     )]
     MissingKey(String, usize, &'static str),
     /// Two list elements have the same keys.
@@ -101,7 +102,7 @@ pub fn track_update(resource: &Resource, old: &Value, new: &mut Value, options: 
         managers.write_to(new);
         return;
     }
-    // An object that can't be compared (duplicate keys in a list, which validation lets pass in places) keeps its owners.
+    // An object that can't be compared keeps its owners: validation lets duplicate keys in lists pass in places.
     if let Some(change) = root(resource).ok().and_then(|root| compare::compare(&root, old, new).ok()) {
         let owner = Owner::update(options.manager, &resource.api_version(), options.subresource);
         managers.take_from_others(&owner, &change);

@@ -9,7 +9,7 @@ mod rules;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-pub use rules::{Column, ColumnType, RowCells, Rules, ScalePaths};
+pub use rules::{Column, ColumnType, RowCells, Rules, ScalePaths, SelectableField};
 
 /// A verb as discovery lists it.
 pub type Verb = &'static str;

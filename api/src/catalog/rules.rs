@@ -4,6 +4,9 @@ use serde_json::Value;
 
 use crate::field::FieldError;
 
+/// A field that objects can be selected by: its label, and how to read its value.
+pub type SelectableField = (&'static str, fn(&Value) -> String);
+
 /// The rules of one kind. `Rules::GENERIC` suits a kind without any.
 ///
 /// Order on a write: `defaults`, then `prepare_*` (what a Kubernetes strategy's PrepareForCreate/Update does: drop
@@ -29,7 +32,7 @@ pub struct Rules {
     /// What `metadata.name` must look like: the error details, empty when fine. `prefix` when it will get a suffix.
     pub name_errors: fn(name: &str, prefix: bool) -> Vec<String>,
     /// Field selectors besides `metadata.name` and `metadata.namespace`: label and how to read the value.
-    pub selectable: &'static [(&'static str, fn(&Value) -> String)],
+    pub selectable: &'static [SelectableField],
     /// Table columns between `Name` and the end. Generic code puts `Name` first, unless one of these columns has the
     /// format `name` (events show theirs last); a kind without columns of its own gets `Name` and `Created At`.
     pub columns: &'static [Column],
@@ -86,6 +89,11 @@ pub struct Column {
 }
 
 impl Rules {
+    /// Whether the kind has a `Name` column of its own, so that generic code adds none.
+    pub fn shows_own_name(&self) -> bool {
+        self.columns.iter().any(|column| column.format == "name")
+    }
+
     /// For a kind without rules of its own.
     pub const GENERIC: Self = Self {
         defaults: |_| {},

@@ -1,8 +1,13 @@
-//! `metadata.generation` of kinds that count more than their `spec` as the desired state.
+//! `metadata.generation` of kinds that count more, or less, than their `spec` as the desired state.
 
 use serde_json::{Value, json};
 
 use crate::meta;
+
+/// The kind has none: its `spec` is not something a controller catches up with.
+pub(super) fn none(object: &mut Value) {
+    meta::metadata_mut(object).remove("generation");
+}
 
 /// One more than the old object's. Naming the old one makes this safe to do twice.
 pub(super) fn bump(new: &mut Value, old: &Value) {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::generation;
 use super::json::{carry_over, list, object, set_if_zero, text};
 use super::table::{AGE, age, column};
 use crate::catalog::{RowCells, Rules};
@@ -49,6 +50,7 @@ fn defaults(namespace: &mut Value) {
 }
 
 fn prepare_create(namespace: &mut Value) {
+    generation::none(namespace);
     namespace["status"] = json!({ "phase": "Active" });
     let Some(spec) = object(namespace, "spec") else { return };
     let mut finalizers = spec.get("finalizers").and_then(Value::as_array).cloned().unwrap_or_default();

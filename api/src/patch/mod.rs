@@ -67,8 +67,6 @@ struct Applied {
     value: Value,
     /// Fields that the patch itself gives twice.
     duplicates: Vec<String>,
-    /// The patch as Go prints it, for strategic merge patches: their errors quote the patch, others the result.
-    patch_text: Option<String>,
 }
 
 /// Applies a patch to a document of `resource`. The result is not yet decoded: see [`patch_object`].
@@ -106,26 +104,24 @@ pub fn patch_object_as(
     patch: &[u8],
     validation: FieldValidation,
 ) -> ApiResult<(Value, Vec<String>)> {
-    let Applied { mut value, duplicates, patch_text } = apply(api_version, object_kind, kind, current, patch)?;
-    let invalid = |value: &Value, why: &str| {
-        let shown = patch_text.clone().unwrap_or_else(|| value.to_string());
-        Err(errors::invalid_patch(&shown, why))
+    let Applied { mut value, duplicates } = apply(api_version, object_kind, kind, current, patch)?;
+    // Decoding changes the value, and errors quote it as it was: they are rare enough to patch once more for.
+    let quoted = || match kind {
+        PatchKind::StrategicMerge => read(patch).map(|parsed| go_format::format(&parsed.value)),
+        _ => apply(api_version, object_kind, kind, current, patch).map(|applied| applied.value.to_string()),
     };
+    let invalid = |why: &str| Err(errors::invalid_patch(&quoted()?, why));
     if !value.is_object() {
-        return invalid(&value, &format!("Object 'Kind' is missing in '{value}'"));
+        return invalid(&format!("Object 'Kind' is missing in '{value}'"));
     }
     for (field, expected) in [("apiVersion", api_version), ("kind", object_kind)] {
         if value.get(field).and_then(Value::as_str) != Some(expected) {
-            return invalid(&value, &errors::changed_type(&value, api_version, object_kind));
+            return invalid(&errors::changed_type(&value, api_version, object_kind));
         }
     }
-    let before = if patch_text.is_none() { Some(value.to_string()) } else { None };
     match check_fields(api_version, object_kind, &mut value, duplicates, validation) {
         Ok(warnings) => Ok((value, warnings)),
-        Err(error) => {
-            let shown = patch_text.or(before).unwrap_or_default();
-            Err(errors::invalid_patch(&shown, &error.to_string()))
-        }
+        Err(error) => invalid(&error.to_string()),
     }
 }
 
@@ -135,19 +131,18 @@ fn apply(api_version: &str, object_kind: &str, kind: PatchKind, current: &Value,
     match kind {
         PatchKind::Json => {
             let value = json::apply(current, patch)?;
-            Ok(Applied { value, duplicates: Vec::new(), patch_text: None })
+            Ok(Applied { value, duplicates: Vec::new() })
         }
         PatchKind::Merge => {
             let value = merge::apply(current, &patch)?;
-            Ok(Applied { value, duplicates, patch_text: None })
+            Ok(Applied { value, duplicates })
         }
         PatchKind::StrategicMerge => {
-            let patch_text = go_format::format(&patch);
             let schemas = Schemas::builtin();
             let ty = schemas.root(api_version, object_kind).map(Type::Object);
             let ty = ty.ok_or_else(|| ApiError::unsupported_media_type(&UNTYPED_MEDIA_TYPES))?;
             let value = strategic::apply(schemas, &ty, current, patch).map_err(strategic::StrategicError::into_api)?;
-            Ok(Applied { value, duplicates, patch_text: Some(patch_text) })
+            Ok(Applied { value, duplicates })
         }
         PatchKind::Apply => Err(ApiError::unsupported_media_type(&PatchKind::MEDIA_TYPES[..3])),
     }

@@ -156,6 +156,7 @@ impl Queue {
     }
 
     /// How many pods wait.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.pods.len()
     }

@@ -83,7 +83,7 @@ impl State {
         None
     }
 
-    fn apply_pod_event(&mut self, event: Event<crate::view::PodView>, now: Instant) -> Option<Arc<PodInfo>> {
+    fn apply_pod_event(&mut self, event: Event<Arc<PodInfo>>, now: Instant) -> Option<Arc<PodInfo>> {
         match event {
             Event::Init => self.pods.incoming = Some(HashSet::new()),
             Event::InitDone => {
@@ -95,9 +95,8 @@ impl State {
                     }
                 }
             }
-            Event::Delete(pod) => self.pod_gone(pod.0.metadata.uid.as_deref().unwrap_or(""), now),
+            Event::Delete(pod) => self.pod_gone(&pod.uid, now),
             Event::Apply(pod) | Event::InitApply(pod) => {
-                let pod = Arc::new(PodInfo::of(&pod.0));
                 if let Some(incoming) = &mut self.pods.incoming {
                     incoming.insert(pod.uid.clone());
                 }
@@ -166,13 +165,13 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{node_object, pod_view};
+    use crate::testing::{seen_node, seen_pod};
 
     fn synced() -> State {
         let mut state = State::new(&SchedulerConfig::default(), Profile::default());
         for change in [
             Change::Node(Event::Init),
-            Change::Node(Event::InitApply(node_object("n1", "1", "1Gi"))),
+            Change::Node(Event::InitApply(seen_node("n1", "1", "1Gi"))),
             Change::Node(Event::InitDone),
             Change::Pod(Event::Init),
             Change::Pod(Event::InitDone),
@@ -200,25 +199,25 @@ mod tests {
     #[test]
     fn a_pod_is_bound_once_and_its_room_comes_back() {
         let (mut state, now) = (synced(), Instant::now());
-        state.apply(Change::Pod(Event::Apply(pod_view("a", "800m", None))), now);
-        state.apply(Change::Pod(Event::Apply(pod_view("b", "800m", None))), now);
+        state.apply(Change::Pod(Event::Apply(seen_pod("a", "800m", None))), now);
+        state.apply(Change::Pod(Event::Apply(seen_pod("b", "800m", None))), now);
         let (attempt, node) = bind(&mut state);
         assert_eq!((attempt.pod.name.as_str(), node.as_str()), ("a", "n1"));
         let Some(Decision::NoFit(_, error)) = state.schedule_one(now) else { panic!("b can't fit beside a") };
         assert!(error.to_string().contains("1 Insufficient cpu"));
         state.bound(&attempt);
-        state.apply(Change::Pod(Event::Apply(pod_view("a", "800m", None))), now);
+        state.apply(Change::Pod(Event::Apply(seen_pod("a", "800m", None))), now);
         assert!(state.schedule_one(now).is_none(), "an update during binding does not schedule twice");
-        state.apply(Change::Pod(Event::Apply(pod_view("a", "800m", Some("n1")))), now);
+        state.apply(Change::Pod(Event::Apply(seen_pod("a", "800m", Some("n1")))), now);
         let later = now + std::time::Duration::from_secs(2);
-        state.apply(Change::Pod(Event::Delete(pod_view("a", "800m", Some("n1")))), later);
+        state.apply(Change::Pod(Event::Delete(seen_pod("a", "800m", Some("n1")))), later);
         assert!(matches!(state.schedule_one(later), Some(Decision::Bind(next, _)) if next.pod.name == "b"));
     }
 
     #[test]
     fn a_refused_binding_is_tried_again_later() {
         let (mut state, now) = (synced(), Instant::now());
-        state.apply(Change::Pod(Event::Apply(pod_view("a", "800m", None))), now);
+        state.apply(Change::Pod(Event::Apply(seen_pod("a", "800m", None))), now);
         let (attempt, _) = bind(&mut state);
         state.bind_failed(attempt, false, now);
         assert!(state.schedule_one(now).is_none());
@@ -228,23 +227,20 @@ mod tests {
     #[test]
     fn other_schedulers_pods_and_deleted_ones_are_left_alone() {
         let (mut state, now) = (synced(), Instant::now());
-        let mut foreign = pod_view("a", "1m", None);
-        foreign.0.spec.as_mut().unwrap().scheduler_name = Some("other".into());
-        state.apply(Change::Pod(Event::Apply(foreign)), now);
-        let mut deleting = pod_view("b", "1m", None);
-        deleting.0.metadata.deletion_timestamp =
-            Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::UNIX_EPOCH));
-        state.apply(Change::Pod(Event::Apply(deleting)), now);
+        let foreign = PodInfo { scheduler: "other".into(), ..(*seen_pod("a", "1m", None)).clone() };
+        state.apply(Change::Pod(Event::Apply(Arc::new(foreign))), now);
+        let deleting = PodInfo { deleting: true, ..(*seen_pod("b", "1m", None)).clone() };
+        state.apply(Change::Pod(Event::Apply(Arc::new(deleting))), now);
         assert!(state.schedule_one(now).is_none());
     }
 
     #[test]
     fn a_new_node_helps_at_once() {
         let (mut state, now) = (synced(), Instant::now());
-        state.apply(Change::Pod(Event::Apply(pod_view("a", "4", None))), now);
+        state.apply(Change::Pod(Event::Apply(seen_pod("a", "4", None))), now);
         assert!(matches!(state.schedule_one(now), Some(Decision::NoFit(..))));
         let later = now + std::time::Duration::from_secs(5);
-        state.apply(Change::Node(Event::Apply(node_object("n2", "8", "1Gi"))), later);
+        state.apply(Change::Node(Event::Apply(seen_node("n2", "8", "1Gi"))), later);
         assert!(matches!(state.schedule_one(later), Some(Decision::Bind(_, node)) if node == "n2"));
     }
 }

@@ -6,6 +6,7 @@ use crate::ports::{ANY_ADDRESS, HostPort};
 use crate::resources::Resources;
 use crate::view::PodView;
 use k8s_openapi::api::core::v1::{Node, Taint, Toleration};
+use std::sync::Arc;
 
 /// Builds a pod step by step.
 pub struct PodBuilder(PodInfo);
@@ -115,21 +116,22 @@ pub fn nodes(count: usize, milli_cpu: i64, memory_bytes: i64) -> Vec<NodeInfo> {
         .collect()
 }
 
-/// A node as it comes off the wire.
-pub fn node_object(name: &str, cpu: &str, memory: &str) -> Node {
+/// A node as the watch shows it.
+pub fn seen_node(name: &str, cpu: &str, memory: &str) -> Box<Node> {
     decode(serde_json::json!({
         "metadata": {"name": name},
         "status": {"allocatable": {"cpu": cpu, "memory": memory, "pods": "110"}},
     }))
 }
 
-/// A pod as it comes off the wire.
-pub fn pod_view(name: &str, cpu: &str, node: Option<&str>) -> PodView {
-    decode(serde_json::json!({
+/// A pod as the watch shows it.
+pub fn seen_pod(name: &str, cpu: &str, node: Option<&str>) -> Arc<PodInfo> {
+    let view: PodView = decode(serde_json::json!({
         "metadata": {"name": name, "namespace": "default", "uid": name},
         "spec": {"nodeName": node, "schedulerName": "default-scheduler",
             "containers": [{"name": "c", "resources": {"requests": {"cpu": cpu}}}]},
-    }))
+    }));
+    Arc::new(PodInfo::of(&view.0))
 }
 
 fn decode<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> T {

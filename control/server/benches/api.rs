@@ -77,7 +77,9 @@ fn lists(c: &mut Criterion) {
     let mut group = c.benchmark_group("list 10,000 pods");
     group.sample_size(20);
     group.bench_function("all", |b| b.to_async(&runtime).iter(|| read(PODS)));
-    group.bench_function("one by label", |b| b.to_async(&runtime).iter(|| read("/api/v1/pods?labelSelector=app%3Dother")));
+    group.bench_function("one by label", |b| {
+        b.to_async(&runtime).iter(|| read("/api/v1/pods?labelSelector=app%3Dother"))
+    });
     group.bench_function("in pages of 500", |b| b.to_async(&runtime).iter(|| read("/api/v1/pods?limit=500")));
     group.finish();
 }
@@ -89,11 +91,13 @@ async fn fan_out(bench: &Bench, changes: u64) -> Duration {
     let mut streams = Vec::with_capacity(WATCHERS);
     let revision = {
         let response = bench.send(Method::GET, &format!("{path}?limit=1"), &Value::Null).await;
-        let list: Value = serde_json::from_slice(&response.into_body().collect().await.expect("a body").to_bytes()).expect("JSON");
+        let list: Value =
+            serde_json::from_slice(&response.into_body().collect().await.expect("a body").to_bytes()).expect("JSON");
         list["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_string()
     };
     for _ in 0..WATCHERS {
-        let response = bench.send(Method::GET, &format!("{path}?watch=1&resourceVersion={revision}"), &Value::Null).await;
+        let response =
+            bench.send(Method::GET, &format!("{path}?watch=1&resourceVersion={revision}"), &Value::Null).await;
         streams.push(response.into_body().into_data_stream());
     }
     let started = Instant::now();

@@ -83,7 +83,9 @@ async fn on_resource(
         Verb::Get => read::get(hub, &call).await,
         Verb::List => read::list(hub, &call).await,
         Verb::Watch => read::watch(hub, &call, held).await,
-        Verb::Create | Verb::Update | Verb::Patch | Verb::Delete | Verb::DeleteCollection => write::serve(hub, call).await,
+        Verb::Create | Verb::Update | Verb::Patch | Verb::Delete | Verb::DeleteCollection => {
+            write::serve(hub, call).await
+        }
     }
 }
 

@@ -25,7 +25,8 @@ impl CatalogLift {
     fn new(catalog: &Catalog) -> Self {
         let rows: HashMap<String, Arc<Resource>> =
             catalog.rows().iter().filter(|r| r.stored_as.is_none()).map(|r| (r.storage_key(), r.clone())).collect();
-        let labels = rows.values().flat_map(|r| r.rules.selectable).map(|(label, _)| (*label, Arc::from(*label))).collect();
+        let labels =
+            rows.values().flat_map(|r| r.rules.selectable).map(|(label, _)| (*label, Arc::from(*label))).collect();
         Self { rows, labels }
     }
 }
@@ -54,25 +55,31 @@ struct Owner {
     uid: Box<str>,
 }
 
+impl CatalogLift {
+    /// The fields that objects of the resource can be selected by. This is what parses the whole object; kinds that
+    /// offer none are spared it.
+    fn fields(&self, resource: &str, json: &[u8]) -> Vec<(Arc<str>, Arc<str>)> {
+        let selectable = self.rows.get(resource).map(|r| r.rules.selectable).unwrap_or_default();
+        if selectable.is_empty() {
+            return Vec::new();
+        }
+        let object: Value = serde_json::from_slice(json).unwrap_or_default();
+        let read = selectable.iter().filter_map(|(label, read)| {
+            let value = read(&object);
+            // A missing field and an empty one are the same to a selector.
+            (!value.is_empty()).then(|| (self.labels[label].clone(), Arc::from(value)))
+        });
+        read.collect()
+    }
+}
+
 impl Lift for CatalogLift {
     fn lift(&self, resource: &str, json: &[u8]) -> Lifted {
         // Whoever stores an object has made it from a checked one; what does not read as one has no facts.
-        let head: Head = serde_json::from_slice(json).unwrap_or_default();
-        let selectable = self.rows.get(resource).map(|r| r.rules.selectable).unwrap_or_default();
-        let fields: Vec<(Arc<str>, Arc<str>)> = if selectable.is_empty() {
-            Vec::new()
-        } else {
-            let object: Value = serde_json::from_slice(json).unwrap_or_default();
-            let read = selectable.iter().filter_map(|(label, read)| {
-                let value = read(&object);
-                // A missing field and an empty one are the same to a selector.
-                (!value.is_empty()).then(|| (self.labels[label].clone(), Arc::from(value)))
-            });
-            read.collect()
-        };
-        let metadata = head.metadata;
+        let Head { metadata } = serde_json::from_slice(json).unwrap_or_default();
         let labels = metadata.labels.into_iter().map(|(k, v)| (Arc::from(k), Arc::from(v)));
-        Lifted::new(labels, fields, metadata.owner_references.into_iter().map(|o| o.uid), &metadata.uid)
+        let owners = metadata.owner_references.into_iter().map(|o| o.uid);
+        Lifted::new(labels, self.fields(resource, json), owners, &metadata.uid)
     }
 }
 

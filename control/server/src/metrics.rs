@@ -90,8 +90,16 @@ impl Metrics {
         registry.register("apiserver_request", "Requests by verb, resource and answer", m.requests.clone());
         registry.register("apiserver_request_duration_seconds", "Time to the head of the answer", m.seconds.clone());
         registry.register("apiserver_current_inflight_requests", "Requests in progress", m.in_flight.now.clone());
-        registry.register("apiserver_longrunning_requests", "Watches and followed logs in progress", m.long_running.now.clone());
-        registry.register("apiserver_rejected_requests", "Requests refused because of too many others", m.refused.clone());
+        registry.register(
+            "apiserver_longrunning_requests",
+            "Watches and followed logs in progress",
+            m.long_running.now.clone(),
+        );
+        registry.register(
+            "apiserver_rejected_requests",
+            "Requests refused because of too many others",
+            m.refused.clone(),
+        );
         registry.register("apiserver_tls_handshake_errors", "TLS handshakes that failed", m.handshake_failures.clone());
         metrics
     }

@@ -68,7 +68,8 @@ impl DeleteOptions {
     }
 
     fn check(&self) -> ApiResult<()> {
-        let invalid = |text: &str| ApiError::new(Reason::Invalid, format!("DeleteOptions.meta.k8s.io \"\" is invalid: {text}"));
+        let invalid =
+            |text: &str| ApiError::new(Reason::Invalid, format!("DeleteOptions.meta.k8s.io \"\" is invalid: {text}"));
         if self.propagation_policy.is_some() && self.orphan_dependents.is_some() {
             let policy = serde_json::json!(self.propagation_policy);
             return Err(invalid(&format!(

@@ -85,7 +85,8 @@ impl Server {
     /// The whole API as a service. Who is asking comes from a [`User`] among the request's extensions; requests
     /// without one are anonymous.
     pub fn router(&self) -> Router {
-        let large = |_, _, _: &http::HeaderMap, extensions: &http::Extensions| extensions.get::<Compressible>().is_some();
+        let large =
+            |_, _, _: &http::HeaderMap, extensions: &http::Extensions| extensions.get::<Compressible>().is_some();
         Router::new()
             .fallback(|State(hub): State<Arc<Hub>>, request: Request| dispatch(hub, request))
             .with_state(self.hub.clone())

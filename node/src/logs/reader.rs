@@ -234,14 +234,13 @@ fn seek_to_last_lines(file: &mut fs::File, lines: u64) -> io::Result<u64> {
     Ok(found)
 }
 
-/// The piece that follows the one with this inode: the file itself, if nothing has been read yet; None if it is
-/// the youngest.
+/// The piece that follows the one with this inode: None if that is the youngest. The oldest of all, if nothing has
+/// been read yet.
 fn open_successor(path: &Path, inode: Option<u64>) -> io::Result<Option<fs::File>> {
-    let Some(inode) = inode else { return open_if_there(path) };
     let mut younger = None;
     for age in 0..PIECES_LIMIT {
         let Some(file) = open_if_there(&piece(path, age))? else { break };
-        if file.metadata()?.ino() == inode {
+        if Some(file.metadata()?.ino()) == inode {
             return Ok(younger);
         }
         younger = Some(file);

@@ -8,7 +8,7 @@ mod transcript;
 
 use std::time::{Duration, Instant};
 
-pub use cluster::{Cluster, Options};
+pub use cluster::{Cluster, coracle};
 pub use http::get;
 pub use process::{run, sample};
 pub use transcript::Transcript;

@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 
+use crate::catalog::SelectableField;
 use crate::kinds::json::text;
-
-type Field = (&'static str, fn(&Value) -> String);
 
 fn object(event: &Value, field: &str) -> String {
     let object = event.get("involvedObject").or_else(|| event.get("regarding"));
@@ -30,7 +29,7 @@ fn source(event: &Value) -> String {
 }
 
 /// Both groups' names for the same fields: the objects are stored once and indexed once.
-pub(super) const SELECTABLE: &[Field] = &[
+pub(super) const SELECTABLE: &[SelectableField] = &[
     ("involvedObject.kind", |e| object(e, "kind")),
     ("involvedObject.namespace", |e| object(e, "namespace")),
     ("involvedObject.name", |e| object(e, "name")),

@@ -5,6 +5,7 @@ mod validation;
 use serde_json::{Value, json};
 
 use crate::catalog::{Column, RowCells, Rules};
+use crate::kinds::generation;
 use crate::kinds::json::{boolean, carry_over, has, list, object, text};
 use crate::kinds::pod::normalize_list;
 use crate::kinds::table::{AGE, NONE, age, column, wide};
@@ -13,6 +14,7 @@ use crate::{meta, names};
 /// The rules of the row.
 pub static RULES: Rules = Rules {
     defaults,
+    prepare_create: generation::none,
     prepare_update: |new, old| carry_over(new, old, "status"),
     validate: validation::validate,
     validate_update: validation::validate_update,

@@ -2,12 +2,11 @@
 
 use serde_json::Value;
 
+use crate::catalog::SelectableField;
 use crate::kinds::json::{boolean, list, text};
 
-type Field = (&'static str, fn(&Value) -> String);
-
 /// In the order of `pkg/apis/core/v1/conversion.go`.
-pub(super) const SELECTABLE: &[Field] = &[
+pub(super) const SELECTABLE: &[SelectableField] = &[
     ("spec.nodeName", |p| text(p, "spec.nodeName").to_string()),
     ("spec.restartPolicy", |p| text(p, "spec.restartPolicy").to_string()),
     ("spec.schedulerName", |p| text(p, "spec.schedulerName").to_string()),

@@ -93,8 +93,8 @@ fn with_permitted_changes(new: &Value, old: &Value) -> Value {
     }
     // A gated pod is not scheduled yet, so its node selector can still get stricter (KEP-3838).
     let stricter = || {
-        let kept = old.get("nodeSelector").and_then(Value::as_object).into_iter().flatten();
-        kept.map(|(k, v)| new.get("nodeSelector").and_then(|s| s.get(k)) == Some(v)).all(|same| same)
+        let mut kept = old.get("nodeSelector").and_then(Value::as_object).into_iter().flatten();
+        kept.all(|(k, v)| new.get("nodeSelector").and_then(|s| s.get(k)) == Some(v))
     };
     if !list(old, "schedulingGates").is_empty() && stricter() {
         put_back(&mut munged, old, "nodeSelector");

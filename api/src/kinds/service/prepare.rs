@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 
 use super::defaults;
+use crate::kinds::generation;
 use crate::kinds::json::{carry_over, has, integer, items, list, text};
 
 pub(super) fn create(service: &mut Value) {
+    generation::none(service);
     service["status"] = json!({ "loadBalancer": {} });
     let Some(spec) = service.get_mut("spec").filter(|s| s.is_object()) else { return };
     let address = text(spec, "clusterIP").to_string();

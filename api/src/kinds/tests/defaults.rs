@@ -510,7 +510,16 @@ fn small_kinds() {
           },
           {
             "spec": {
-              "replicas": 1
+              "replicas": 1,
+              "template": {
+                "spec": {
+                  "dnsPolicy": "ClusterFirst",
+                  "restartPolicy": "Always",
+                  "schedulerName": "default-scheduler",
+                  "securityContext": {},
+                  "terminationGracePeriodSeconds": 30
+                }
+              }
             },
             "status": {}
           }

@@ -44,7 +44,6 @@ fn pods() {
         spec.tolerations[0].operator: Invalid value: "Equal": operator must be Exists when `key` is empty, which means "match all values and all keys"
         spec.tolerations[1].effect: Invalid value: "": effect must be 'NoExecute' when `tolerationSeconds` is set
         spec.securityContext.runAsUser: Invalid value: -1: must be between 0 and 4294967295, inclusive
-        spec.imagePullSecrets[0].name: Required value
     "#]].assert_eq(&found);
 }
 
@@ -234,7 +233,10 @@ fn deployments() {
         spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is 'Recreate'
     "#]]
     .assert_eq(&errors("deployments", workload("Deployment", recreate)));
-    expect![[""]].assert_eq(&errors("deployments", {
+    expect![[r#"
+        spec.selector: Invalid value: {}: empty selector is invalid for deployment
+    "#]]
+    .assert_eq(&errors("deployments", {
         let mut anything = workload("Deployment", json!({}));
         anything["spec"]["selector"] = json!({});
         anything
@@ -245,12 +247,15 @@ fn deployments() {
     "#]]
     .assert_eq(&errors("deployments", workload("Deployment", mismatch)));
     expect![[r#"
-        spec: Required value
+        spec.selector: Required value
+        spec.template.metadata.labels: Invalid value: null: `selector` does not match template `labels`
+        spec.template.spec.containers: Required value
     "#]]
     .assert_eq(&errors("deployments", json!({ "metadata": { "name": "w" } })));
     expect![[r#"
         spec.selector: Required value
-        spec.template: Required value
+        spec.template.metadata.labels: Invalid value: null: `selector` does not match template `labels`
+        spec.template.spec.containers: Required value
     "#]]
     .assert_eq(&errors("deployments", json!({ "metadata": { "name": "w" }, "spec": {} })));
 }
@@ -261,7 +266,9 @@ fn jobs() {
         spec.completions: Invalid value: -1: must be greater than or equal to 0
         spec.completionMode: Unsupported value: "Odd": supported values: "Indexed", "NonIndexed"
         spec.template.metadata.labels[batch.kubernetes.io/controller-uid]: Required value: must be 'u1'
+        spec.template.metadata.labels[batch.kubernetes.io/controller-uid]: Invalid value: {"app":"web"}: must be 'u1'
         spec.template.metadata.labels[batch.kubernetes.io/job-name]: Required value: must be 'w'
+        spec.template.metadata.labels[batch.kubernetes.io/job-name]: Invalid value: {"app":"web"}: must be 'w'
         spec.selector: Invalid value: {"matchLabels":{"app":"web"}}: `selector` not auto-generated
         spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never"
     "#]]
@@ -312,7 +319,7 @@ fn services() {
     "#]]
     .assert_eq(&errors("services", json!({ "spec": {} })));
     expect![[r#"
-        spec.clusterIPs: Forbidden: may not be set when `type` is 'ExternalName'
+        spec.clusterIPs: Forbidden: may not be set for ExternalName services
         spec.externalName: Required value
         spec.clusterIPs: Required value
     "#]]
@@ -359,7 +366,7 @@ fn small_kinds() {
         data[..]: Invalid value: "..": must not be '..'
         data[a/b]: Invalid value: "a/b": a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')
         data[k]: Invalid value: "k": duplicate of key present in binaryData
-        <nil>: Too long: may not be more than 1048576 bytes
+        []: Too long: may not be more than 1048576 bytes
         data[tls.key]: Required value
         data[.dockerconfigjson]: Invalid value: "<secret contents redacted>": expected value at line 1 column 1
         data[username]: Required value

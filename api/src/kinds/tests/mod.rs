@@ -3,6 +3,7 @@
 mod defaults;
 mod invalid;
 mod prepare;
+mod robust;
 mod tables;
 mod updates;
 mod warnings;

@@ -11,5 +11,6 @@ mod scaling;
 mod sets;
 mod status;
 mod strategy;
+mod work;
 
 pub use controller::DeploymentController;

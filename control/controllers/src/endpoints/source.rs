@@ -56,8 +56,8 @@ fn families(service: &Service) -> Vec<&'static str> {
 
 fn address(pod: &Pod, family: &str) -> Option<String> {
     let status = pod.status.as_ref()?;
-    let all = status.pod_ips.iter().flatten().map(|ip| &ip.ip).chain(&status.pod_ip);
-    all.filter(|ip| ip.contains(':') == (family == "IPv6")).next().cloned()
+    let mut all = status.pod_ips.iter().flatten().map(|ip| &ip.ip).chain(&status.pod_ip);
+    all.find(|ip| ip.contains(':') == (family == "IPv6")).cloned()
 }
 
 fn endpoint(service: &Service, pod: &Pod, address: String) -> Endpoint {

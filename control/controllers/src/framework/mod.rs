@@ -21,4 +21,3 @@ pub use informer::{Delta, Informer};
 pub use key::Key;
 pub use owner::{Owner, adopt, controller_of, owner_reference, release};
 pub use queue::WorkQueue;
-pub use store::Store;

@@ -67,6 +67,7 @@ impl<K: Resource> Store<K> {
     }
 
     /// How many objects there are.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.inner.read().objects.len()
     }

@@ -118,8 +118,14 @@ impl GarbageCollector {
             self.tell_wrong_namespace(dependent, owner);
             return Ok(Standing::Solid);
         }
+        if self.monitors.is_absent(&owner.uid) {
+            return Ok(Standing::Dangling);
+        }
         Ok(match self.live(&identity, &owner.uid).await? {
-            None => Standing::Dangling,
+            None => {
+                self.monitors.set_absent(&owner.uid);
+                Standing::Dangling
+            }
             Some(meta) => {
                 let foreground = meta.finalizers.iter().flatten().any(|f| f == FOREGROUND);
                 if meta.deletion_timestamp.is_some() && foreground { Standing::Waiting } else { Standing::Solid }

@@ -74,12 +74,18 @@ impl Graph {
         let before = self.replace(&uid, node);
         self.unlink(&uid, &before, &owners);
         look.extend(self.link(&uid, &owners));
-        let changed = before.as_ref().is_none_or(|b| b.owners != owners || b.is_virtual);
-        if changed && !owners.is_empty() {
+        if owners.iter().any(|owner| self.is_suspect(&uid, owner)) {
             look.push(uid.clone());
         }
         look.extend(self.woken_by_deletion(&uid, before.as_ref()));
         look
+    }
+
+    /// Whether an owner that was seen can't simply be relied on: it waits for its dependents, or is elsewhere.
+    fn is_suspect(&self, uid: &str, owner: &OwnerReference) -> bool {
+        let (Some(node), Some(owner)) = (self.nodes.get(uid), self.nodes.get(&owner.uid)) else { return false };
+        let elsewhere = !owner.identity.namespace.is_empty() && owner.identity.namespace != node.identity.namespace;
+        !owner.is_virtual && (owner.foreground || elsewhere)
     }
 
     /// Puts the node in, keeping the dependents known before.
@@ -195,9 +201,7 @@ mod tests {
     #[test]
     fn an_unseen_owner_is_looked_for_until_it_is_seen() {
         let mut graph = Graph::default();
-        let mut look = graph.apply(identity("pod"), &meta("pod", &["set"]));
-        look.sort();
-        assert_eq!(look, ["pod", "set"]);
+        assert_eq!(graph.apply(identity("pod"), &meta("pod", &["set"])), ["set"]);
         assert!(graph.get("set").unwrap().is_virtual);
         assert!(graph.apply(identity("set"), &meta("set", &[])).is_empty());
         assert!(!graph.get("set").unwrap().is_virtual);
@@ -228,6 +232,13 @@ mod tests {
         assert_eq!(graph.remove("pod"), ["set"], "the owner waited for it");
         deleted.finalizers = Some(vec![ORPHAN.into()]);
         assert_eq!(graph.apply(identity("set"), &deleted), ["set"]);
+    }
+
+    #[test]
+    fn an_owner_in_another_namespace_is_suspect() {
+        let mut graph = Graph::default();
+        graph.apply(Identity { namespace: "other".into(), ..identity("set") }, &meta("set", &[]));
+        assert_eq!(graph.apply(identity("pod"), &meta("pod", &["set"])), ["pod"]);
     }
 
     #[test]

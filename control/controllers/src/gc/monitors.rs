@@ -18,6 +18,9 @@ use tokio::task::{AbortHandle, JoinSet};
 /// After a change of the server's resources is noticed by failing discovery, it is asked again this soon.
 const DISCOVERY_RETRY: Duration = Duration::from_secs(1);
 
+/// Absent uids remembered; when there are more, the server is asked again.
+const MAX_ABSENT: usize = 10_000;
+
 /// What the watches know.
 pub struct Monitors {
     /// Of all objects.
@@ -26,6 +29,8 @@ pub struct Monitors {
     pub queue: WorkQueue,
     /// Resources by `apiVersion` and `kind`.
     kinds: RwLock<HashMap<(String, String), Served>>,
+    /// Uids of owners that are gone for good: a uid never comes back.
+    absent: Mutex<HashSet<String>>,
     /// How many of the first watches have yet to show their whole list; None before discovery.
     unsynced: watch::Sender<Option<usize>>,
 }
@@ -34,7 +39,13 @@ impl Monitors {
     /// Monitors that watch nothing yet.
     pub fn new() -> Monitors {
         let (unsynced, _) = watch::channel(None);
-        Monitors { graph: Mutex::default(), queue: WorkQueue::new(), kinds: RwLock::default(), unsynced }
+        Monitors {
+            graph: Mutex::default(),
+            queue: WorkQueue::new(),
+            kinds: RwLock::default(),
+            absent: Mutex::default(),
+            unsynced,
+        }
     }
 
     /// The resource of a kind, if the server has it.
@@ -101,8 +112,8 @@ impl Monitors {
     }
 
     async fn watch(&self, client: Client, served: Served, mut first: bool) {
-        let api: Api<DynamicObject> = Api::all_with(client, &served.resource);
-        let mut events = watcher::metadata_watcher(api, watcher::Config::default()).default_backoff().boxed();
+        let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(client, &served.resource);
+        let mut events = watcher::watcher(api, watcher::Config::default()).default_backoff().boxed();
         let mut listing: Option<HashSet<String>> = None;
         while let Some(event) = events.next().await {
             match event {
@@ -141,8 +152,23 @@ impl Monitors {
 
     /// An object is gone: so says the watch, or the server when it was asked.
     pub fn remove(&self, uid: &str) {
+        self.set_absent(uid);
         let look = self.graph.lock().remove(uid);
         self.enqueue(look);
+    }
+
+    /// Whether the object with this uid is known to be gone.
+    pub fn is_absent(&self, uid: &str) -> bool {
+        self.absent.lock().contains(uid)
+    }
+
+    /// The object with this uid is gone: the server said so.
+    pub fn set_absent(&self, uid: &str) {
+        let mut absent = self.absent.lock();
+        if absent.len() >= MAX_ABSENT {
+            absent.clear();
+        }
+        absent.insert(uid.to_owned());
     }
 
     fn drop_missing(&self, resource: &ApiResource, present: &HashSet<String>) {

@@ -1,7 +1,9 @@
 //! The Job controller: counts pods, starts and ends them, reports, and cleans up.
 
+use super::backoff::Failures;
 use super::conditions::{self, Ending, is_finished};
 use super::outcome::{Outcome, deadline_left, ending, free_indexes, outcome, wanted_active};
+use super::report::{conclude, set_counts, time_to_live};
 use super::template::{self, is_indexed};
 use super::tracking::{self, Removed};
 use crate::cluster::Cluster;
@@ -24,13 +26,6 @@ use std::time::Duration;
 
 /// Pods started or ended in one reconcile.
 const BURST: usize = 500;
-/// Delay before a failed pod is replaced; it doubles with every failure,
-const REPLACE_INITIAL: Duration = Duration::from_secs(10);
-/// up to this.
-const REPLACE_MAX: Duration = Duration::from_secs(6 * 60);
-/// Failures after which the delay certainly is the longest.
-const MAX_DOUBLINGS: u32 = 8;
-
 /// See the module's documentation.
 pub struct JobController {
     cluster: Arc<Cluster>,
@@ -40,34 +35,6 @@ pub struct JobController {
     expectations: Expectations,
     removed: Removed,
     failures: Mutex<HashMap<Key, Failures>>,
-}
-
-/// Failures in a row, for the delay of replacements. Forgotten with the process: then the first one comes early.
-#[derive(Debug, Default, Clone, Copy)]
-struct Failures {
-    count: u32,
-    last: Option<Timestamp>,
-}
-
-impl Failures {
-    /// Takes in the pods that ended since.
-    fn take_in(&mut self, outcome: &Outcome, now: Timestamp) {
-        if !outcome.new_succeeded.is_empty() {
-            self.count = 0;
-        }
-        let new = u32::try_from(outcome.new_failed.len()).unwrap_or(u32::MAX);
-        if new > 0 {
-            self.count = self.count.saturating_add(new);
-            self.last = Some(now);
-        }
-    }
-
-    /// How long until the next pod may be started.
-    fn delay(self, now: Timestamp) -> Duration {
-        let Some(last) = self.last.filter(|_| self.count > 0) else { return Duration::ZERO };
-        let delay = REPLACE_INITIAL.saturating_mul(1 << (self.count - 1).min(MAX_DOUBLINGS)).min(REPLACE_MAX);
-        delay.saturating_sub(now.duration_since(last).unsigned_abs())
-    }
 }
 
 impl JobController {
@@ -266,38 +233,6 @@ impl JobController {
     }
 }
 
-/// What is left of `spec.ttlSecondsAfterFinished`; None to keep the Job.
-fn time_to_live(job: &Job, now: Timestamp) -> Option<Duration> {
-    let ttl = Duration::from_secs(u64::try_from(job.spec.as_ref()?.ttl_seconds_after_finished?).unwrap_or(0));
-    let finished = conditions::find(job, "Complete").or_else(|| conditions::find(job, "Failed"))?;
-    let age = now.duration_since(finished.last_transition_time.as_ref()?.0);
-    Some(if age.is_negative() { ttl } else { ttl.saturating_sub(age.unsigned_abs()) })
-}
-
-/// Fills in what the pods say right now.
-fn set_counts(status: &mut JobStatus, seen: &Outcome) {
-    let count = |n: usize| Some(i32::try_from(n).unwrap_or(i32::MAX));
-    status.active = count(seen.active.len()).filter(|n| *n != 0);
-    status.ready = count(seen.active.iter().filter(|p| pod::is_ready(p)).count());
-    status.terminating = count(seen.terminating.len());
-}
-
-/// Adds what the ending asks for: first its announcement, and the verdict once every pod has ended and is counted.
-/// True if this is the verdict.
-fn conclude(status: &mut JobStatus, ending: &Ending, all_ended: bool, now: Timestamp) -> bool {
-    let conditions = status.conditions.get_or_insert_default();
-    let words = (ending.reason, ending.message.as_str());
-    conditions::set(conditions, ending.announcement(), "True", words, now);
-    if !all_ended || status.uncounted_terminated_pods.is_some() {
-        return false;
-    }
-    conditions::set(conditions, ending.verdict(), "True", words, now);
-    if ending.success {
-        status.completion_time = Some(Time(now));
-    }
-    true
-}
-
 #[async_trait]
 impl Reconcile for JobController {
     fn name(&self) -> &'static str {
@@ -357,55 +292,5 @@ fn job_before(read: &Job, counted: &Job) -> Job {
         metadata: counted.metadata.clone(),
         status: if unchanged { read.status.clone() } else { None },
         ..read.clone()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
-
-    #[test]
-    fn replacements_wait_longer_with_every_failure() {
-        let failed = |n: usize| Outcome { new_failed: vec![Arc::default(); n], ..Outcome::default() };
-        let mut failures = Failures::default();
-        assert_eq!(failures.delay(at(0)), Duration::ZERO);
-        failures.take_in(&failed(1), at(0));
-        assert_eq!(failures.delay(at(4)), Duration::from_secs(6));
-        failures.take_in(&failed(2), at(100));
-        assert_eq!(failures.delay(at(100)), Duration::from_secs(40));
-        failures.take_in(&failed(30), at(200));
-        assert_eq!(failures.delay(at(200)), REPLACE_MAX);
-        failures.take_in(&Outcome { new_succeeded: vec![Arc::default()], ..Outcome::default() }, at(300));
-        assert_eq!(failures.delay(at(300)), Duration::ZERO);
-    }
-
-    #[test]
-    fn the_verdict_waits_until_all_pods_are_counted() {
-        let ending = Ending::success(conditions::COMPLETIONS_REACHED, "Reached expected number of succeeded pods");
-        let mut status = JobStatus { uncounted_terminated_pods: Some(Default::default()), ..JobStatus::default() };
-        assert!(!conclude(&mut status, &ending, true, at(1)));
-        assert_eq!(status.conditions.as_ref().unwrap()[0].type_, "SuccessCriteriaMet");
-        status.uncounted_terminated_pods = None;
-        assert!(!conclude(&mut status, &ending, false, at(1)));
-        assert!(conclude(&mut status, &ending, true, at(2)));
-        assert_eq!(status.completion_time, Some(Time(at(2))));
-        assert_eq!(status.conditions.unwrap().len(), 2);
-    }
-
-    #[test]
-    fn a_finished_job_lives_as_long_as_it_may() {
-        let job: Job = serde_json::from_value(serde_json::json!({
-            "spec": {"ttlSecondsAfterFinished": 100, "template": {}},
-            "status": {"conditions": [
-                {"type": "Failed", "status": "True", "lastTransitionTime": "1970-01-01T00:00:00Z"}]},
-        }))
-        .unwrap();
-        assert_eq!(time_to_live(&job, at(40)), Some(Duration::from_secs(60)));
-        assert_eq!(time_to_live(&job, at(400)), Some(Duration::ZERO));
-        assert_eq!(time_to_live(&Job::default(), at(0)), None);
     }
 }

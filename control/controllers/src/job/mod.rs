@@ -2,12 +2,14 @@
 //!
 //! Every pod carries a finalizer until it is counted, so that no result is lost to whoever deletes pods (KEP-2307).
 
+mod backoff;
 mod conditions;
 mod controller;
 mod indexes;
 mod orphans;
 mod outcome;
 mod policy;
+mod report;
 mod template;
 mod tracking;
 

@@ -35,8 +35,8 @@ pub(crate) struct Allocators {
 impl Allocators {
     /// Everything that the stored Services have is taken.
     pub(crate) fn rebuild(store: &Store, config: &ServerConfig) -> Result<Self, StartError> {
-        let addresses = addresses::Addresses::new(config.service_cidr)
-            .ok_or(StartError::ServiceNetwork(config.service_cidr))?;
+        let addresses =
+            addresses::Addresses::new(config.service_cidr).ok_or(StartError::ServiceNetwork(config.service_cidr))?;
         let allocators = Self { addresses, ports: ports::Ports::new(config.node_port_range.clone()) };
         for record in store.list(&Scope::all(service::STORED_AS)).iter() {
             // A record that does not parse has nothing that could be taken from it.

@@ -55,7 +55,10 @@ fn asked(headers: &HeaderMap) -> Option<AggregatedVersion> {
     accept.split(',').find_map(|clause| {
         let parameters: Vec<&str> = clause.split(';').map(str::trim).collect();
         let has = |wanted: &str| parameters.contains(&wanted);
-        if parameters.first() != Some(&"application/json") || !has("as=APIGroupDiscoveryList") || !has("g=apidiscovery.k8s.io") {
+        if parameters.first() != Some(&"application/json")
+            || !has("as=APIGroupDiscoveryList")
+            || !has("g=apidiscovery.k8s.io")
+        {
             return None;
         }
         match (has("v=v2"), has("v=v2beta1")) {

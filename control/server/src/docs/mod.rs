@@ -72,7 +72,18 @@ fn is_read(method: &Method) -> bool {
 
 /// Everything there is to see outside of the objects.
 fn paths(catalog: &Catalog) -> Vec<String> {
-    let fixed = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"];
+    let fixed = [
+        "/api",
+        "/api/v1",
+        "/apis",
+        "/healthz",
+        "/livez",
+        "/metrics",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/readyz",
+        "/version",
+    ];
     let groups = catalog.groups().into_iter().flat_map(|(group, versions)| {
         let versions = versions.into_iter().map(|v| format!("/apis/{group}/{v}")).collect::<Vec<_>>();
         std::iter::once(format!("/apis/{group}")).chain(versions)

@@ -36,7 +36,8 @@ impl Named {
     /// Answers with the document. Building one takes a while the first time, so it is done beside the requests.
     pub(super) async fn answer(self, openapi: &Arc<OpenApi>, headers: &HeaderMap) -> ApiResult<Response<Body>> {
         let accept = headers.get(ACCEPT).and_then(|h| h.to_str().ok()).unwrap_or_default();
-        let protobuf = matches!(self, Self::V2) && accept.split(',').any(|clause| clause.trim().starts_with(V2_PROTOBUF));
+        let protobuf =
+            matches!(self, Self::V2) && accept.split(',').any(|clause| clause.trim().starts_with(V2_PROTOBUF));
         let json = ["", "application/json", "application/*", "*/*"];
         if !protobuf && !accept.split(',').any(|c| json.contains(&c.split(';').next().unwrap_or_default().trim())) {
             return Err(ApiError::not_acceptable(&["application/json"]));

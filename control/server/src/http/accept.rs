@@ -115,7 +115,10 @@ mod tests {
     fn kubectl_gets_its_table_and_client_go_its_json() {
         let kubectl = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
         assert_eq!(negotiate(kubectl), Some((Format::Json, Shape::Table)));
-        assert_eq!(negotiate("application/vnd.kubernetes.protobuf,application/json"), Some((Format::Json, Shape::Whole)));
+        assert_eq!(
+            negotiate("application/vnd.kubernetes.protobuf,application/json"),
+            Some((Format::Json, Shape::Whole))
+        );
         assert_eq!(negotiate("*/*"), Some((Format::Json, Shape::Whole)));
         assert_eq!(negotiate("application/json;q=0.5, application/yaml"), Some((Format::Yaml, Shape::Whole)));
     }

@@ -13,6 +13,7 @@ use serde_json::Value;
 pub(crate) enum Encoding {
     Json,
     Yaml,
+    Protobuf,
 }
 
 impl Encoding {
@@ -24,6 +25,7 @@ impl Encoding {
         match media.as_str() {
             "" | "application/json" | "*/*" => Ok(Self::Json),
             "application/yaml" => Ok(Self::Yaml),
+            "application/vnd.kubernetes.protobuf" => Ok(Self::Protobuf),
             _ => Err(ApiError::unsupported_media_type(&["application/json", "application/yaml"])),
         }
     }
@@ -46,6 +48,7 @@ pub(crate) fn read_json(bytes: &[u8], encoding: Encoding) -> ApiResult<Option<Va
     }
     let value = match encoding {
         Encoding::Json => serde_json::from_slice(bytes).map_err(|e| ApiError::bad_request(e.to_string()))?,
+        Encoding::Protobuf => super::read_protobuf(bytes)?,
         Encoding::Yaml => serde_yaml::from_slice(bytes)
             .map_err(|e| ApiError::bad_request(format!("error converting YAML to JSON: yaml: {e}")))?,
     };

@@ -174,7 +174,12 @@ mod tests {
         }
     }
 
-    fn found(resource: &str, ns: &str, name: &str, sub: &'static str) -> Option<(String, String, String, &'static str)> {
+    fn found(
+        resource: &str,
+        ns: &str,
+        name: &str,
+        sub: &'static str,
+    ) -> Option<(String, String, String, &'static str)> {
         Some((resource.into(), ns.into(), name.into(), sub))
     }
 
@@ -185,15 +190,22 @@ mod tests {
         assert_eq!(target("/api/v1/namespaces/a"), found("namespaces", "", "a", ""));
         assert_eq!(target("/api/v1/namespaces/a/finalize"), found("namespaces", "", "a", "finalize"));
         assert_eq!(target("/api/v1/namespaces/a/bindings"), found("pods", "a", "", "binding"));
-        assert_eq!(target("/apis/apps/v1/namespaces/a/deployments/d/scale"), found("deployments.apps", "a", "d", "scale"));
+        assert_eq!(
+            target("/apis/apps/v1/namespaces/a/deployments/d/scale"),
+            found("deployments.apps", "a", "d", "scale")
+        );
         assert_eq!(target("/api/v1/watch/namespaces/a/pods"), found("pods", "a", "", ""));
     }
 
     #[test]
     fn paths_that_lead_nowhere_are_404() {
-        for path in
-            ["/api/v1/nonsense", "/api/v1/namespaces/a/nodes", "/api/v1/pods/p", "/apis/apps/v2/deployments", "/api/v1/namespaces/a/pods/p/x"]
-        {
+        for path in [
+            "/api/v1/nonsense",
+            "/api/v1/namespaces/a/nodes",
+            "/api/v1/pods/p",
+            "/apis/apps/v2/deployments",
+            "/api/v1/namespaces/a/pods/p/x",
+        ] {
             assert_eq!(resolve(&Catalog::builtin(), path).unwrap_err().code(), 404, "{path}");
         }
         assert!(matches!(resolve(&Catalog::builtin(), "/apis/apps/v1"), Ok(Place::Other)));

@@ -31,7 +31,13 @@ pub(crate) fn value(code: StatusCode, value: &Value) -> Response<Body> {
 }
 
 /// An object or list in the negotiated format, with warnings.
-pub(crate) fn object(code: StatusCode, json: Bytes, accept: Accept, pretty: bool, warnings: &[String]) -> Response<Body> {
+pub(crate) fn object(
+    code: StatusCode,
+    json: Bytes,
+    accept: Accept,
+    pretty: bool,
+    warnings: &[String],
+) -> Response<Body> {
     let mut response = match (accept.format, pretty) {
         (Format::Json, false) => json_bytes(code, json),
         (Format::Json, true) => json_bytes(code, indented(&json).unwrap_or(json)),

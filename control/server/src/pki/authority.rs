@@ -8,12 +8,13 @@ use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
+use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::files::{self, Secrecy};
+use super::inspect::{covers, der_of, issued_by};
 use super::{AUTHORITY_DAYS, CERTIFICATE_DAYS, Identity, RENEW_BEFORE_DAYS};
 
 /// The authority's common name. It is the same in every cluster: the key tells clusters apart.
@@ -31,7 +32,9 @@ pub enum PkiError {
         source: io::Error,
     },
     /// One half of the authority is there, the other is not: it must not be replaced silently.
-    #[error("{missing} is missing beside its other half; restore it, or remove {directory} to start with a new authority")]
+    #[error(
+        "{missing} is missing beside its other half; restore it, or remove {directory} to start with a new authority"
+    )]
     Incomplete {
         /// The file that is not there.
         missing: PathBuf,
@@ -69,8 +72,8 @@ impl Authority {
         let (certificate, key) = (directory.join("ca.crt"), directory.join("ca.key"));
         match (read(&certificate)?, read(&key)?) {
             (Some(certificate_pem), Some(key_pem)) => {
-                let pair = KeyPair::from_pem(&key_pem)
-                    .map_err(|_| PkiError::Malformed { path: key, what: "private key" })?;
+                let pair =
+                    KeyPair::from_pem(&key_pem).map_err(|_| PkiError::Malformed { path: key, what: "private key" })?;
                 if der_of(&certificate_pem).is_none() {
                     return Err(PkiError::Malformed { path: certificate, what: "certificate" });
                 }
@@ -172,7 +175,8 @@ impl Authority {
         let (Some(der), Some(authority)) = (der_of(certificate_pem), der_of(&self.certificate_pem)) else {
             return false;
         };
-        let (Ok((_, kept)), Ok((_, authority))) = (X509Certificate::from_der(&der), X509Certificate::from_der(&authority))
+        let (Ok((_, kept)), Ok((_, authority))) =
+            (X509Certificate::from_der(&der), X509Certificate::from_der(&authority))
         else {
             return false;
         };
@@ -185,33 +189,6 @@ impl Authority {
             && issued_by(&kept, &authority)
             && suits(&kept)
     }
-}
-
-/// Whether the certificate's authority key identifier is the authority's own key identifier.
-fn issued_by(kept: &X509Certificate<'_>, authority: &X509Certificate<'_>) -> bool {
-    use x509_parser::extensions::ParsedExtension;
-    let wanted = authority.extensions().iter().find_map(|e| match e.parsed_extension() {
-        ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0),
-        _ => None,
-    });
-    let found = kept.extensions().iter().find_map(|e| match e.parsed_extension() {
-        ParsedExtension::AuthorityKeyIdentifier(id) => id.key_identifier.as_ref().map(|k| k.0),
-        _ => None,
-    });
-    wanted.is_some() && wanted == found
-}
-
-fn covers(certificate: &X509Certificate<'_>, name: &str) -> bool {
-    let Ok(Some(alternatives)) = certificate.subject_alternative_name() else { return false };
-    let address: Option<Vec<u8>> = name.parse().ok().map(|address| match address {
-        std::net::IpAddr::V4(v4) => v4.octets().to_vec(),
-        std::net::IpAddr::V6(v6) => v6.octets().to_vec(),
-    });
-    alternatives.value.general_names.iter().any(|alternative| match (alternative, &address) {
-        (GeneralName::IPAddress(octets), Some(address)) => *octets == address.as_slice(),
-        (GeneralName::DNSName(dns), None) => *dns == name,
-        _ => false,
-    })
 }
 
 /// What the authority's own certificate says. Made the same way when it is loaded: an issuer needs its subject
@@ -248,8 +225,9 @@ fn dated(days: i64) -> CertificateParams {
     parameters
 }
 
-fn der_of(pem: &str) -> Option<CertificateDer<'static>> {
-    CertificateDer::from_pem_slice(pem.as_bytes()).ok()
+/// Writes a file that only its owner may read, such as a kubeconfig, so that a crash leaves the old one or the new one.
+pub fn write_private(path: &Path, text: &str) -> Result<(), PkiError> {
+    write(path, text, Secrecy::Private)
 }
 
 fn read(path: &Path) -> Result<Option<String>, PkiError> {

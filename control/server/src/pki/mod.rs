@@ -5,9 +5,10 @@
 
 mod authority;
 mod files;
+mod inspect;
 mod kubeconfig;
 
-pub use authority::{Authority, PkiError};
+pub use authority::{Authority, PkiError, write_private};
 pub use kubeconfig::kubeconfig;
 
 /// A certificate and its private key.

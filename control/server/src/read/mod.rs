@@ -10,6 +10,7 @@ mod table;
 mod version;
 mod view;
 mod watch;
+mod watch_options;
 
 pub(crate) use get::get;
 pub(crate) use list::{list, selected};

@@ -35,7 +35,9 @@ impl Token {
         let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|_| wrong())?;
         let token: Self = serde_json::from_slice(&bytes).map_err(|_| wrong())?;
         if token.v != VERSION {
-            return Err(ApiError::bad_request("continue key is not valid: server does not recognize this encoded version"));
+            return Err(ApiError::bad_request(
+                "continue key is not valid: server does not recognize this encoded version",
+            ));
         }
         if token.place().is_none() || (token.rv < 1 && token.rv != -1) {
             return Err(wrong());

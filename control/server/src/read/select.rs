@@ -68,7 +68,11 @@ impl Selection {
 /// The collection a target is in: one namespace of a resource, or all of it.
 pub(crate) fn scope(target: &Target) -> Scope {
     let resource = target.resource.storage_key();
-    if target.namespace.is_empty() { Scope::all(resource) } else { Scope::namespaced(resource, target.namespace.as_str()) }
+    if target.namespace.is_empty() {
+        Scope::all(resource)
+    } else {
+        Scope::namespaced(resource, target.namespace.as_str())
+    }
 }
 
 /// Where the object of a target is stored.

@@ -25,7 +25,9 @@ pub(crate) fn revision(params: &Params) -> ApiResult<Option<u64>> {
     let Some(text) = params.get("resourceVersion") else { return Ok(None) };
     let parsed = text.parse().map_err(|_| {
         let quoted = json!(text);
-        ApiError::bad_request(format!("resourceVersion: Invalid value: {quoted}: strconv.ParseUint: parsing {quoted}: invalid syntax"))
+        ApiError::bad_request(format!(
+            "resourceVersion: Invalid value: {quoted}: strconv.ParseUint: parsing {quoted}: invalid syntax"
+        ))
     });
     parsed.map(Some)
 }
@@ -36,7 +38,9 @@ impl Freshness {
         let revision = revision(params)?;
         let rule = params.get("resourceVersionMatch");
         if rule.is_some() && params.get("continue").is_some() {
-            return Err(invalid("resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided"));
+            return Err(invalid(
+                "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided",
+            ));
         }
         let limited = params.integer("limit")?.is_some_and(|limit| limit > 0);
         match (rule, revision) {
@@ -90,7 +94,10 @@ fn invalid(message: &str) -> ApiError {
 fn too_large(wanted: u64, current: u64) -> ApiError {
     let message = format!("Too large resource version: {wanted}, current: {current}");
     let mut error = ApiError::new(Reason::Timeout, message);
-    error.details.insert("causes".into(), json!([{ "reason": "ResourceVersionTooLarge", "message": "Too large resource version" }]));
+    error.details.insert(
+        "causes".into(),
+        json!([{ "reason": "ResourceVersionTooLarge", "message": "Too large resource version" }]),
+    );
     error.details.insert("retryAfterSeconds".into(), json!(1));
     error
 }

@@ -9,70 +9,23 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{BufMut, Bytes, BytesMut};
-use coracle_api::{ApiError, ApiResult, Reason};
+use coracle_api::{ApiError, ApiResult};
 use coracle_store::{Event, EventKind, Record, Watch, WatchError};
 use futures::stream;
 use http::Response;
 use serde_json::{Value, json};
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep};
 
-use super::version::revision;
 use super::view::{line, parse};
+use super::watch_options::Options;
 use super::{Selection, View, scope};
-use crate::http::{Params, streamed};
+use crate::http::streamed;
 use crate::hub::{Call, Hub};
 use crate::metrics::Held;
 
 /// Events taken from the store at a time, and bytes that go out in one piece.
 const BATCH_EVENTS: usize = 64;
 const PIECE_BYTES: usize = 64 * 1024;
-
-/// What a watch request asks for besides its selection.
-struct Options {
-    /// Where to begin; `None` is "now, after everything that exists".
-    from: Option<u64>,
-    bookmarks: bool,
-    /// `sendInitialEvents`: everything that exists, then a bookmark that says so (KEP-3157).
-    initial: bool,
-    timeout: Duration,
-}
-
-impl Options {
-    fn parse(params: &Params, hub: &Hub) -> ApiResult<Self> {
-        let asked = params.get("sendInitialEvents").map(|_| params.flag("sendInitialEvents"));
-        let rule = params.get("resourceVersionMatch");
-        match (asked, rule) {
-            (Some(_), None) => return Err(invalid("sendInitialEvents: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")),
-            (Some(_), Some(rule)) if rule != "NotOlderThan" => {
-                return Err(invalid(&format!(
-                    "resourceVersionMatch: Unsupported value: {}: supported values: \"NotOlderThan\"",
-                    json!(rule)
-                )));
-            }
-            (None, Some(_)) => {
-                return Err(invalid("resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"));
-            }
-            _ => {}
-        }
-        let initial = asked == Some(true);
-        let bookmarks = params.flag("allowWatchBookmarks");
-        let from = match revision(params)? {
-            None | Some(0) => None,
-            Some(_) if initial => None,
-            Some(revision) => Some(revision),
-        };
-        let limit = hub.config.limits.watch_timeout;
-        let spread = limit.mul_f64(rand::random_range(0.0..1.0));
-        let asked = params.integer("timeoutSeconds")?.and_then(|s| u64::try_from(s).ok()).filter(|s| *s > 0);
-        // Longer than a day is as good as for ever, and timers have an end.
-        let timeout = asked.map_or(limit + spread, |s| Duration::from_secs(s.min(86_400)));
-        Ok(Self { from, bookmarks, initial, timeout })
-    }
-}
-
-fn invalid(message: &str) -> ApiError {
-    ApiError::new(Reason::Invalid, format!("ListOptions.meta.k8s.io \"\" is invalid: {message}"))
-}
 
 /// Answers with a stream of events. What goes wrong from here on is an `ERROR` event, as clients expect.
 pub(crate) async fn watch(hub: &Arc<Hub>, call: &Call, held: Held) -> ApiResult<Response<Body>> {
@@ -246,7 +199,9 @@ impl Watcher {
             }
             (EventKind::Modified | EventKind::Deleted, true, false) => self.gone(event).map(Some),
             // A deletion without a stored predecessor cannot be; with one that did not match, nobody saw it.
-            (EventKind::Deleted, false, _) | (EventKind::Added, _, false) | (EventKind::Modified, false, false) => Ok(None),
+            (EventKind::Deleted, false, _) | (EventKind::Added, _, false) | (EventKind::Modified, false, false) => {
+                Ok(None)
+            }
         }
     }
 

@@ -97,8 +97,13 @@ fn set_scheduled(pod: &mut Value) {
         "lastTransitionTime": now(),
         "observedGeneration": pod["metadata"]["generation"],
     });
-    let condition: Map<String, Value> =
-        condition.as_object().cloned().unwrap_or_default().into_iter().filter(|(k, v)| k == "lastProbeTime" || !v.is_null()).collect();
+    let condition: Map<String, Value> = condition
+        .as_object()
+        .cloned()
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|(k, v)| k == "lastProbeTime" || !v.is_null())
+        .collect();
     if !pod["status"]["conditions"].is_array() {
         pod["status"]["conditions"] = json!([]);
     }

@@ -35,12 +35,15 @@ pub(super) async fn log(hub: &Hub, call: &Call, held: Held) -> ApiResult<Respons
         check_previous(&call.target.name, &pod, &container)?;
     } else if let Some(reason) = waiting(&pod, &container) {
         let name = &call.target.name;
-        return Err(ApiError::bad_request(format!("container \"{container}\" in pod \"{name}\" is waiting to start: {reason}")));
+        return Err(ApiError::bad_request(format!(
+            "container \"{container}\" in pod \"{name}\" is waiting to start: {reason}"
+        )));
     }
     let router = hub.nodes.router(node).ok_or_else(|| {
         ApiError::internal(format!("cannot get the log of pod {}: node {node} is not connected", call.target.name))
     })?;
-    let uri = format!("/containerLogs/{}/{}/{container}?{}", call.target.namespace, call.target.name, query(&call.params));
+    let uri =
+        format!("/containerLogs/{}/{}/{container}?{}", call.target.namespace, call.target.name, query(&call.params));
     let request = Request::get(uri).body(Body::empty()).map_err(ApiError::internal)?;
     let answer = router.oneshot(request).await.map_err(ApiError::internal)?;
     if !answer.status().is_success() {
@@ -57,7 +60,9 @@ pub(super) async fn log(hub: &Hub, call: &Call, held: Held) -> ApiResult<Respons
 
 fn check_options(call: &Call) -> ApiResult<()> {
     let params = &call.params;
-    let invalid = |text: String| ApiError::new(Reason::Invalid, format!("PodLogOptions \"{}\" is invalid: {text}", call.target.name));
+    let invalid = |text: String| {
+        ApiError::new(Reason::Invalid, format!("PodLogOptions \"{}\" is invalid: {text}", call.target.name))
+    };
     for (name, least) in [("tailLines", 0), ("sinceSeconds", 1), ("limitBytes", 1)] {
         if let Some(number) = params.integer(name)?.filter(|n| *n < least) {
             return Err(invalid(format!("{name}: Invalid value: {number}: must be greater than or equal to {least}")));
@@ -90,9 +95,14 @@ fn container(pod_name: &str, pod: &Value, named: Option<&str>) -> ApiResult<Stri
     };
     let (containers, init) = (names("containers"), names("initContainers"));
     match named {
-        Some(name) if containers.iter().chain(&init).chain(&names("ephemeralContainers")).any(|c| c == name) => Ok(name.into()),
+        Some(name) if containers.iter().chain(&init).chain(&names("ephemeralContainers")).any(|c| c == name) => {
+            Ok(name.into())
+        }
         Some(name) => Err(ApiError::bad_request(format!("container {name} is not valid for pod {pod_name}"))),
-        None => match (containers.as_slice(), pod["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"].as_str()) {
+        None => match (
+            containers.as_slice(),
+            pod["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"].as_str(),
+        ) {
             ([only], _) if init.is_empty() => Ok(only.clone()),
             (many, Some(default)) if many.iter().any(|c| c == default) => Ok(default.into()),
             ([], _) => Err(ApiError::bad_request(format!("pod {pod_name} has no containers"))),

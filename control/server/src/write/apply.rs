@@ -21,7 +21,8 @@ const MAX_ATTEMPTS: usize = 8;
 pub(super) async fn apply(hub: &Hub, call: &Call, part: Part, author: Author) -> ApiResult<Response<Body>> {
     let config = configuration(call)?;
     if call.params.get("fieldManager").is_none() {
-        let text = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch";
+        let text =
+            "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch";
         return Err(ApiError::new(Reason::Invalid, text));
     }
     let (key, dry_run) = (key(&call.target), call.params.dry_run()?);
@@ -37,7 +38,11 @@ pub(super) async fn apply(hub: &Hub, call: &Call, part: Part, author: Author) ->
         match outcome {
             Err(error) if matches!(error.reason, Reason::AlreadyExists) => {}
             // Deleted between the look and the change; a status can't bring its object into being.
-            Err(error) if error.reason == Reason::NotFound && part == Part::Main && hub.store.get(&key).is_none() && namespace_exists(hub, call) => {}
+            Err(error)
+                if error.reason == Reason::NotFound
+                    && part == Part::Main
+                    && hub.store.get(&key).is_none()
+                    && namespace_exists(hub, call) => {}
             outcome => return outcome,
         }
     }
@@ -50,7 +55,14 @@ fn namespace_exists(hub: &Hub, call: &Call) -> bool {
     namespace.is_empty() || hub.store.get(&coracle_store::Key::new("namespaces", "", namespace)).is_some()
 }
 
-async fn create(hub: &Hub, call: &Call, part: Part, config: &Value, author: &Author, dry_run: bool) -> ApiResult<Response<Body>> {
+async fn create(
+    hub: &Hub,
+    call: &Call,
+    part: Part,
+    config: &Value,
+    author: &Author,
+    dry_run: bool,
+) -> ApiResult<Response<Body>> {
     let resource = &call.target.resource;
     if part != Part::Main {
         return Err(ApiError::not_found(resource, &call.target.name));

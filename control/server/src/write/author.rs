@@ -18,7 +18,10 @@ pub(crate) fn author(call: &Call) -> ApiResult<Author> {
             return Err(ApiError::new(Reason::Invalid, text));
         }
         Some(name) if name.chars().any(char::is_control) => {
-            let text = format!("fieldManager: Invalid value: {}: should only contain printable characters", serde_json::json!(name));
+            let text = format!(
+                "fieldManager: Invalid value: {}: should only contain printable characters",
+                serde_json::json!(name)
+            );
             return Err(ApiError::new(Reason::Invalid, text));
         }
         Some(name) => name.to_string(),

@@ -17,7 +17,9 @@ pub(crate) async fn commit(hub: &Hub, resource: &Resource, name: &str, txn: Txn)
 fn explain(resource: &Resource, name: &str, error: CommitError) -> ApiError {
     match error {
         CommitError::AlreadyExists { .. } => ApiError::already_exists(resource, name),
-        CommitError::NotFound { .. } | CommitError::Conflict { current: None, .. } => ApiError::not_found(resource, name),
+        CommitError::NotFound { .. } | CommitError::Conflict { current: None, .. } => {
+            ApiError::not_found(resource, name)
+        }
         CommitError::Conflict { .. } => ApiError::modified(resource, name),
         CommitError::TooLarge { .. } => ApiError::new(Reason::RequestEntityTooLarge, error.to_string()),
         CommitError::Unavailable(_) => ApiError::unavailable(error.to_string()),

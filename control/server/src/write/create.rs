@@ -46,18 +46,19 @@ pub(crate) async fn create_object(hub: &Hub, intent: &Intent<'_>, mut object: Va
     place(intent, &mut object)?;
     let resource = intent.resource;
     (resource.rules.defaults)(&mut object);
-    let name = meta::name(&object).to_string();
+    let name = [meta::name(&object), meta::text(&object, "generateName")].into_iter().find(|n| !n.is_empty());
+    let name = name.unwrap_or_default().to_string();
     let admitted = Admitted { resource, namespace: intent.namespace, name: &name, action: Action::Create };
     hub.admission.admit(hub, &admitted, &mut object).await?;
-    prepare_create(resource, &mut object);
-    let generated = name.is_empty() && !meta::text(&object, "generateName").is_empty();
-    for attempt in 1..=MAX_NAMES {
-        if generated {
-            name_from_prefix(&mut object);
-        }
-        validate_create(resource, &object)?;
+    if !meta::name(&object).is_empty() || name.is_empty() {
+        return write(hub, intent, object).await;
+    }
+    for _ in 0..MAX_NAMES {
+        name_from_prefix(&mut object);
+        // Once more, for defaults that are made of the name.
+        (resource.rules.defaults)(&mut object);
         match write(hub, intent, object.clone()).await {
-            Err(error) if generated && error.reason == Reason::AlreadyExists && attempt < MAX_NAMES => {}
+            Err(error) if error.reason == Reason::AlreadyExists => {}
             outcome => return outcome,
         }
     }
@@ -72,7 +73,9 @@ fn place(intent: &Intent<'_>, object: &mut Value) -> ApiResult<()> {
     let named = meta::namespace(object);
     if !named.is_empty() && named != intent.namespace {
         return Err(if intent.resource.namespaced {
-            ApiError::bad_request("the namespace of the provided object does not match the namespace sent on the request")
+            ApiError::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            )
         } else {
             ApiError::bad_request("namespace may not be set on a cluster-scoped object")
         });
@@ -86,8 +89,12 @@ fn place(intent: &Intent<'_>, object: &mut Value) -> ApiResult<()> {
     Ok(())
 }
 
+/// Prepares, checks and commits an object that has its name.
 async fn write(hub: &Hub, intent: &Intent<'_>, mut object: Value) -> ApiResult<Arc<Record>> {
     let resource = intent.resource;
+    // A kind may make labels of its name, so that comes first.
+    prepare_create(resource, &mut object);
+    validate_create(resource, &object)?;
     let name = meta::name(&object).to_string();
     let key = Key::new(resource.storage_key(), intent.namespace, name.as_str());
     // Seen before anything is allocated or written: most duplicates are found here.

@@ -107,13 +107,14 @@ fn shorten(object: &mut Value, granted: i64, asked: i64, now: Timestamp) -> Mark
 /// request says nothing.
 fn set_dependents_finalizer(resource: &Resource, options: &DeleteOptions, object: &mut Value) {
     let present = |name: &str| meta::finalizers(object).contains(&name);
-    let wanted = options.propagation().unwrap_or(if present(ORPHAN) || (resource.orphans_by_default && !present(FOREGROUND)) {
-        Propagation::Orphan
-    } else if present(FOREGROUND) {
-        Propagation::Foreground
-    } else {
-        Propagation::Background
-    });
+    let wanted =
+        options.propagation().unwrap_or(if present(ORPHAN) || (resource.orphans_by_default && !present(FOREGROUND)) {
+            Propagation::Orphan
+        } else if present(FOREGROUND) {
+            Propagation::Foreground
+        } else {
+            Propagation::Background
+        });
     let keep = meta::finalizers(object).into_iter().filter(|f| !matches!(*f, ORPHAN | FOREGROUND));
     let mut finalizers: Vec<String> = keep.map(str::to_string).collect();
     match wanted {
@@ -131,10 +132,14 @@ fn set_dependents_finalizer(resource: &Resource, options: &DeleteOptions, object
 
 fn check_preconditions(resource: &Resource, options: &DeleteOptions, object: &Value) -> ApiResult<()> {
     let Some(wanted) = &options.preconditions else { return Ok(()) };
-    let checks = [("UID", &wanted.uid, meta::uid(object)), ("ResourceVersion", &wanted.resource_version, meta::resource_version(object))];
+    let checks = [
+        ("UID", &wanted.uid, meta::uid(object)),
+        ("ResourceVersion", &wanted.resource_version, meta::resource_version(object)),
+    ];
     for (what, expected, actual) in checks {
         if let Some(expected) = expected.as_deref().filter(|e| *e != actual) {
-            let why = format!("Precondition failed: {what} in precondition: {expected}, {what} in object meta: {actual}");
+            let why =
+                format!("Precondition failed: {what} in precondition: {expected}, {what} in object meta: {actual}");
             return Err(ApiError::conflict(resource, meta::name(object), &why));
         }
     }
@@ -202,7 +207,10 @@ mod tests {
         assert_eq!(held["metadata"]["deletionGracePeriodSeconds"], 0);
         let map = json!({ "metadata": { "name": "c" } });
         let policy = |p: &str| DeleteOptions { propagation_policy: Some(p.into()), ..Default::default() };
-        assert_eq!(written(deleted("configmaps", policy("Foreground"), &map))["metadata"]["finalizers"], json!([FOREGROUND]));
+        assert_eq!(
+            written(deleted("configmaps", policy("Foreground"), &map))["metadata"]["finalizers"],
+            json!([FOREGROUND])
+        );
         assert_eq!(written(deleted("configmaps", policy("Orphan"), &map))["metadata"]["finalizers"], json!([ORPHAN]));
         assert!(matches!(deleted("configmaps", policy("Background"), &map), Next::Remove(_)));
         assert_eq!(written(deleted("jobs", DeleteOptions::default(), &map))["metadata"]["finalizers"], json!([ORPHAN]));

@@ -5,7 +5,7 @@ use coracle_api::{ApiError, ApiResult, Resource, meta};
 use coracle_store::{Object, Record};
 use serde_json::Value;
 
-use crate::http::Encoding;
+use crate::http::{Encoding, read_protobuf};
 use crate::hub::Call;
 use crate::read::parse;
 
@@ -19,6 +19,8 @@ pub(crate) fn parsed(call: &Call, kind: &str) -> ApiResult<Parsed> {
     let document = match Encoding::of(&call.headers)? {
         Encoding::Json => parse_json(&call.body),
         Encoding::Yaml => parse_yaml(&call.body),
+        // Protobuf has no duplicate fields and no unknown ones that could be shown.
+        Encoding::Protobuf => return Ok(read_protobuf(&call.body)?.into()),
     };
     document.map_err(|error| error.into_api_error(kind))
 }

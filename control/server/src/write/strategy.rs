@@ -42,8 +42,7 @@ pub(crate) fn seconds_text(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// Gives a new object what only the server can: a name if it wants one, a uid, its time of creation. The kind then
-/// prepares it.
+/// Gives a new object what only the server can: a uid, its time of creation. The kind then prepares it.
 pub(crate) fn prepare_create(resource: &Resource, object: &mut Value) {
     let metadata = meta::metadata_mut(object);
     for field in SERVER_OWNED {
@@ -173,10 +172,10 @@ mod tests {
         let resource = Catalog::builtin().find("", "v1", "configmaps").unwrap();
         let mut object = json!({
             "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": { "generateName": "c-", "namespace": "default", "uid": "mine" },
+            "metadata": { "generateName": "c-", "namespace": "default", "uid": "mine", "resourceVersion": "5" },
         });
-        prepare_create(&resource, &mut object);
         name_from_prefix(&mut object);
+        prepare_create(&resource, &mut object);
         (resource, object)
     }
 

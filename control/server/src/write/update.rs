@@ -40,7 +40,8 @@ pub(crate) async fn update_part(hub: &Hub, call: &Call, part: Part) -> ApiResult
             let (new, found) = body_of(call)?;
             warnings = found;
             check_place(call, &new)?;
-            edit(hub, resource, &key(&call.target), dry_run, |old| successor(call, part, new.clone(), old, &author)).await?
+            edit(hub, resource, &key(&call.target), dry_run, |old| successor(call, part, new.clone(), old, &author))
+                .await?
         }
     };
     if part == Part::Main {

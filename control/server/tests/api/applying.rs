@@ -58,6 +58,8 @@ async fn an_apply_says_who_it_is_and_what_it_is_about() {
         .patch(&format!("{DEPLOYMENTS}/other?fieldManager=one"), APPLY, deployment("web"))
         .await
         .fails(400, "the name of the object (web) does not match the name on the URL (other)");
-    let nowhere = cluster.patch("/apis/apps/v1/namespaces/nowhere/deployments/web?fieldManager=one", APPLY, deployment("web")).await;
+    let nowhere = cluster
+        .patch("/apis/apps/v1/namespaces/nowhere/deployments/web?fieldManager=one", APPLY, deployment("web"))
+        .await;
     nowhere.fails(404, "namespaces \"nowhere\" not found");
 }

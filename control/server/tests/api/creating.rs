@@ -29,6 +29,20 @@ async fn generated_names_differ() {
 }
 
 #[tokio::test]
+async fn a_kind_that_makes_labels_of_its_name_sees_the_generated_one() {
+    let cluster = Cluster::new().await;
+    let job = json!({
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": { "generateName": "batch-" },
+        "spec": { "template": { "spec": { "restartPolicy": "Never", "containers": [{ "name": "c", "image": "x:1" }] } } },
+    });
+    let created = cluster.post("/apis/batch/v1/namespaces/default/jobs", job).await.ok();
+    assert_eq!(
+        created["spec"]["template"]["metadata"]["labels"]["batch.kubernetes.io/job-name"],
+        created["metadata"]["name"]
+    );
+}
+
+#[tokio::test]
 async fn status_is_not_the_authors_and_generation_starts_at_one() {
     let cluster = Cluster::new().await;
     let mut body = deployment("web");
@@ -51,7 +65,10 @@ async fn what_does_not_belong_there_is_refused() {
     let mut old = map("a", json!({}));
     old["metadata"]["resourceVersion"] = json!("5");
     cluster.post(MAPS, old).await.fails(400, "resourceVersion should not be set on objects to be created");
-    cluster.post("/api/v1/namespaces/nowhere/configmaps", map("a", json!({}))).await.fails(404, "namespaces \"nowhere\" not found");
+    cluster
+        .post("/api/v1/namespaces/nowhere/configmaps", map("a", json!({})))
+        .await
+        .fails(404, "namespaces \"nowhere\" not found");
     assert_eq!(cluster.post(MAPS, pod("p")).await.code, 400);
     assert_eq!(cluster.post("/api/v1/configmaps", map("a", json!({}))).await.code, 405);
 }

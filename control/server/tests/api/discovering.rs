@@ -8,11 +8,14 @@ use crate::support::{Cluster, MAPS, PODS, request};
 
 async fn as_user(cluster: &Cluster, path: &str, user: Option<User>) -> (u16, String) {
     let mut request = Request::get(path).body(axum::body::Body::empty()).unwrap();
-    request.extensions_mut().extend(user.map(|u| {
-        let mut extensions = http::Extensions::new();
-        extensions.insert(u);
-        extensions
-    }).unwrap_or_default());
+    request.extensions_mut().extend(
+        user.map(|u| {
+            let mut extensions = http::Extensions::new();
+            extensions.insert(u);
+            extensions
+        })
+        .unwrap_or_default(),
+    );
     let answer = cluster.send(request).await;
     (answer.code, answer.message().to_string())
 }
@@ -33,11 +36,15 @@ async fn somebody_sees_discovery_and_is_told_what_is_missing() {
     let cluster = Cluster::new().await;
     let jane = || Some(User::new("jane", []));
     assert_eq!(as_user(&cluster, "/apis/apps/v1", jane()).await.0, 200);
-    let refused = "pods is forbidden: User \"jane\" cannot list resource \"pods\" in API group \"\" in the namespace \"default\"";
+    let refused =
+        "pods is forbidden: User \"jane\" cannot list resource \"pods\" in API group \"\" in the namespace \"default\"";
     assert_eq!(as_user(&cluster, PODS, jane()).await, (403, refused.into()));
     let refused = "namespaces is forbidden: User \"jane\" cannot list resource \"namespaces\" in API group \"\" at the cluster scope";
     assert_eq!(as_user(&cluster, "/api/v1/namespaces", jane()).await, (403, refused.into()));
-    assert_eq!(as_user(&cluster, "/metrics", jane()).await, (403, "forbidden: User \"jane\" cannot get path \"/metrics\"".into()));
+    assert_eq!(
+        as_user(&cluster, "/metrics", jane()).await,
+        (403, "forbidden: User \"jane\" cannot get path \"/metrics\"".into())
+    );
 }
 
 #[tokio::test]
@@ -50,8 +57,13 @@ async fn discovery_lists_what_is_served() {
     assert_eq!(cluster.get("/apis").await.ok()["kind"], "APIGroupList");
     assert_eq!(cluster.get("/apis/apps").await.ok()["kind"], "APIGroup");
     assert_eq!(cluster.get("/apis/nonsense/v1").await.code, 404);
-    let aggregated = cluster.get_as("/apis", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json").await;
-    assert_eq!(aggregated.headers["content-type"], "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
+    let aggregated = cluster
+        .get_as("/apis", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json")
+        .await;
+    assert_eq!(
+        aggregated.headers["content-type"],
+        "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+    );
     assert_eq!(aggregated.ok()["kind"], "APIGroupDiscoveryList");
 }
 
@@ -73,7 +85,10 @@ async fn documents() {
     let metrics = cluster.get("/metrics").await.text();
     assert!(metrics.contains("apiserver_request_total{verb=\"\""), "{metrics}");
     assert_eq!(cluster.get("/nonsense").await.code, 404);
-    assert_eq!(cluster.get("/apis/apps/v1/nonsense").await.message(), "the server could not find the requested resource");
+    assert_eq!(
+        cluster.get("/apis/apps/v1/nonsense").await.message(),
+        "the server could not find the requested resource"
+    );
 }
 
 #[tokio::test]

@@ -13,7 +13,10 @@ async fn typed_objects_go_there_and_back() {
     let cluster = Cluster::new().await;
     let client = cluster.server.client("system:kube-controller-manager", &[]);
     let maps: Api<ConfigMap> = Api::default_namespaced(client.clone());
-    let created = maps.create(&PostParams::default(), &serde_json::from_value(map("a", json!({ "x": "y" }))).unwrap()).await.unwrap();
+    let created = maps
+        .create(&PostParams::default(), &serde_json::from_value(map("a", json!({ "x": "y" }))).unwrap())
+        .await
+        .unwrap();
     let patch = Patch::Merge(json!({ "data": { "more": "1" } }));
     maps.patch("a", &PatchParams::default(), &patch).await.unwrap();
     let list = maps.list(&ListParams::default().labels("x=y")).await.unwrap();
@@ -35,7 +38,9 @@ async fn watches_stream() {
     let revision = maps.list(&ListParams::default()).await.unwrap().metadata.resource_version.unwrap();
     let mut events = maps.watch(&WatchParams::default(), &revision).await.unwrap().boxed();
     maps.create(&PostParams::default(), &serde_json::from_value(map("a", json!({}))).unwrap()).await.unwrap();
-    assert!(matches!(events.try_next().await.unwrap(), Some(WatchEvent::Added(added)) if added.metadata.name.as_deref() == Some("a")));
+    assert!(
+        matches!(events.try_next().await.unwrap(), Some(WatchEvent::Added(added)) if added.metadata.name.as_deref() == Some("a"))
+    );
 }
 
 #[tokio::test]

@@ -22,7 +22,8 @@ async fn selectors_choose() {
     let cluster = with_maps(4).await;
     let list = cluster.get(&format!("{MAPS}?labelSelector=app%3Deven")).await.ok();
     assert_eq!((&list["kind"], names(&list)), (&json!("ConfigMapList"), vec!["m0", "m2"]));
-    let list = cluster.get(&format!("{MAPS}?labelSelector=app+notin+(even)&fieldSelector=metadata.name!%3Dm1")).await.ok();
+    let list =
+        cluster.get(&format!("{MAPS}?labelSelector=app+notin+(even)&fieldSelector=metadata.name!%3Dm1")).await.ok();
     assert_eq!(names(&list), ["m3"]);
     let everywhere = cluster.get("/api/v1/configmaps?fieldSelector=metadata.namespace%3Ddefault").await.ok();
     assert_eq!(names(&everywhere).len(), 4);
@@ -84,10 +85,10 @@ async fn revisions_are_waited_for_or_looked_back_to() {
     assert_eq!(names(&cluster.get(&exact).await.ok()), ["m0"]);
     let at_least = format!("{MAPS}?resourceVersion={revision}");
     assert_eq!(names(&cluster.get(&at_least).await.ok()), ["later", "m0"]);
-    cluster.get(&format!("{MAPS}?resourceVersion=abc")).await.fails(
-        400,
-        "resourceVersion: Invalid value: \"abc\": strconv.ParseUint: parsing \"abc\": invalid syntax",
-    );
+    cluster
+        .get(&format!("{MAPS}?resourceVersion=abc"))
+        .await
+        .fails(400, "resourceVersion: Invalid value: \"abc\": strconv.ParseUint: parsing \"abc\": invalid syntax");
 }
 
 #[tokio::test]
@@ -107,7 +108,8 @@ async fn tables_have_columns_and_rows() {
     let accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
     let table = cluster.get_as(PODS, accept).await.ok();
     assert_eq!(table["kind"], "Table");
-    let columns: Vec<&str> = table["columnDefinitions"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
+    let columns: Vec<&str> =
+        table["columnDefinitions"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
     assert_eq!(&columns[..4], ["Name", "Ready", "Status", "Restarts"]);
     let row = &table["rows"][0];
     assert_eq!((&row["cells"][0], &row["object"]["kind"]), (&json!("p"), &json!("PartialObjectMetadata")));
@@ -122,7 +124,13 @@ async fn tables_have_columns_and_rows() {
 async fn every_kind_has_a_row_as_wide_as_its_table() {
     let cluster = Cluster::new().await;
     let accept = "application/json;as=Table;v=v1;g=meta.k8s.io";
-    for path in ["/api/v1/namespaces", "/api/v1/services", "/api/v1/endpoints", "/api/v1/serviceaccounts", "/apis/discovery.k8s.io/v1/endpointslices"] {
+    for path in [
+        "/api/v1/namespaces",
+        "/api/v1/services",
+        "/api/v1/endpoints",
+        "/api/v1/serviceaccounts",
+        "/apis/discovery.k8s.io/v1/endpointslices",
+    ] {
         let table = cluster.get_as(path, accept).await.ok();
         let width = table["columnDefinitions"].as_array().unwrap().len();
         let rows = table["rows"].as_array().unwrap();
@@ -135,7 +143,10 @@ async fn metadata_only_and_yaml() {
     let cluster = with_maps(1).await;
     let accept = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
     let list = cluster.get_as(MAPS, accept).await.ok();
-    assert_eq!((&list["kind"], &list["items"][0]["kind"]), (&json!("PartialObjectMetadataList"), &json!("PartialObjectMetadata")));
+    assert_eq!(
+        (&list["kind"], &list["items"][0]["kind"]),
+        (&json!("PartialObjectMetadataList"), &json!("PartialObjectMetadata"))
+    );
     assert!(list["items"][0].get("data").is_none());
     let yaml = cluster.get_as(&format!("{MAPS}/m0"), "application/yaml").await;
     assert!(yaml.text().contains("kind: ConfigMap\n"), "{}", yaml.text());

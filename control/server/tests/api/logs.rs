@@ -11,7 +11,8 @@ async fn running(cluster: &Cluster, state: Value) {
     cluster.post(PODS, pod("p")).await.ok();
     let binding = json!({ "apiVersion": "v1", "kind": "Binding", "target": { "kind": "Node", "name": "n" } });
     cluster.post(&format!("{PODS}/p/binding"), binding).await.ok();
-    let container = json!({ "name": "main", "image": "x", "imageID": "", "ready": true, "restartCount": 0, "state": state });
+    let container =
+        json!({ "name": "main", "image": "x", "imageID": "", "ready": true, "restartCount": 0, "state": state });
     let status = json!({ "status": { "phase": "Running", "containerStatuses": [container] } });
     cluster.patch(&format!("{PODS}/p/status"), "strategic-merge-patch+json", status).await.ok();
 }

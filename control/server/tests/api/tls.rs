@@ -40,7 +40,8 @@ async fn ask(connector: TlsConnector, address: std::net::SocketAddr, http2: bool
     let request = Request::get(format!("https://{address}{PODS}")).header("host", address.to_string());
     let request = request.body(Empty::<bytes::Bytes>::new()).unwrap();
     let response = if http2 {
-        let (mut send, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        let (mut send, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
         send.send_request(request).await.unwrap()
     } else {
@@ -74,9 +75,11 @@ async fn a_certificate_says_who_you_are() {
         assert_eq!(ask(connector(&authority, Some(&admin), protocol), address, http2).await, 200);
     }
     let elsewhere = tempfile::tempdir().unwrap();
-    let stranger = Authority::load_or_create(elsewhere.path()).unwrap().client("admin", "admin", "system:masters").unwrap();
+    let stranger =
+        Authority::load_or_create(elsewhere.path()).unwrap().client("admin", "admin", "system:masters").unwrap();
     let stream = TcpStream::connect(address).await.unwrap();
-    let connected = connector(&authority, Some(&stranger), b"http/1.1").connect(ServerName::from(address.ip()), stream).await;
+    let connected =
+        connector(&authority, Some(&stranger), b"http/1.1").connect(ServerName::from(address.ip()), stream).await;
     // With TLS 1.3 a client learns of its refusal when it first reads.
     if let Ok(mut stream) = connected {
         let mut byte = [0; 1];

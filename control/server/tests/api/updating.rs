@@ -67,7 +67,9 @@ async fn patches_of_many_clients_all_arrive() {
     cluster.post(MAPS, map("a", json!({}))).await.ok();
     let patches = (0..32).map(|n| {
         let cluster = cluster.clone();
-        tokio::spawn(async move { cluster.merge(&format!("{MAPS}/a"), json!({ "data": { format!("k{n}"): "v" } })).await.ok() })
+        tokio::spawn(async move {
+            cluster.merge(&format!("{MAPS}/a"), json!({ "data": { format!("k{n}"): "v" } })).await.ok()
+        })
     });
     futures::future::join_all(patches).await.into_iter().for_each(|p| drop(p.unwrap()));
     let object = cluster.get(&format!("{MAPS}/a")).await.ok();
@@ -88,7 +90,9 @@ async fn status_and_spec_are_written_apart() {
     let spec = cluster.merge(&path, json!({ "spec": { "replicas": 3 }, "status": { "replicas": 0 } })).await.ok();
     assert_eq!((&spec["spec"]["replicas"], &spec["status"]["replicas"]), (&json!(3), &json!(2)));
     assert_eq!(spec["metadata"]["generation"], 2);
-    let patched = cluster.patch(&format!("{path}/status"), "strategic-merge-patch+json", json!({ "status": { "replicas": 5 } })).await;
+    let patched = cluster
+        .patch(&format!("{path}/status"), "strategic-merge-patch+json", json!({ "status": { "replicas": 5 } }))
+        .await;
     assert_eq!(patched.ok()["status"]["replicas"], 5);
 }
 
@@ -122,10 +126,10 @@ async fn a_pod_is_bound_once() {
     let now = cluster.get(&format!("{PODS}/p")).await.ok();
     assert_eq!(now["spec"]["nodeName"], "n1");
     assert_eq!(now["status"]["conditions"][0]["type"], "PodScheduled");
-    cluster.post("/api/v1/namespaces/default/bindings", binding("n2")).await.fails(
-        409,
-        "Operation cannot be fulfilled on pods/binding \"p\": pod p is already assigned to node \"n1\"",
-    );
+    cluster
+        .post("/api/v1/namespaces/default/bindings", binding("n2"))
+        .await
+        .fails(409, "Operation cannot be fulfilled on pods/binding \"p\": pod p is already assigned to node \"n1\"");
 }
 
 #[tokio::test]

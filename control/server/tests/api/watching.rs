@@ -38,7 +38,9 @@ async fn what_stops_matching_is_deleted_and_what_begins_to_is_added() {
     cluster.post(MAPS, map("a", json!({ "on": "yes" }))).await.ok();
     let mut watch = cluster.watch(&format!("{MAPS}?watch=1&labelSelector=on%3Dyes")).await;
     assert_eq!(watch.brief().await, "ADDED a");
-    let relabel = async |value: &str| cluster.merge(&format!("{MAPS}/a"), json!({ "metadata": { "labels": { "on": value } } })).await.ok();
+    let relabel = async |value: &str| {
+        cluster.merge(&format!("{MAPS}/a"), json!({ "metadata": { "labels": { "on": value } } })).await.ok()
+    };
     let off = relabel("no").await;
     let gone = watch.next().await.unwrap();
     assert_eq!((&gone["type"], &gone["object"]["metadata"]["labels"]["on"]), (&json!("DELETED"), &json!("yes")));
@@ -71,7 +73,8 @@ async fn a_node_sees_its_pods_when_they_are_bound() {
 async fn initial_events_end_with_a_bookmark() {
     let cluster = Cluster::new().await;
     cluster.post(MAPS, map("a", json!({}))).await.ok();
-    let path = format!("{MAPS}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true");
+    let path =
+        format!("{MAPS}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true");
     let mut watch = cluster.watch(&path).await;
     assert_eq!(watch.brief().await, "ADDED a");
     let bookmark = watch.next().await.unwrap();
@@ -107,7 +110,10 @@ async fn a_forgotten_revision_is_an_error_event() {
     }
     let mut watch = cluster.watch(&format!("{MAPS}?watch=1&resourceVersion={old}")).await;
     let error = watch.next().await.unwrap();
-    assert_eq!((&error["type"], &error["object"]["code"], &error["object"]["reason"]), (&json!("ERROR"), &json!(410), &json!("Expired")));
+    assert_eq!(
+        (&error["type"], &error["object"]["code"], &error["object"]["reason"]),
+        (&json!("ERROR"), &json!(410), &json!("Expired"))
+    );
     assert!(watch.next().await.is_none());
 }
 

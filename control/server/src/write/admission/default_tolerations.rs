@@ -25,7 +25,9 @@ impl Plugin for DefaultTolerationSeconds {
         let Some(list) = tolerations.as_array_mut() else { return Ok(()) };
         for taint in TAINTS {
             if !list.iter().any(|toleration| covers(toleration, taint)) {
-                list.push(json!({ "key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": SECONDS }));
+                list.push(
+                    json!({ "key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": SECONDS }),
+                );
             }
         }
         Ok(())

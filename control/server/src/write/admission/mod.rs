@@ -26,7 +26,7 @@ pub(crate) enum Action {
 pub(crate) struct Admitted<'a> {
     pub(crate) resource: &'a Arc<Resource>,
     pub(crate) namespace: &'a str,
-    /// Empty when the name is still to be generated.
+    /// The name, or its beginning when the rest is still to be generated.
     pub(crate) name: &'a str,
     pub(crate) action: Action,
 }

@@ -9,7 +9,8 @@ use super::{Admitted, Plugin};
 use crate::hub::Hub;
 
 /// `scheduling.SystemPriorityClasses`
-const SYSTEM_CLASSES: [(&str, i64); 2] = [("system-node-critical", 2_000_001_000), ("system-cluster-critical", 2_000_000_000)];
+const SYSTEM_CLASSES: [(&str, i64); 2] =
+    [("system-node-critical", 2_000_001_000), ("system-cluster-critical", 2_000_000_000)];
 
 pub(super) struct Priority;
 

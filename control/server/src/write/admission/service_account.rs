@@ -30,7 +30,8 @@ impl Plugin for ServiceAccount {
         spec["serviceAccount"] = json!(name);
         let account = wait_for(hub, write.namespace, &name).await.ok_or_else(|| {
             let namespace = write.namespace;
-            let why = format!("error looking up service account {namespace}/{name}: serviceaccount \"{name}\" not found");
+            let why =
+                format!("error looking up service account {namespace}/{name}: serviceaccount \"{name}\" not found");
             ApiError::forbidden(write.resource, write.name, &why)
         })?;
         let spec = &mut object["spec"];

@@ -1,0 +1,218 @@
+//! Pods from binding to deletion, on a whole node with a real registry and real sandboxes, beside a fake API server.
+
+use std::{path::Path, sync::Arc};
+
+use axum::{Router, body::to_bytes, http::Request};
+use coracle_oci::{ImageStore, Limits, PushOptions, Registries, Registry, push};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+use crate::{Node, NodeAddresses, NodeConfig, fake_api::FakeApi};
+
+/// Prints a line and ends; traps if it is given an argument beyond its name.
+const COMMAND: &str = r#"(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_sizes_get" (func $args (param i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 8) "hello\n")
+  (func (export "_start")
+    (i32.store (i32.const 0) (i32.const 8))
+    (i32.store (i32.const 4) (i32.const 6))
+    (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 32)))
+    (drop (call $args (i32.const 40) (i32.const 44)))
+    (if (i32.gt_u (i32.load (i32.const 40)) (i32.const 1)) (then unreachable))))"#;
+const HTTP: &str = include_str!("../../wasi-host/tests/guests/http.wat");
+
+struct World {
+    dir: tempfile::TempDir,
+    api: FakeApi,
+    registry: String,
+    pods: String,
+}
+
+impl World {
+    async fn new(pods: &str) -> World {
+        let dir = tempfile::tempdir().unwrap();
+        let registry = Registry::open(&dir.path().join("registry"), Limits::default()).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move { axum::serve(listener, registry.router()).await });
+        let options = PushOptions { registries: Arc::new(Registries::new()), ..PushOptions::default() };
+        for (name, text) in [("command", COMMAND), ("http", HTTP)] {
+            push(text.into(), &format!("{host}/{name}:1").parse().unwrap(), &options).await.unwrap();
+        }
+        World { dir, api: FakeApi::default(), registry: host, pods: pods.to_owned() }
+    }
+
+    async fn node(&self) -> Node {
+        let data: &Path = self.dir.path();
+        let images = ImageStore::open(&data.join("images"), Limits::default()).unwrap();
+        let addresses = NodeAddresses {
+            node: "127.0.0.1".parse().unwrap(),
+            pod_cidr: self.pods.parse().unwrap(),
+            service_cidr: "127.111.0.0/24".parse().unwrap(),
+        };
+        let mut config = NodeConfig::new("n1".into(), data.join("node"), addresses, images);
+        config.engine.max_instances = 100;
+        Node::start(self.api.client(), config, CancellationToken::new()).await.unwrap()
+    }
+
+    fn create(&self, name: &str, image: &str, policy: &str, extra: Value) {
+        let mut container =
+            json!({"name": "c", "image": format!("{}/{image}", self.registry), "imagePullPolicy": "IfNotPresent"});
+        container.as_object_mut().unwrap().extend(extra.as_object().cloned().unwrap_or_default());
+        self.api.put(&format!("pods/ns/{name}"), json!({
+            "metadata": {"name": name, "namespace": "ns", "generation": 1},
+            "spec": {"nodeName": "n1", "restartPolicy": policy, "terminationGracePeriodSeconds": 1, "containers": [container]},
+            "status": {"phase": "Pending"},
+        }));
+    }
+
+    /// Marks the pod as deleted, as the API server does; the node does the rest.
+    async fn delete(&self, name: &str) {
+        let path = format!("pods/ns/{name}");
+        let mut pod = self.api.get(&path).unwrap();
+        pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+        pod["metadata"]["deletionGracePeriodSeconds"] = 1.into();
+        self.api.put(&path, pod);
+        self.api.wait_for(&path, |pod| pod.is_null().then_some(())).await;
+    }
+
+    async fn ready(&self, name: &str) -> Value {
+        let is_ready = |pod: &Value| {
+            let conditions = pod["status"]["conditions"].as_array()?;
+            let ready = conditions.iter().find(|condition| condition["type"] == "Ready")?;
+            (ready["status"] == "True").then(|| pod.clone())
+        };
+        self.api.wait_for(&format!("pods/ns/{name}"), is_ready).await
+    }
+
+    /// Waits for an event of this reason about the pod.
+    async fn event(&self, pod: &str, reason: &str) -> String {
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+        loop {
+            let events = self.api.list("events");
+            let found = events.iter().find(|event| event["reason"] == reason && event["involvedObject"]["name"] == pod);
+            if let Some(event) = found {
+                return event["message"].as_str().unwrap().to_owned();
+            }
+            assert!(tokio::time::Instant::now() < deadline, "no event {reason}: {events:#?}");
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+    }
+}
+
+async fn ask(router: &mut Router, path: &str) -> (u16, String) {
+    let request = Request::get(path).body(axum::body::Body::empty()).unwrap();
+    let answer = router.call(request).await.unwrap();
+    let code = answer.status().as_u16();
+    (code, String::from_utf8(to_bytes(answer.into_body(), 1 << 20).await.unwrap().to_vec()).unwrap())
+}
+
+async fn http_status(address: &str) -> String {
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_runs_to_its_end_and_leaves_log_and_events() {
+    let world = World::new("127.101.0.0/24").await;
+    let node = world.node().await;
+    world.create("done", "command:1", "Never", json!({}));
+    world.create("trap", "command:1", "Never", json!({"args": ["x"]}));
+    let phase = |pod: &Value, phase: &str| (pod["status"]["phase"] == phase).then(|| pod["status"].clone());
+    let done = world.api.wait_for("pods/ns/done", |pod| phase(pod, "Succeeded")).await;
+    assert_eq!(done["containerStatuses"][0]["state"]["terminated"]["reason"], "Completed");
+    let trap = world.api.wait_for("pods/ns/trap", |pod| phase(pod, "Failed")).await;
+    let terminated = &trap["containerStatuses"][0]["state"]["terminated"];
+    assert_eq!((&terminated["exitCode"], &terminated["reason"]), (&json!(134), &json!("Error")));
+    assert!(terminated["message"].as_str().unwrap().contains("unreachable"), "{terminated}");
+    let mut router = node.router();
+    assert_eq!(ask(&mut router, "/containerLogs/ns/done/c").await, (200, "hello\n".to_owned()));
+    assert_eq!(ask(&mut router, "/containerLogs/ns/none/c").await.0, 404);
+    assert_eq!(ask(&mut router, "/containerLogs/ns/done/c?previous=true").await.0, 400);
+    assert!(world.event("done", "Pulled").await.starts_with("Successfully pulled image"));
+    assert_eq!(world.event("done", "Created").await, "Created container: c");
+    assert_eq!(world.event("done", "Started").await, "Started container c");
+    assert_eq!(world.api.get("nodes//n1").unwrap()["status"]["nodeInfo"]["operatingSystem"], "linux");
+    assert_eq!(
+        world
+            .api
+            .wait_for("leases/kube-node-lease/n1", |lease| lease["spec"]["holderIdentity"].as_str().map(str::to_owned))
+            .await,
+        "n1"
+    );
+    world.delete("done").await;
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_gets_ready_answers_survives_the_node_and_is_deleted() {
+    let world = World::new("127.102.0.0/24").await;
+    let node = world.node().await;
+    let ports = json!({"ports": [{"containerPort": 8123}], "readinessProbe": {"tcpSocket": {"port": 8123}, "periodSeconds": 1}});
+    world.create("web", "http:1", "Always", ports);
+    let first = world.ready("web").await;
+    let address = first["status"]["podIP"].as_str().unwrap().to_owned();
+    assert!(address.starts_with("127.102.0."), "{address}");
+    assert!(http_status(&format!("{address}:8123")).await.starts_with("HTTP/1.1 200"));
+    node.stop().await;
+    assert!(tokio::net::TcpStream::connect(format!("{address}:8123")).await.is_err());
+    let node = world.node().await;
+    let restarted = |pod: &Value| (pod["status"]["containerStatuses"][0]["restartCount"] == 1).then_some(());
+    world.api.wait_for("pods/ns/web", restarted).await;
+    assert_eq!(world.ready("web").await["status"]["podIP"], address.as_str());
+    assert!(http_status(&format!("{address}:8123")).await.starts_with("HTTP/1.1 200"));
+    world.delete("web").await;
+    assert_eq!(world.event("web", "Killing").await, "Stopping container c");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failures_are_shown_as_in_kubernetes_and_can_be_deleted() {
+    let world = World::new("127.103.0.0/24").await;
+    let node = world.node().await;
+    let waiting = async |name: &str, reason: &str| {
+        let look = |pod: &Value| {
+            let waiting = &pod["status"]["containerStatuses"][0]["state"]["waiting"];
+            (waiting["reason"] == reason).then(|| waiting["message"].as_str().unwrap_or_default().to_owned())
+        };
+        world.api.wait_for(&format!("pods/ns/{name}"), look).await
+    };
+    world.create("none", "none:1", "Always", json!({}));
+    world.create("bad", "Bad::name", "Always", json!({}));
+    world.create("env", "command:1", "Always", json!({"envFrom": [{"configMapRef": {"name": "settings"}}]}));
+    world.create("crash", "command:1", "Always", json!({"args": ["x"]}));
+    assert!(waiting("none", "ErrImagePull").await.contains("not found"));
+    assert!(waiting("none", "ImagePullBackOff").await.starts_with("Back-off pulling image"));
+    waiting("bad", "InvalidImageName").await;
+    assert_eq!(waiting("env", "CreateContainerConfigError").await, "configmap \"settings\" not found");
+    let crash = waiting("crash", "CrashLoopBackOff").await;
+    assert!(crash.starts_with("back-off 10s restarting failed container=c pod=crash_ns("), "{crash}");
+    assert!(
+        world.event("crash", "BackOff").await.starts_with("Back-off restarting failed container c in pod crash_ns(")
+    );
+    let mut router = node.router();
+    let (code, text) = ask(&mut router, "/containerLogs/ns/none/c").await;
+    assert_eq!(
+        (code, &*text),
+        (400, "container \"c\" in pod \"none\" is waiting to start: trying and failing to pull image")
+    );
+    assert_eq!(ask(&mut router, "/containerLogs/ns/crash/c?previous=true&tailLines=1").await.0, 200);
+    world.api.put(
+        "configmaps/ns/settings",
+        json!({"metadata": {"name": "settings", "namespace": "ns"}, "data": {"A": "1"}}),
+    );
+    let ran =
+        |pod: &Value| pod["status"]["containerStatuses"][0]["imageID"].as_str().filter(|id| !id.is_empty()).map(drop);
+    world.api.wait_for("pods/ns/env", ran).await;
+    for name in ["none", "bad", "env", "crash"] {
+        world.delete(name).await;
+    }
+    node.stop().await;
+}
