@@ -4,10 +4,11 @@ use std::{path::Path, sync::Arc};
 
 use axum::{Router, body::to_bytes, http::Request};
 use coracle_oci::{ImageStore, Limits, PushOptions, Registries, Registry, push};
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
-use tower::Service;
 
 use crate::{Node, NodeAddresses, NodeConfig, fake_api::FakeApi};
 
@@ -104,9 +105,9 @@ impl World {
     }
 }
 
-async fn ask(router: &mut Router, path: &str) -> (u16, String) {
+async fn ask(router: &Router, path: &str) -> (u16, String) {
     let request = Request::get(path).body(axum::body::Body::empty()).unwrap();
-    let answer = router.call(request).await.unwrap();
+    let answer = TowerToHyperService::new(router.clone()).call(request).await.unwrap();
     let code = answer.status().as_u16();
     (code, String::from_utf8(to_bytes(answer.into_body(), 1 << 20).await.unwrap().to_vec()).unwrap())
 }
@@ -132,10 +133,10 @@ async fn a_command_runs_to_its_end_and_leaves_log_and_events() {
     let terminated = &trap["containerStatuses"][0]["state"]["terminated"];
     assert_eq!((&terminated["exitCode"], &terminated["reason"]), (&json!(134), &json!("Error")));
     assert!(terminated["message"].as_str().unwrap().contains("unreachable"), "{terminated}");
-    let mut router = node.router();
-    assert_eq!(ask(&mut router, "/containerLogs/ns/done/c").await, (200, "hello\n".to_owned()));
-    assert_eq!(ask(&mut router, "/containerLogs/ns/none/c").await.0, 404);
-    assert_eq!(ask(&mut router, "/containerLogs/ns/done/c?previous=true").await.0, 400);
+    let router = node.router();
+    assert_eq!(ask(&router, "/containerLogs/ns/done/c").await, (200, "hello\n".to_owned()));
+    assert_eq!(ask(&router, "/containerLogs/ns/none/c").await.0, 404);
+    assert_eq!(ask(&router, "/containerLogs/ns/done/c?previous=true").await.0, 400);
     assert!(world.event("done", "Pulled").await.starts_with("Successfully pulled image"));
     assert_eq!(world.event("done", "Created").await, "Created container: c");
     assert_eq!(world.event("done", "Started").await, "Started container c");
@@ -197,13 +198,13 @@ async fn failures_are_shown_as_in_kubernetes_and_can_be_deleted() {
     assert!(
         world.event("crash", "BackOff").await.starts_with("Back-off restarting failed container c in pod crash_ns(")
     );
-    let mut router = node.router();
-    let (code, text) = ask(&mut router, "/containerLogs/ns/none/c").await;
+    let router = node.router();
+    let (code, text) = ask(&router, "/containerLogs/ns/none/c").await;
     assert_eq!(
         (code, &*text),
         (400, "container \"c\" in pod \"none\" is waiting to start: trying and failing to pull image")
     );
-    assert_eq!(ask(&mut router, "/containerLogs/ns/crash/c?previous=true&tailLines=1").await.0, 200);
+    assert_eq!(ask(&router, "/containerLogs/ns/crash/c?previous=true&tailLines=1").await.0, 200);
     world.api.put(
         "configmaps/ns/settings",
         json!({"metadata": {"name": "settings", "namespace": "ns"}, "data": {"A": "1"}}),
