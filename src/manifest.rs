@@ -55,7 +55,9 @@ fn read_file(file: &Path) -> anyhow::Result<Vec<Manifest>> {
             .with_context(|| format!("{}, document {}: not valid YAML", file.display(), index + 1))?;
         match value {
             Value::Null => {}
-            Value::Object(_) => manifests.extend(unfold(value).map(|object| Manifest { object, file: file.to_path_buf() })),
+            Value::Object(_) => {
+                manifests.extend(unfold(value).map(|object| Manifest { object, file: file.to_path_buf() }))
+            }
             _ => bail!("{}, document {}: an object was expected", file.display(), index + 1),
         }
     }

@@ -30,9 +30,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         progress: Some(Arc::new(Transfer::new())),
         ..PushOptions::default()
     };
-    let pushed = coracle_oci::push(wasm, &args.reference, &options)
-        .await
-        .with_context(|| format!("{}", args.file.display()))?;
+    let pushed =
+        coracle_oci::push(wasm, &args.reference, &options).await.with_context(|| format!("{}", args.file.display()))?;
     println!("{}\ndigest: {}\nsize: {} bytes", pushed.reference, pushed.digest, pushed.size_bytes);
     Ok(ExitCode::SUCCESS)
 }

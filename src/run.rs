@@ -107,9 +107,8 @@ async fn load(args: &Args) -> anyhow::Result<(String, Vec<u8>, Vec<String>)> {
     if looks_like_file || args.program.starts_with(['.', '/']) {
         bail!("there is no file {}", path.display());
     }
-    let reference: Reference = args.program.parse().with_context(|| {
-        format!("{:?} is neither a file nor an image reference", args.program)
-    })?;
+    let reference: Reference =
+        args.program.parse().with_context(|| format!("{:?} is neither a file nor an image reference", args.program))?;
     pull(args, &reference).await
 }
 

@@ -11,6 +11,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use kube::api::{Api, ListParams};
+use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cluster::{Cluster, ClusterArgs, REGISTRY_NAME};
@@ -22,6 +23,9 @@ use crate::status;
 const READY_TIMEOUT: Duration = Duration::from_secs(120);
 /// How often readiness is looked at: in process, a look costs microseconds.
 const READY_POLL: Duration = Duration::from_millis(50);
+
+/// A Service of ready pods must answer in this time; its URL is printed all the same.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Flags of `coracle up`.
 #[derive(Debug, clap::Args)]
@@ -84,6 +88,29 @@ async fn deploy_and_report(
         eprintln!("not ready after {} s: {waiting} (kubectl describe tells why)", READY_TIMEOUT.as_secs());
     }
     report(cluster, manifests).await
+}
+
+/// Waits until something accepts connections at the address of a URL; endpoints follow readiness by some milliseconds.
+async fn wait_until_it_answers(url: &str) {
+    let Some((_, address)) = url.split_once("://") else { return };
+    let deadline = tokio::time::Instant::now() + ANSWER_TIMEOUT;
+    while !answers(address).await && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(READY_POLL).await;
+    }
+}
+
+/// Whether a connection to `address` is accepted and not closed at once, as one to a Service without endpoints is.
+async fn answers(address: &str) -> bool {
+    let Ok(stream) = TcpStream::connect(address).await else { return false };
+    // Nobody speaks first in what Services are mostly made of, so silence is consent.
+    match tokio::time::timeout(READY_POLL, stream.readable()).await {
+        Err(_) => true,
+        Ok(Err(_)) => false,
+        Ok(Ok(())) => {
+            let mut byte = [0];
+            stream.try_read(&mut byte).is_ok_and(|n| n > 0)
+        }
+    }
 }
 
 /// Pushes `NAME.wasm` beside the manifests for every image `registry.coracle.internal/NAME:TAG`.
@@ -155,7 +182,8 @@ async fn missing(client: &kube::Client, manifest: &Manifest) -> anyhow::Result<O
         "Job" => {
             let job: Job = Api::namespaced(client.clone(), namespace).get(name).await?;
             let conditions = job.status.and_then(|s| s.conditions).unwrap_or_default();
-            let ended = conditions.iter().any(|c| matches!(c.type_.as_str(), "Complete" | "Failed") && c.status == "True");
+            let ended =
+                conditions.iter().any(|c| matches!(c.type_.as_str(), "Complete" | "Failed") && c.status == "True");
             Ok((!ended).then(|| format!("{title} to complete")))
         }
         "Pod" => {
@@ -177,6 +205,7 @@ async fn report(cluster: &Cluster, manifests: &[Manifest]) -> anyhow::Result<()>
         println!("{}", status::pods(&pods));
     }
     for url in urls(client, &nodes, manifests).await? {
+        wait_until_it_answers(&url).await;
         println!("url: {url}");
     }
     println!("registry: {}", cluster.registry);

@@ -161,8 +161,8 @@ fn status(code: StatusCode, reason: &str) -> Response {
 }
 
 fn watch(api: FakeApi, resource: String, since: u64) -> Response {
-    let lines = stream::unfold((api, since), move |(api, since)| {
-        let resource = resource.clone();
+    let lines = stream::unfold(since, move |since| {
+        let (api, resource) = (api.clone(), resource.clone());
         async move {
             loop {
                 let changed = api.inner.changed.notified();
@@ -173,7 +173,7 @@ fn watch(api: FakeApi, resource: String, since: u64) -> Response {
                     state.history.iter().find(|(revision, of, _)| *revision > since && *of == resource).cloned()
                 };
                 match next {
-                    Some((revision, _, line)) => return Some((Ok::<_, std::io::Error>(line), (api, revision))),
+                    Some((revision, _, line)) => return Some((Ok::<_, std::io::Error>(line), revision)),
                     None => changed.await,
                 }
             }

@@ -247,9 +247,8 @@ fn start_control_loops(
     let client = server.client("system:kube-controller-manager", &["system:authenticated"]);
     let token = shutdown.clone();
     let config = ControllersConfig { root_ca_pem: Some(ca), ..ControllersConfig::default() };
-    tasks.spawn(async move {
-        coracle_controllers::run(client, config, token).await.context("the controllers stopped")
-    });
+    tasks
+        .spawn(async move { coracle_controllers::run(client, config, token).await.context("the controllers stopped") });
 }
 
 async fn start_node(

@@ -8,7 +8,8 @@ use crate::harness::{Cluster, coracle, eventually, get, run, sample, skip};
 #[test]
 fn every_pod_answers_at_its_own_address_and_services_balance() {
     let cluster = Cluster::with_sample("hello");
-    let pods = cluster.kubectl("get pods -o jsonpath={range@.items[*]}{.metadata.name}={.status.podIP}{'\\n'}{end}").ok();
+    let pods =
+        cluster.kubectl("get pods -o jsonpath={range@.items[*]}{.metadata.name}={.status.podIP}{\"\\n\"}{end}").ok();
     let mut seen = BTreeSet::new();
     for line in pods.lines() {
         let (name, address) = line.split_once('=').unwrap();
@@ -44,9 +45,9 @@ fn the_kubernetes_service_leads_to_the_api_server() {
     let cluster = Cluster::start();
     let address = cluster.kubectl("get svc kubernetes -o jsonpath={.spec.clusterIP}").ok();
     eventually("the API server answers at its Service", || {
-        run(Command::new("curl").args(["-sk", &format!("https://{address}:443/readyz")])).result().and_then(|text| {
-            if text == "ok" { Ok(()) } else { Err(text) }
-        })
+        run(Command::new("curl").args(["-sk", &format!("https://{address}:443/readyz")]))
+            .result()
+            .and_then(|text| if text == "ok" { Ok(()) } else { Err(text) })
     });
 }
 

@@ -19,7 +19,10 @@ fn errors_are_kubernetes_own() {
     apply("bad name", &POD.replace("name: p", "name: Bad_Name"));
     apply("no containers", "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {}\n");
     apply("bad quantity", &POD.replace("image: x", "image: x, resources: {requests: {cpu: lots}}"));
-    apply("request over limit", &POD.replace("image: x", "image: x, resources: {requests: {cpu: 2}, limits: {cpu: 1}}"));
+    apply(
+        "request over limit",
+        &POD.replace("image: x", "image: x, resources: {requests: {cpu: 2}, limits: {cpu: 1}}"),
+    );
     apply("missing namespace", &POD.replace("name: p", "name: p, namespace: nowhere"));
     apply("wrong type", &POD.replace("[{name: c, image: x}]", "all"));
     apply("bad label", &POD.replace("name: p", "name: p, labels: {a: 'not valid!'}"));
@@ -44,13 +47,17 @@ fn a_stale_resource_version_is_a_conflict() {
     let old = cluster.kubectl("get cm c -o yaml").ok();
     cluster.kubectl("patch cm c -p {\"data\":{\"a\":\"2\"}}").ok();
     let error = cluster.kubectl_with_input("replace -f -", &old).failed();
-    assert!(error.contains("Operation cannot be fulfilled on configmaps \"c\": the object has been modified"), "{error}");
+    assert!(
+        error.contains("Operation cannot be fulfilled on configmaps \"c\": the object has been modified"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_body_over_three_mebibytes_is_refused() {
     let cluster = Cluster::start();
-    let big = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: big}}\ndata: {{a: {}}}\n", "x".repeat(4 << 20));
+    let big =
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: big}}\ndata: {{a: {}}}\n", "x".repeat(4 << 20));
     let error = cluster.kubectl_with_input("create -f -", &big).failed();
     assert!(error.contains("Request entity too large: limit is 3145728"), "{error}");
 }
@@ -61,6 +68,14 @@ fn bad_flags_are_explained() {
     assert!(run(&["up", "/nowhere/at/all"]).contains("/nowhere/at/all"));
     assert!(run(&["up", "--port", "99999"]).contains("99999"));
     assert!(run(&["push", "x.wasm", "UPPER CASE"]).contains("UPPER CASE"));
-    let overlap = run(&["up", "--cluster-cidr", "127.9.0.0/16", "--service-cidr", "127.9.1.0/24", "--data-dir", "/nonexistent/x"]);
+    let overlap = run(&[
+        "up",
+        "--cluster-cidr",
+        "127.9.0.0/16",
+        "--service-cidr",
+        "127.9.1.0/24",
+        "--data-dir",
+        "/nonexistent/x",
+    ]);
     assert!(!overlap.is_empty());
 }

@@ -45,13 +45,16 @@ fn push_hello(reference: &str) {
 }
 
 fn pod(name: &str, image: &str) -> String {
-    format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec: {{containers: [{{name: main, image: '{image}'}}]}}\n")
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec: {{containers: [{{name: main, image: '{image}'}}]}}\n"
+    )
 }
 
 /// Waits for a waiting reason of the pod's container and for an event that says why.
 fn expect_waiting(cluster: &Cluster, pod: &str, reason: &str, event: &str) {
     eventually(reason, || {
-        let found = cluster.kubectl(&format!("get pod {pod} -o jsonpath={{.status.containerStatuses[0].state.waiting}}")).ok();
+        let found =
+            cluster.kubectl(&format!("get pod {pod} -o jsonpath={{.status.containerStatuses[0].state.waiting}}")).ok();
         if found.contains(reason) { Ok(()) } else { Err(found) }
     });
     eventually(event, || {
@@ -97,7 +100,12 @@ fn the_built_in_registry_round_trips() {
 fn an_unknown_image_backs_off() {
     let cluster = Cluster::start();
     cluster.apply(&pod("unknown", "registry.coracle.internal/nothing:1"));
-    expect_waiting(&cluster, "unknown", "ImagePullBackOff", "Back-off pulling image \"registry.coracle.internal/nothing:1\"");
+    expect_waiting(
+        &cluster,
+        "unknown",
+        "ImagePullBackOff",
+        "Back-off pulling image \"registry.coracle.internal/nothing:1\"",
+    );
     let events = cluster.kubectl("events --for pod/unknown").ok();
     assert!(events.contains("not found") && events.contains("ErrImagePull"), "{events}");
 }
@@ -120,7 +128,8 @@ fn a_bad_image_name_is_refused() {
 #[test]
 fn an_image_never_pulled_must_be_there() {
     let cluster = Cluster::start();
-    let manifest = pod("never", "registry.coracle.internal/hello:1").replace("name: main,", "name: main, imagePullPolicy: Never,");
+    let manifest =
+        pod("never", "registry.coracle.internal/hello:1").replace("name: main,", "name: main, imagePullPolicy: Never,");
     cluster.apply(&manifest);
     expect_waiting(&cluster, "never", "ErrImageNeverPull", "is not present with pull policy of Never");
 }

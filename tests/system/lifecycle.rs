@@ -19,7 +19,7 @@ fn the_sample_answers_and_everything_is_printed() {
 fn stopped_and_started_again_it_is_as_before() {
     let mut cluster = Cluster::with_sample("hello");
     let state = |cluster: &Cluster| {
-        cluster.kubectl("get pods,svc -o jsonpath={range@.items[*]}{.metadata.uid}:{.status.podIP}{.spec.clusterIP}{'\\n'}{end}").ok()
+        cluster.kubectl("get pods,svc -o jsonpath={range@.items[*]}{.metadata.uid}:{.status.podIP}{.spec.clusterIP}{\"\\n\"}{end}").ok()
     };
     let before = state(&cluster);
     let url = cluster.line("url");
@@ -63,7 +63,15 @@ fn strangers_are_turned_away() {
     let cluster = Cluster::start();
     let api = cluster.line("api");
     let curl = |path: &str| {
-        run(std::process::Command::new("curl").args(["-sk", "-o", "/dev/null", "-w", "%{http_code}", &format!("{api}{path}")])).ok()
+        run(std::process::Command::new("curl").args([
+            "-sk",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            &format!("{api}{path}"),
+        ]))
+        .ok()
     };
     assert_eq!(curl("/readyz"), "200");
     assert_eq!(curl("/api/v1/namespaces/default/pods"), "401");

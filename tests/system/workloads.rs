@@ -64,12 +64,14 @@ fn pod(name: &str, restart_policy: &str, more: &str) -> String {
 }
 
 const LOOP: &str = r#"(module (memory (export "memory") 1) (func (export "_start") (loop $forever (br $forever))))"#;
-const TRAP: &str = r#"(module (memory (export "memory") 1) (func $inner unreachable) (func (export "_start") (call $inner)))"#;
+const TRAP: &str =
+    r#"(module (memory (export "memory") 1) (func $inner unreachable) (func (export "_start") (call $inner)))"#;
 const EXIT_3: &str = r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
     (memory (export "memory") 1) (func (export "_start") (call $exit (i32.const 3))))"#;
 const GROW: &str = r#"(module (memory (export "memory") 1)
     (func (export "_start") (loop $more (drop (memory.grow (i32.const 16))) (br $more))))"#;
-const MISSING: &str = r#"(module (import "env" "launch_rockets" (func)) (memory (export "memory") 1) (func (export "_start")))"#;
+const MISSING: &str =
+    r#"(module (import "env" "launch_rockets" (func)) (memory (export "memory") 1) (func (export "_start")))"#;
 
 #[test]
 fn an_endless_loop_harms_nobody_and_can_be_deleted() {

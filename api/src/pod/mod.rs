@@ -12,11 +12,11 @@ mod taints;
 mod template_hash;
 
 pub use expand::expand;
+pub(crate) use field_ref::subscript;
 pub use field_ref::{FieldRefError, field_value, resource_value};
 pub use qos::{QosClass, qos_class};
-pub use resources::{ResourceList, container_requests, limits, read_list, requests};
-pub(crate) use field_ref::subscript;
 pub(crate) use resources::aggregate_requests;
+pub use resources::{ResourceList, container_requests, limits, read_list, requests};
 pub use state::{
     condition, is_active, is_available, is_deleting, is_ready, is_sidecar, is_terminal, phase, ready_since,
 };

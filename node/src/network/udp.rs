@@ -17,6 +17,8 @@ use super::table::{Frontend, ServiceTable};
 const FLOWS_LIMIT: usize = 1_024;
 /// How long a flow may be silent (the kernel's `nf_conntrack_udp_timeout_stream`).
 const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long receiving rests after the kernel refused it.
+const ERROR_PAUSE: Duration = Duration::from_millis(1);
 /// The largest datagram.
 const DATAGRAM_BYTES: usize = 65_536;
 
@@ -34,11 +36,12 @@ pub async fn relay(socket: UdpSocket, frontend: Frontend, table: Arc<ServiceTabl
     let mut datagram = vec![0; DATAGRAM_BYTES];
     loop {
         let Ok((size, client)) = socket.recv_from(&mut datagram).await else {
-            tokio::task::yield_now().await;
+            // An ICMP error of an earlier datagram, or the kernel is out of memory: neither is worth a busy loop.
+            tokio::time::sleep(ERROR_PAUSE).await;
             continue;
         };
         let now = Instant::now();
-        if !flows.get(&client).is_some_and(|flow| now.duration_since(flow.last_seen) < IDLE_TIMEOUT) {
+        if flows.get(&client).is_none_or(|flow| now.duration_since(flow.last_seen) >= IDLE_TIMEOUT) {
             make_room(&mut flows, now);
             match open(&socket, client, frontend, &table).await {
                 Ok(flow) => drop(flows.insert(client, flow)),

@@ -107,7 +107,7 @@ mod tests {
         let router = Router::new()
             .route("/ok", get(|| async { "ok" }))
             .route("/bad", get(|| async { (StatusCode::INTERNAL_SERVER_ERROR, "bad") }))
-            .route("/slow", get(|| std::future::pending::<()>()))
+            .route("/slow", get(std::future::pending::<()>))
             .route("/moved", get(|| async { Redirect::temporary("/bad") }))
             .route("/away", get(|| async { Redirect::temporary("http://192.0.2.1/") }));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

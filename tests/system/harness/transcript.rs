@@ -72,7 +72,10 @@ pub fn normalise(text: &str) -> String {
     ];
     let mut text = text.to_string();
     for (pattern, replacement) in RULES {
-        text = Regex::new(pattern).expect("the rules are regular expressions").replace_all(&text, *replacement).into_owned();
+        text = Regex::new(pattern)
+            .expect("the rules are regular expressions")
+            .replace_all(&text, *replacement)
+            .into_owned();
     }
     text
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::Bytes;
-use coracle_api::openapi::{Document, OpenApi, V2_PROTOBUF};
+use coracle_api::openapi::{Document, OpenApi, V2_PROTOBUF, V2_PROTOBUF_ANSWER};
 use coracle_api::{ApiError, ApiResult};
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Response};
@@ -55,7 +55,7 @@ impl Named {
         let document = built.ok_or_else(ApiError::no_such_path)?;
         let mut response = with_tag(headers, Bytes::from_owner(document.bytes.clone()), &document.etag());
         if protobuf {
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(V2_PROTOBUF));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(V2_PROTOBUF_ANSWER));
         }
         Ok(response)
     }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::view::{metadata_only, parse};
 use crate::http::Include;
 
-/// The first column of every table.
+/// The first column of every table but those of kinds that place it elsewhere (events).
 const NAME: Column = Column {
     name: "Name",
     kind: ColumnType::String,
@@ -50,7 +50,8 @@ impl Table {
     /// `columnDefinitions`
     pub(crate) fn columns(&self) -> Value {
         let own = if self.rules.columns.is_empty() { &[CREATED_AT] } else { self.rules.columns };
-        std::iter::once(&NAME).chain(own).map(definition).collect()
+        let name = (!self.rules.shows_own_name()).then_some(&NAME);
+        name.into_iter().chain(own).map(definition).collect()
     }
 
     /// One row.
@@ -59,7 +60,10 @@ impl Table {
         if let Some(convert) = self.rules.from_storage {
             object = convert(object);
         }
-        let mut cells = vec![json!(meta::name(&object))];
+        let mut cells = Vec::with_capacity(self.rules.columns.len() + 1);
+        if !self.rules.shows_own_name() {
+            cells.push(json!(meta::name(&object)));
+        }
         if self.rules.columns.is_empty() {
             cells.push(json!(meta::text(&object, "creationTimestamp")));
         } else {
