@@ -129,7 +129,8 @@ impl Cluster {
         let (tls, kubeconfig, ca) = credentials(&directory, &block, api_address)?;
         serve_api(&server, listener, tls, &mut tasks, &shutdown);
         start_control_loops(&server, ca, &mut tasks, &clients_shutdown);
-        let node = start_node(&server, &directory, args, &name, &block, &registries, &shutdown).await?;
+        let config = node_config(&directory, args, &name, &block, &registries)?;
+        let node = start_node(&server, config, &shutdown).await?;
         nodes.register(&name, node.router());
         server.set_ready("node", Ok(()));
 
@@ -251,16 +252,14 @@ fn start_control_loops(
         .spawn(async move { coracle_controllers::run(client, config, token).await.context("the controllers stopped") });
 }
 
-async fn start_node(
-    server: &Server,
+/// The node's configuration: its own directories, and the addresses and registries of the cluster.
+fn node_config(
     directory: &DataDir,
     args: &ClusterArgs,
     name: &str,
     block: &block::Block,
     registries: &Arc<Registries>,
-    shutdown: &CancellationToken,
-) -> anyhow::Result<Node> {
-    let client = server.client(&format!("system:node:{name}"), &["system:nodes", "system:authenticated"]);
+) -> anyhow::Result<NodeConfig> {
     let images = ImageStore::open(&directory.path("images"), coracle_oci::Limits::default())
         .context("cannot open the image store")?;
     let addresses = NodeAddresses {
@@ -271,6 +270,13 @@ async fn start_node(
     let mut config = NodeConfig::new(name.to_string(), directory.path("node"), addresses, images);
     config.registries = registries.clone();
     config.capacity.pods = Some(args.max_pods);
+    Ok(config)
+}
+
+/// The node, as the client it would be on a machine of its own.
+async fn start_node(server: &Server, config: NodeConfig, shutdown: &CancellationToken) -> anyhow::Result<Node> {
+    let user = format!("system:node:{}", config.name);
+    let client = server.client(&user, &["system:nodes", "system:authenticated"]);
     Node::start(client, config, shutdown.clone()).await.context("cannot start the node")
 }
 

@@ -2,6 +2,7 @@
 //!
 //! One test binary, because linking wasmtime into many would cost minutes. Every test has a cluster of its own, in a
 //! temporary directory, on loopback addresses and free ports, and leaves nothing behind.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test that fails says so by panicking")]
 
 mod addresses;
 mod bad_input;

@@ -92,11 +92,6 @@ impl Cluster {
         found.unwrap_or_else(|| panic!("`up` printed no {label:?}: {}", self.printed)).to_string()
     }
 
-    /// The process, for signals.
-    pub fn pid(&self) -> u32 {
-        self.child.as_ref().expect("it runs").id()
-    }
-
     /// SIGKILL: no chance to tidy up.
     pub fn kill(&mut self) {
         let mut child = self.child.take().expect("it runs");
