@@ -128,7 +128,10 @@ async fn push_modules(
             continue;
         }
         let name = reference.repository().rsplit('/').next().unwrap_or_default();
-        let Some(file) = find_module(paths, name) else { continue };
+        let Some(file) = find_module(paths, name) else {
+            eprintln!("note: no {name}.wasm beside the manifests, so {image} must be in the registry already");
+            continue;
+        };
         steps.say(format!("pushing {} as {image}", file.display()));
         let wasm = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         coracle_oci::push(wasm, &reference, &options).await.with_context(|| file.display().to_string())?;

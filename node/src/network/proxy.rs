@@ -3,7 +3,7 @@
 //! Guests don't come this way: their connections are routed as they are made.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -42,8 +42,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Keeps a listener at each address of `table` that is answered, until `shutdown`.
 pub async fn run_proxy(table: Arc<ServiceTable>, shutdown: CancellationToken) {
     let mut changes = table.changes();
-    let mut proxy =
-        Proxy { table, listeners: HashMap::new(), connections: Arc::new(Semaphore::new(CONNECTIONS_LIMIT)) };
+    let mut proxy = Proxy {
+        table,
+        listeners: HashMap::new(),
+        forbidden: HashSet::new(),
+        connections: Arc::new(Semaphore::new(CONNECTIONS_LIMIT)),
+    };
     loop {
         changes.borrow_and_update();
         let complete = proxy.follow().await;
@@ -61,6 +65,8 @@ pub async fn run_proxy(table: Arc<ServiceTable>, shutdown: CancellationToken) {
 struct Proxy {
     table: Arc<ServiceTable>,
     listeners: HashMap<Frontend, DropGuard>,
+    /// Ports that this process may not listen on, however often it tries.
+    forbidden: HashSet<Frontend>,
     connections: Arc<Semaphore>,
 }
 
@@ -69,9 +75,10 @@ impl Proxy {
     async fn follow(&mut self) -> bool {
         let wanted = self.table.answered_frontends();
         self.listeners.retain(|frontend, _| wanted.contains(frontend));
+        self.forbidden.retain(|frontend| wanted.contains(frontend));
         let mut complete = true;
         for frontend in wanted {
-            if self.listeners.contains_key(&frontend) {
+            if self.listeners.contains_key(&frontend) || self.forbidden.contains(&frontend) {
                 continue;
             }
             if self.listeners.len() >= LISTENERS_LIMIT {
@@ -83,6 +90,14 @@ impl Proxy {
             }
             match self.open(frontend).await {
                 Ok(stop) => drop(self.listeners.insert(frontend, stop.drop_guard())),
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    tracing::info!(
+                        address = %frontend.address,
+                        "this port of a Service needs root (or a lower net.ipv4.ip_unprivileged_port_start) to answer on \
+                         the host; pods and node ports are not affected"
+                    );
+                    self.forbidden.insert(frontend);
+                }
                 Err(error) => {
                     tracing::warn!(address = %frontend.address, %error, "cannot listen at a Service's address; trying again");
                     complete = false;
