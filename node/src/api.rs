@@ -1,6 +1,13 @@
 //! The node API: logs, health, statistics, metrics. The API server reaches it for `kubectl logs` and the like.
+//!
+//! Invariant: the API keeps nothing of the node alive. The server holds this router, and in one process the node
+//! holds a client that holds the server: a strong reference here would close that circle, and a stopped node would
+//! keep its engine with the terabytes of address space that its pool of instances reserves.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
 
 use axum::{
     Json, Router,
@@ -25,15 +32,27 @@ const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 /// What the API answers from.
 #[derive(Clone)]
 struct NodeApi {
-    shared: Arc<Shared>,
+    shared: Weak<Shared>,
     name: Arc<str>,
     machine: Arc<Machine>,
     started: Timestamp,
 }
 
-/// The node API.
-pub fn router(shared: Arc<Shared>, name: &str, machine: Machine) -> Router {
-    let api = NodeApi { shared, name: name.into(), machine: Arc::new(machine), started: Timestamp::now() };
+impl NodeApi {
+    /// What the node's tasks share, or the answer when there are none any more.
+    fn shared(&self) -> Result<Arc<Shared>, (StatusCode, &'static str)> {
+        self.shared.upgrade().ok_or((StatusCode::SERVICE_UNAVAILABLE, "the node has stopped"))
+    }
+}
+
+/// The node API. It answers as long as the node's tasks hold `shared`.
+pub fn router(shared: &Arc<Shared>, name: &str, machine: Machine) -> Router {
+    let api = NodeApi {
+        shared: Arc::downgrade(shared),
+        name: name.into(),
+        machine: Arc::new(machine),
+        started: Timestamp::now(),
+    };
     Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/metrics", get(metrics))
@@ -43,7 +62,11 @@ pub fn router(shared: Arc<Shared>, name: &str, machine: Machine) -> Router {
 }
 
 async fn metrics(State(api): State<NodeApi>) -> Response {
-    match api.shared.metrics.text() {
+    let shared = match api.shared() {
+        Ok(shared) => shared,
+        Err(stopped) => return stopped.into_response(),
+    };
+    match shared.metrics.text() {
         Ok(text) => ([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
@@ -60,7 +83,11 @@ async fn logs(
         Err(error) => return (StatusCode::UNPROCESSABLE_ENTITY, error.to_string()).into_response(),
     };
     let uid = parameters.get("uid").map(String::as_str);
-    let Some(found) = api.shared.live.find(&namespace, &pod, uid) else {
+    let found = match api.shared() {
+        Ok(shared) => shared.live.find(&namespace, &pod, uid),
+        Err(stopped) => return stopped.into_response(),
+    };
+    let Some(found) = found else {
         return (StatusCode::NOT_FOUND, format!("pod {pod:?} not found")).into_response();
     };
     let place = match found.log(&container, query.previous) {
@@ -75,9 +102,10 @@ async fn logs(
 
 /// What kubelet's `/stats/summary` tells, as far as it is known here: CPU and memory of the node's process and of
 /// each container.
-async fn summary(State(api): State<NodeApi>) -> Json<Value> {
+async fn summary(State(api): State<NodeApi>) -> Result<Json<Value>, (StatusCode, &'static str)> {
+    let shared = api.shared()?;
     let now = Timestamp::now();
-    let pods: Vec<Value> = api.shared.live.all().iter().map(|pod| {
+    let pods: Vec<Value> = shared.live.all().iter().map(|pod| {
         let containers: Vec<Value> = pod.running().iter().map(|(name, handle)| {
             let usage = handle.usage();
             json!({
@@ -96,9 +124,8 @@ async fn summary(State(api): State<NodeApi>) -> Json<Value> {
         })
     }).collect();
     let resident = resident_bytes();
-    let shared = Arc::clone(&api.shared);
     let images = tokio::task::spawn_blocking(move || shared.images.usage_bytes()).await.unwrap_or(0);
-    Json(json!({
+    Ok(Json(json!({
         "node": {
             "nodeName": api.name,
             "startTime": api.started,
@@ -107,5 +134,5 @@ async fn summary(State(api): State<NodeApi>) -> Json<Value> {
             "runtime": {"imageFs": {"time": now, "usedBytes": images, "capacityBytes": api.machine.storage_bytes}},
         },
         "pods": pods,
-    }))
+    })))
 }

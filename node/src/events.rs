@@ -49,6 +49,17 @@ pub enum Severity {
     Warning,
 }
 
+/// The node as the subject of events. Its uid is its name, as kubelet has it, so that a node that registers anew
+/// keeps its story.
+pub fn of_node(name: &str) -> Subject {
+    Arc::new(ObjectReference {
+        kind: Some("Node".to_owned()),
+        name: Some(name.to_owned()),
+        uid: Some(name.to_owned()),
+        ..ObjectReference::default()
+    })
+}
+
 struct Note {
     subject: Subject,
     severity: Severity,
@@ -68,7 +79,7 @@ impl EventRecorder {
     pub fn new(client: Client, node: &str) -> (EventRecorder, impl Future<Output = ()> + Send + use<>) {
         let (queue, notes) = mpsc::channel(QUEUE_LIMIT);
         let source = EventSource { component: Some(COMPONENT.to_owned()), host: Some(node.to_owned()) };
-        let writer = Writer { client, source, memory: Memory::new() };
+        let writer = Writer { client, source, memory: Memory::new(), last_id: 0 };
         (EventRecorder { queue, dropped: AtomicU64::new(0) }, writer.run(notes))
     }
 
@@ -107,6 +118,8 @@ struct Writer {
     client: Client,
     source: EventSource,
     memory: Memory,
+    /// The number in the newest event's name.
+    last_id: u64,
 }
 
 impl Writer {
@@ -130,9 +143,10 @@ impl Writer {
         Api::namespaced(self.client.clone(), note.subject.namespace.as_deref().unwrap_or("default"))
     }
 
-    async fn create(&self, note: &Note) -> kube::Result<String> {
+    async fn create(&mut self, note: &Note) -> kube::Result<String> {
         let object = note.subject.name.as_deref().unwrap_or_default();
-        let name = format!("{object}.{:016x}", rand::random::<u64>());
+        self.last_id = next_id(self.last_id, note.at);
+        let name = format!("{object}.{:016x}", self.last_id);
         let namespace = note.subject.namespace.clone().unwrap_or_else(|| "default".to_owned());
         let severity = match note.severity {
             Severity::Normal => "Normal",
@@ -155,7 +169,7 @@ impl Writer {
         self.api(note).create(&PostParams::default(), &event).await.map(|_| name)
     }
 
-    async fn count(&self, note: &Note, name: &str, count: i32) -> kube::Result<(String, i32)> {
+    async fn count(&mut self, note: &Note, name: &str, count: i32) -> kube::Result<(String, i32)> {
         let patch = Patch::Strategic(json!({"count": count, "lastTimestamp": Time(note.at)}));
         match self.api(note).patch(name, &PatchParams::default(), &patch).await {
             Ok(_) => Ok((name.to_owned(), count)),
@@ -164,6 +178,12 @@ impl Writer {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Unique and growing, from the clock, as Kubernetes names its events: lists, which are in the order of names, then
+/// tell an object's story in the order in which it happened.
+fn next_id(last: u64, at: Timestamp) -> u64 {
+    u64::try_from(at.as_nanosecond()).unwrap_or(0).max(last + 1)
 }
 
 /// What was written lately.
@@ -247,6 +267,14 @@ mod tests {
         memory.remember(key, "e1".into(), 1);
         assert_eq!(memory.decide(&note("a", now)).1, Decision::Count { name: "e1".into(), count: 2 });
         assert_eq!(memory.decide(&note("b", now)).1, Decision::Create);
+    }
+
+    #[test]
+    fn names_are_in_the_order_of_events_even_when_the_clock_stands_still() {
+        let now = Timestamp::now();
+        let first = next_id(0, now);
+        let second = next_id(first, now);
+        assert!(first < second && second < next_id(second, now + 1.seconds()));
     }
 
     #[test]

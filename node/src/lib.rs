@@ -20,6 +20,7 @@ mod machine;
 mod metrics;
 mod network;
 mod node;
+mod open_files;
 mod pods;
 mod probes;
 mod recent;

@@ -11,14 +11,15 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     api,
-    config::NodeConfig,
-    events::EventRecorder,
+    config::{DEFAULT_MAX_PODS, NodeConfig},
+    events::{EventRecorder, of_node},
     images::{ImageManager, KeyError, Programs, load_key},
     lease::run_lease,
     logs::LogWriter,
     machine::Machine,
     metrics::Metrics,
     network::{AddressPool, AnyIpRoutes, RouteError, ServiceTable, run_proxy, watch_services},
+    open_files::allow_open_files,
     pods::{LivePods, run_pods},
     probes::Prober,
     registration::{Registration, run_status},
@@ -83,6 +84,7 @@ impl Node {
     /// When something is missing without which no pod could run; the text says what to do about it.
     pub async fn start(client: Client, config: NodeConfig, shutdown: CancellationToken) -> Result<Node, NodeError> {
         let shutdown = shutdown.child_token();
+        allow_open_files(config.capacity.pods.unwrap_or(DEFAULT_MAX_PODS));
         let machine = Machine::read(&prepare_dir(&config)?);
         let registration = Registration::new(&config, machine.clone());
         let mut routes = AnyIpRoutes::add(&[config.pod_cidr, config.service_cidr]).await?;
@@ -96,7 +98,7 @@ impl Node {
                 return Err(error);
             }
         };
-        let router = api::router(shared, &config.name, machine);
+        let router = api::router(&shared, &config.name, machine);
         Ok(Node { router, shutdown, tasks, routes })
     }
 
@@ -135,6 +137,9 @@ async fn start_parts(
     let shared = share(&client, config, registration)?;
     let node = registration.register(&client).await;
     let node = node.map_err(|source| NodeError::Register { name: config.name.clone(), source: Box::new(source) })?;
+    let subject = of_node(&config.name);
+    shared.events.normal(&subject, "Starting", "Starting kubelet.");
+    shared.events.normal(&subject, "NodeReady", format!("Node {} status is now: NodeReady", config.name));
     tasks.spawn(run_lease(client.clone(), node.clone(), shutdown.clone()));
     tasks.spawn(run_status(registration.clone(), node, Arc::clone(&shared), shutdown.clone()));
     tasks.spawn(Arc::clone(&shared.addresses).run_checkpoints(shutdown.clone()));

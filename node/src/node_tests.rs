@@ -150,6 +150,14 @@ async fn a_command_runs_to_its_end_and_leaves_log_and_events() {
     );
     world.delete("done").await;
     node.stop().await;
+    // Whoever holds the API of a stopped node holds nothing of the node itself.
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
+    while ask(&router, "/metrics").await.0 != 503 {
+        assert!(tokio::time::Instant::now() < deadline, "the stopped node is kept alive");
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    assert_eq!(ask(&router, "/containerLogs/ns/done/c").await, (503, "the node has stopped".to_owned()));
+    assert_eq!(ask(&router, "/stats/summary").await.0, 503);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,7 +15,6 @@ fn errors_are_kubernetes_own() {
     };
     apply("malformed yaml", "kind: [\n");
     apply("unknown field", &POD.replace("image: x", "image: x, imagee: y"));
-    apply("unknown kind", "apiVersion: v1\nkind: Pood\nmetadata: {name: p}\n");
     apply("bad name", &POD.replace("name: p", "name: Bad_Name"));
     apply("no containers", "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {}\n");
     apply("bad quantity", &POD.replace("image: x", "image: x, resources: {requests: {cpu: lots}}"));

@@ -2,14 +2,27 @@
 //!
 //! One test binary, because linking wasmtime into many would cost minutes. Every test has a cluster of its own, in a
 //! temporary directory, on loopback addresses and free ports, and leaves nothing behind.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test that fails says so by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::large_futures,
+    reason = "a test that fails says so by panicking"
+)]
 
 mod addresses;
+mod bad_images;
 mod bad_input;
+mod client;
 mod crash;
 mod harness;
 mod images;
 mod kubectl;
 mod lifecycle;
+mod logs;
+mod pods;
+mod qa;
+mod rollouts;
 mod scale;
+mod scheduling;
 mod workloads;

@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
+use crate::harness::guests::{self, pod, push};
 use crate::harness::{Cluster, eventually, get};
 
 #[test]
@@ -46,37 +47,13 @@ fn guests_in_c_and_go_run_as_jobs() {
     }
 }
 
-/// Pushes a guest in WAT text as `guest/NAME:1` to the cluster's registry.
-fn push(cluster: &Cluster, name: &str, wat: &str) {
-    let file = cluster.scratch().join(format!("{name}.wat"));
-    std::fs::write(&file, wat).unwrap();
-    let mut command = crate::harness::coracle();
-    command.arg("push").arg(&file).arg(format!("{}/guest/{name}:1", cluster.line("registry")));
-    crate::harness::run(&mut command).ok();
-}
-
-fn pod(name: &str, restart_policy: &str, more: &str) -> String {
-    format!(
-        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\nspec:\n  restartPolicy: {restart_policy}\n  \
-         terminationGracePeriodSeconds: 1\n  containers:\n  - name: main\n    image: \
-         registry.coracle.internal/guest/{name}:1\n{more}"
-    )
-}
-
-const LOOP: &str = r#"(module (memory (export "memory") 1) (func (export "_start") (loop $forever (br $forever))))"#;
-const TRAP: &str =
-    r#"(module (memory (export "memory") 1) (func $inner unreachable) (func (export "_start") (call $inner)))"#;
-const EXIT_3: &str = r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
-    (memory (export "memory") 1) (func (export "_start") (call $exit (i32.const 3))))"#;
-const GROW: &str = r#"(module (memory (export "memory") 1)
-    (func (export "_start") (loop $more (drop (memory.grow (i32.const 16))) (br $more))))"#;
 const MISSING: &str =
     r#"(module (import "env" "launch_rockets" (func)) (memory (export "memory") 1) (func (export "_start")))"#;
 
 #[test]
 fn an_endless_loop_harms_nobody_and_can_be_deleted() {
     let cluster = Cluster::with_sample("hello");
-    push(&cluster, "loop", LOOP);
+    push(&cluster, "loop", guests::LOOP);
     cluster.apply(&pod("loop", "Always", ""));
     cluster.kubectl("wait --for=condition=Ready pod/loop --timeout=60s").ok();
     get(&cluster.line("url")).unwrap();
@@ -86,7 +63,7 @@ fn an_endless_loop_harms_nobody_and_can_be_deleted() {
 #[test]
 fn a_trap_shows_its_backtrace() {
     let cluster = Cluster::start();
-    push(&cluster, "trap", TRAP);
+    push(&cluster, "trap", guests::TRAP);
     cluster.apply(&pod("trap", "Never", ""));
     cluster.kubectl("wait --for=jsonpath={.status.phase}=Failed pod/trap --timeout=60s").ok();
     let terminated = cluster.kubectl("get pod trap -o jsonpath={.status.containerStatuses[0].state.terminated}").ok();
@@ -97,7 +74,7 @@ fn a_trap_shows_its_backtrace() {
 #[test]
 fn exit_codes_and_back_off_are_kubernetes_own() {
     let cluster = Cluster::start();
-    push(&cluster, "exit", EXIT_3);
+    push(&cluster, "exit", guests::FAILING);
     cluster.apply(&pod("exit", "Always", ""));
     eventually("CrashLoopBackOff", || {
         let status = cluster.kubectl("get pod exit -o jsonpath={.status.containerStatuses[0]}").ok();
@@ -112,7 +89,7 @@ fn exit_codes_and_back_off_are_kubernetes_own() {
 #[test]
 fn memory_over_the_limit_is_oom_killed() {
     let cluster = Cluster::start();
-    push(&cluster, "grow", GROW);
+    push(&cluster, "grow", guests::GROW);
     cluster.apply(&pod("grow", "Never", "    resources: {limits: {memory: 8Mi}}\n"));
     eventually("OOMKilled", || {
         let status = cluster.kubectl("get pod grow -o jsonpath={.status.containerStatuses[0].state.terminated}").ok();
@@ -130,21 +107,4 @@ fn imports_that_cannot_be_met_are_named() {
         let events = cluster.kubectl("events --for pod/missing").ok();
         if events.contains("launch_rockets") { Ok(()) } else { Err(events) }
     });
-}
-
-#[test]
-fn logs_follow_tail_and_previous() {
-    let cluster = Cluster::with_sample("batch");
-    cluster.kubectl("wait --for=condition=Complete job/batch --timeout=60s").ok();
-    let pod = cluster.kubectl("get pods -l job-name=batch -o name").ok().lines().next().unwrap().to_string();
-    let line = "78498 primes up to 1000000\n";
-    assert_eq!(cluster.kubectl(&format!("logs -f {pod}")).ok(), line);
-    assert_eq!(cluster.kubectl(&format!("logs --tail=0 {pod}")).ok(), "");
-    assert_eq!(cluster.kubectl(&format!("logs --since=1h {pod}")).ok(), line);
-    let stamped = cluster.kubectl(&format!("logs --timestamps {pod}")).ok();
-    assert!(stamped.starts_with("20") && stamped.ends_with(line), "{stamped}");
-    let error = cluster.kubectl(&format!("logs --previous {pod}")).failed();
-    assert!(error.contains("previous terminated container \"batch\" in pod"), "{error}");
-    let error = cluster.kubectl(&format!("logs {pod} -c other")).failed();
-    assert!(error.contains("container other is not valid for pod"), "{error}");
 }

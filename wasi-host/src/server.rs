@@ -1,6 +1,7 @@
 //! HTTP components: a listener at the pod's address, an instance for every request, a drain at the end.
 
 mod admission;
+mod body;
 mod reply;
 mod request;
 

@@ -9,6 +9,7 @@
 mod compare;
 mod conflict;
 mod elements;
+mod last_applied;
 mod managers;
 mod merge;
 mod path;
@@ -80,9 +81,12 @@ pub fn apply(resource: &Resource, live: Option<&Value>, config: Value, options: 
     let owned = managers.all_fields();
     let merged = merge::remove(&root, merged, &before.without(&owned), &owned);
     let change = compare::compare(&root, old, &merged).map_err(|error| untyped(resource, &config, &error))?;
-    let conflicts = managers.conflicts(&owner, &change.changed);
-    if !options.force && !conflicts.is_empty() {
-        return Err(conflict::error(&conflicts));
+    if !options.force {
+        let excused = last_applied::excused(&root, old, options.manager);
+        let conflicts = managers.conflicts(&owner, &change.changed.difference(&excused));
+        if !conflicts.is_empty() {
+            return Err(conflict::error(&conflicts));
+        }
     }
     managers.take_from_others(&owner, &change);
     let mut merged = merged;

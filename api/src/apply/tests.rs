@@ -119,6 +119,21 @@ fn the_first_apply_gives_the_rest_to_whoever_was_there_before() {
 }
 
 #[test]
+fn kubectl_takes_over_what_it_applied_from_the_client_side() {
+    let last = deployment(json!({"replicas": 2, "paused": true})).to_string();
+    let mut live = deployment(json!({"replicas": 2, "paused": false}));
+    live["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/last-applied-configuration": last});
+    let next = applied(Some(&live), json!({"replicas": 3}), by("kubectl")).unwrap();
+    assert_eq!(next["spec"]["replicas"], 3);
+    let other = applied(Some(&live), json!({"replicas": 3}), by("helm")).unwrap_err();
+    assert!(other.message.contains(".spec.replicas"), "another manager asks first: {}", other.message);
+    let changed = applied(Some(&live), json!({"paused": true}), by("kubectl")).unwrap_err();
+    assert!(changed.message.contains(".spec.paused"), "somebody else changed it since: {}", changed.message);
+    live["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/last-applied-configuration": "{"});
+    assert_eq!(applied(Some(&live), json!({"replicas": 3}), by("kubectl")).unwrap_err().code(), 409);
+}
+
+#[test]
 fn updates_are_tracked_once_an_object_has_been_applied() {
     let live = applied(None, json!({"replicas": 1, "paused": true}), by("me")).unwrap();
     let mut new = live.clone();

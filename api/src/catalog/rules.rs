@@ -29,6 +29,8 @@ pub struct Rules {
     pub validate_status: fn(&Value, &Value) -> Vec<FieldError>,
     /// Warnings a client should see (`Warning:` headers).
     pub warnings: fn(&Value) -> Vec<String>,
+    /// The warning with every answer about a resource that is on its way out (KEP-1693).
+    pub deprecation: Option<&'static str>,
     /// What `metadata.name` must look like: the error details, empty when fine. `prefix` when it will get a suffix.
     pub name_errors: fn(name: &str, prefix: bool) -> Vec<String>,
     /// Field selectors besides `metadata.name` and `metadata.namespace`: label and how to read the value.
@@ -103,6 +105,7 @@ impl Rules {
         validate_update: |_, _| Vec::new(),
         validate_status: |_, _| Vec::new(),
         warnings: |_| Vec::new(),
+        deprecation: None,
         name_errors: |_, _| Vec::new(),
         selectable: &[],
         columns: &[],

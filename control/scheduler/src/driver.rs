@@ -9,6 +9,7 @@ use crate::pod_info::PodInfo;
 use crate::queue::Attempt;
 use crate::state::{Decision, State};
 use futures::StreamExt;
+use jiff::Timestamp;
 use kube::Client;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +29,7 @@ const FLUSH_PERIOD: Duration = Duration::from_secs(30);
 /// What gated pods are told.
 const GATED: &str = "Scheduling is blocked due to non-empty scheduling gates";
 
-type Bound = (Attempt, String, kube::Result<()>);
+type Bound = (Attempt, String, Timestamp, kube::Result<()>);
 
 /// See the module's documentation.
 pub struct Driver {
@@ -134,14 +135,15 @@ impl Driver {
 
     fn start_binding(&mut self, attempt: Attempt, node: String) {
         let client = self.client.clone();
+        let decided = Timestamp::now();
         self.binds.spawn(async move {
             let result = binder::bind(client, &attempt.pod, &node).await;
-            (attempt, node, result)
+            (attempt, node, decided, result)
         });
     }
 
     fn binding_done(&mut self, bound: Result<Bound, tokio::task::JoinError>) {
-        let (attempt, node, result) = match bound {
+        let (attempt, node, at, result) = match bound {
             Ok(bound) => bound,
             Err(error) => {
                 tracing::error!(%error, "a binding task failed");
@@ -153,7 +155,7 @@ impl Driver {
             Ok(()) => {
                 self.state.bound(&attempt);
                 let message = format!("Successfully assigned {}/{} to {node}", pod.namespace, pod.name);
-                self.notes.take(Note::Event { pod, kind: "Normal", reason: "Scheduled", message });
+                self.notes.take(Note::Event { pod, kind: "Normal", reason: "Scheduled", message, at });
             }
             Err(error) => {
                 let gone = matches!(&error, kube::Error::Api(status) if status.code == 404);
@@ -161,7 +163,8 @@ impl Driver {
                 self.state.bind_failed(attempt, gone, Instant::now());
                 if !gone {
                     let message = format!("binding rejected: {}", short(&error));
-                    self.notes.take(Note::Event { pod, kind: "Warning", reason: "FailedScheduling", message });
+                    let at = Timestamp::now();
+                    self.notes.take(Note::Event { pod, kind: "Warning", reason: "FailedScheduling", message, at });
                 }
             }
         }
@@ -172,7 +175,8 @@ impl Driver {
         if !told {
             self.notes.take(Note::Condition { pod: pod.clone(), reason: "Unschedulable", message: message.clone() });
         }
-        self.notes.take(Note::Event { pod, kind: "Warning", reason: "FailedScheduling", message });
+        let at = Timestamp::now();
+        self.notes.take(Note::Event { pod, kind: "Warning", reason: "FailedScheduling", message, at });
     }
 }
 

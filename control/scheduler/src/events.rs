@@ -43,6 +43,9 @@ pub enum Note {
         reason: &'static str,
         /// The sentence people read.
         message: String,
+        /// When it was so. A binding counts from its decision: a node may start the pod before the scheduler hears
+        /// that it is bound, and the pod's story begins with `Scheduled` all the same.
+        at: Timestamp,
     },
     /// The pod's condition PodScheduled is False.
     Condition {
@@ -104,18 +107,18 @@ async fn write(
 ) -> kube::Result<()> {
     match note {
         Note::Condition { pod, reason, message } => write_condition(client, &pod, reason, message).await,
-        Note::Event { pod, kind, reason, message } => {
-            let verdict = correlator.lock().observe(&pod.uid, reason, &message, Instant::now());
+        Note::Event { pod, kind, reason, message, at } => {
+            let verdict = correlator.lock().observe(&pod.uid, (reason, &message, at), Instant::now());
             let api: Api<Event> = Api::namespaced(client.clone(), &pod.namespace);
             match verdict {
                 Verdict::Drop => Ok(()),
                 Verdict::Create(id) => {
-                    let event = event(component, &pod, id, (kind, reason, message));
+                    let event = event(component, &pod, id, (kind, reason, message, at));
                     api.create(&PostParams::default(), &event).await.map(drop)
                 }
                 Verdict::Count(id, count) => {
                     let name = event_name(&pod.name, id);
-                    let patch = json!({"count": count, "lastTimestamp": Time(Timestamp::now())});
+                    let patch = json!({"count": count, "lastTimestamp": Time(at)});
                     api.patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await.map(drop)
                 }
             }
@@ -137,8 +140,12 @@ async fn write_condition(client: &Client, pod: &PodInfo, reason: &str, message: 
     api.patch_status(&pod.name, &PatchParams::default(), &Patch::Strategic(patch)).await.map(drop)
 }
 
-fn event(component: &str, pod: &PodInfo, id: u64, (kind, reason, message): (&str, &str, String)) -> Event {
-    let now = Time(Timestamp::now());
+fn event(
+    component: &str,
+    pod: &PodInfo,
+    id: u64,
+    (kind, reason, message, at): (&str, &str, String, Timestamp),
+) -> Event {
     Event {
         metadata: ObjectMeta {
             name: Some(event_name(&pod.name, id)),
@@ -161,8 +168,8 @@ fn event(component: &str, pod: &PodInfo, id: u64, (kind, reason, message): (&str
         source: Some(EventSource { component: Some(component.to_owned()), host: None }),
         reporting_component: Some(component.to_owned()),
         reporting_instance: Some(component.to_owned()),
-        first_timestamp: Some(now.clone()),
-        last_timestamp: Some(now),
+        first_timestamp: Some(Time(at)),
+        last_timestamp: Some(Time(at)),
         count: Some(1),
         ..Event::default()
     }
@@ -187,7 +194,6 @@ enum Verdict {
 #[derive(Debug, Default)]
 struct Correlator {
     objects: HashMap<String, Written>,
-    last_id: u64,
 }
 
 #[derive(Debug)]
@@ -200,9 +206,8 @@ struct Written {
 }
 
 impl Correlator {
-    fn observe(&mut self, uid: &str, reason: &'static str, message: &str, now: Instant) -> Verdict {
+    fn observe(&mut self, uid: &str, (reason, message, at): (&'static str, &str, Timestamp), now: Instant) -> Verdict {
         self.make_room(now);
-        let id = self.next_id();
         let written = self.objects.entry(uid.to_owned()).or_insert_with(|| Written {
             tokens: BURST,
             refilled: now,
@@ -221,15 +226,10 @@ impl Correlator {
             written.count += 1;
             return Verdict::Count(written.id, written.count);
         }
+        // From the clock, as Kubernetes names its events, and growing with each event of the pod.
+        let id = u64::try_from(at.as_nanosecond()).unwrap_or(0).max(written.id + 1);
         (written.last, written.id, written.count) = ((reason, message.to_owned()), id, 1);
         Verdict::Create(id)
-    }
-
-    /// Unique and growing, from the clock, as Kubernetes names its events.
-    fn next_id(&mut self) -> u64 {
-        let now = u64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(0);
-        self.last_id = now.max(self.last_id + 1);
-        self.last_id
     }
 
     /// Forgets the objects that have been quiet for longest, when too many are remembered.
@@ -251,21 +251,30 @@ mod tests {
     #[test]
     fn repetitions_are_counted() {
         let (mut correlator, now) = (Correlator::default(), Instant::now());
-        let Verdict::Create(id) = correlator.observe("u", "FailedScheduling", "full", now) else { panic!() };
-        assert_eq!(correlator.observe("u", "FailedScheduling", "full", now), Verdict::Count(id, 2));
-        assert_eq!(correlator.observe("u", "FailedScheduling", "full", now), Verdict::Count(id, 3));
-        assert!(
-            matches!(correlator.observe("u", "FailedScheduling", "other", now), Verdict::Create(next) if next > id)
-        );
-        assert!(matches!(correlator.observe("v", "FailedScheduling", "full", now), Verdict::Create(_)));
+        let failed = |message| ("FailedScheduling", message, Timestamp::UNIX_EPOCH);
+        let Verdict::Create(id) = correlator.observe("u", failed("full"), now) else { panic!() };
+        assert_eq!(correlator.observe("u", failed("full"), now), Verdict::Count(id, 2));
+        assert_eq!(correlator.observe("u", failed("full"), now), Verdict::Count(id, 3));
+        assert!(matches!(correlator.observe("u", failed("other"), now), Verdict::Create(next) if next > id));
+        assert!(matches!(correlator.observe("v", failed("full"), now), Verdict::Create(_)));
+    }
+
+    #[test]
+    fn events_are_named_by_the_time_they_tell_of() {
+        let (mut correlator, now) = (Correlator::default(), Instant::now());
+        let at = |second| ("Scheduled", "m", Timestamp::from_second(second).unwrap());
+        assert_eq!(correlator.observe("u", at(9), now), Verdict::Create(9_000_000_000));
+        assert_eq!(correlator.observe("v", at(5), now), Verdict::Create(5_000_000_000), "written later, was earlier");
     }
 
     #[test]
     fn one_object_can_not_flood() {
         let (mut correlator, now) = (Correlator::default(), Instant::now());
-        let written = (0..100).filter(|i| correlator.observe("u", "R", &i.to_string(), now) != Verdict::Drop).count();
+        let written = (0..100)
+            .filter(|i| correlator.observe("u", ("R", &i.to_string(), Timestamp::UNIX_EPOCH), now) != Verdict::Drop)
+            .count();
         assert_eq!(written, 25);
-        assert_ne!(correlator.observe("u", "R", "later", now + REFILL), Verdict::Drop);
+        assert_ne!(correlator.observe("u", ("R", "later", Timestamp::UNIX_EPOCH), now + REFILL), Verdict::Drop);
     }
 
     #[test]
@@ -273,7 +282,7 @@ mod tests {
         let (mut correlator, begin) = (Correlator::default(), Instant::now());
         for i in 0..3 * REMEMBERED {
             let now = begin + Duration::from_millis(i as u64);
-            correlator.observe(&i.to_string(), "R", "m", now);
+            correlator.observe(&i.to_string(), ("R", "m", Timestamp::UNIX_EPOCH), now);
         }
         assert!(correlator.objects.len() <= REMEMBERED);
     }

@@ -11,7 +11,7 @@ use http::{Request, Response};
 
 use crate::authz::{Attributes, Subject, forbidden};
 use crate::docs;
-use crate::http::{Accept, Params, Place, Target, Verb, error, read_bytes, resolve};
+use crate::http::{Accept, Params, Place, Target, Verb, error, read_bytes, resolve, warn};
 use crate::hub::{Call, Hub};
 use crate::identity::User;
 use crate::metrics::Held;
@@ -70,6 +70,21 @@ async fn on_resource(
     let params = Params::parse(request.uri().query());
     let verb = target.verb(request.method(), params.flag("watch"))?;
     *seen = Seen { verb: verb.as_str(), resource: target.resource.qualified() };
+    let deprecation = target.resource.rules.deprecation;
+    let mut response = on_verb(hub, request, (user, verb), target, params).await?;
+    if let Some(text) = deprecation {
+        warn(&mut response, &[text]);
+    }
+    Ok(response)
+}
+
+async fn on_verb(
+    hub: &Arc<Hub>,
+    request: Request<Body>,
+    (user, verb): (User, Verb),
+    target: Target,
+    params: Params,
+) -> ApiResult<Response<Body>> {
     allow(hub, &user, verb, &target)?;
     let held = room(hub, &user, verb, &target, &params)?;
     let accept = Accept::negotiate(request.headers().get(ACCEPT).and_then(|h| h.to_str().ok()))?;

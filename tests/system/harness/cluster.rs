@@ -42,10 +42,15 @@ impl Cluster {
 
     /// A cluster started in a particular way.
     pub fn start_with(options: Options) -> Self {
-        let directory = tempfile::Builder::new().prefix("coracle-test-").tempdir().expect("a temporary directory");
-        let mut cluster = Self { child: None, directory, options, printed: String::new() };
+        let mut cluster = Self::unstarted(options);
         cluster.boot();
         cluster
+    }
+
+    /// An empty directory, for [`Self::boot`].
+    pub fn unstarted(options: Options) -> Self {
+        let directory = tempfile::Builder::new().prefix("coracle-test-").tempdir().expect("a temporary directory");
+        Self { child: None, directory, options, printed: String::new() }
     }
 
     /// Starts the process again after [`Self::stop`] or [`Self::kill`].
@@ -135,7 +140,8 @@ pub fn coracle() -> Command {
     command
 }
 
-fn signal(pid: u32, name: &str) {
+/// Sends a signal, named as `kill` names it.
+pub fn signal(pid: u32, name: &str) {
     let done = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status();
     assert!(done.expect("kill exists").success(), "cannot send SIG{name} to {pid}");
 }

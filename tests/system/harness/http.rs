@@ -8,23 +8,33 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The body of `GET http://HOST:PORT/PATH`, if the answer is 200.
 pub fn get(url: &str) -> Result<String, String> {
+    match request("GET", url, "text/plain", b"")? {
+        (200, body) => Ok(body),
+        (code, body) => Err(format!("{url}: {code}: {body}")),
+    }
+}
+
+/// Code and body of the answer to any request.
+pub fn request(method: &str, url: &str, content_type: &str, content: &[u8]) -> Result<(u16, String), String> {
     let rest = url.strip_prefix("http://").ok_or_else(|| format!("{url:?} is no http URL"))?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let address: SocketAddr = host.parse().map_err(|e| format!("{host}: {e}"))?;
-    let request = || -> std::io::Result<String> {
+    let exchange = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
-        write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
+        write!(stream, "{method} /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n")?;
+        write!(stream, "Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n", content.len())?;
+        stream.write_all(content)?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer)?;
         Ok(String::from_utf8_lossy(&answer).into_owned())
     };
-    let answer = request().map_err(|e| format!("{url}: {e}"))?;
+    let answer = exchange().map_err(|e| format!("{url}: {e}"))?;
     let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| format!("{url}: no HTTP answer: {answer:?}"))?;
-    if !head.starts_with("HTTP/1.1 200") {
-        return Err(format!("{url}: {answer}"));
-    }
-    Ok(if head.to_lowercase().contains("transfer-encoding: chunked") { unchunk(body) } else { body.to_string() })
+    let code = head.strip_prefix("HTTP/1.1 ").and_then(|line| line.get(..3)?.parse().ok());
+    let code = code.ok_or_else(|| format!("{url}: no HTTP answer: {head:?}"))?;
+    let chunked = head.to_lowercase().contains("transfer-encoding: chunked");
+    Ok((code, if chunked { unchunk(body) } else { body.to_string() }))
 }
 
 fn unchunk(body: &str) -> String {

@@ -1,6 +1,7 @@
 //! A cluster per test, kubectl, and waiting with a deadline.
 
 mod cluster;
+pub mod guests;
 mod http;
 mod kubectl;
 mod process;
@@ -8,10 +9,10 @@ mod transcript;
 
 use std::time::{Duration, Instant};
 
-pub use cluster::{Cluster, coracle};
-pub use http::get;
-pub use process::{run, sample};
-pub use transcript::Transcript;
+pub use cluster::{Cluster, Options, coracle, signal};
+pub use http::{get, request};
+pub use process::{Finished, run, sample};
+pub use transcript::{Transcript, normalise};
 
 /// Long enough for anything on a busy machine of two cores; reached only when something is broken.
 pub const DEADLINE: Duration = Duration::from_secs(60);

@@ -56,7 +56,12 @@ pub fn normalise(text: &str) -> String {
         (r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}", "TIME"),
         (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UID"),
         (r"sha256:[0-9a-f]{64}", "sha256:DIGEST"),
-        (r"wasmtime://[0-9a-z-]+", "wasmtime://ID"),
+        // A container's ID, or the version in a node's status.
+        (r"wasmtime://[0-9a-z.-]+", "wasmtime://ID"),
+        // The machine: OS image and kernel stand before the runtime in a wide list of nodes.
+        (r"(\d+\.\d+\.\d+\.\d+ +<none>) {2,}.*? {2,}\S+ +wasmtime://ID", "$1   OS   KERNEL   wasmtime://ID"),
+        // The API server's port in its EndpointSlice.
+        (r"(?m)^(\S*kubernetes +IPv4) +\d+", "$1  PORT"),
         (r"-[bcdfghjklmnpqrstvwxz2456789]{8,10}-[bcdfghjklmnpqrstvwxz2456789]{5}\b", "-HASH-POD"),
         (r"-[bcdfghjklmnpqrstvwxz2456789]{8,10}\b", "-HASH"),
         (r"pod-template-hash=[bcdfghjklmnpqrstvwxz2456789]+", "pod-template-hash=HASH"),

@@ -12,7 +12,7 @@ use crate::names;
 pub static ENDPOINTS: Rules = Rules {
     defaults,
     validate: endpoint_validation::endpoints,
-    warnings: |_| vec![DEPRECATED.to_string()],
+    deprecation: Some(DEPRECATED),
     name_errors: names::subdomain_name,
     columns: COLUMNS,
     cells,

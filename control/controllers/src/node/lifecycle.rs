@@ -3,7 +3,7 @@
 use super::health::{Heartbeat, silent_conditions, status};
 use super::taints::wanted;
 use crate::cluster::{Cluster, NODE_LEASES};
-use crate::framework::{Key, MAX_PARALLEL_WRITES, Reconcile, ReconcileError, Recorder, WorkQueue};
+use crate::framework::{Delta, Key, MAX_PARALLEL_WRITES, Reconcile, ReconcileError, Recorder, WorkQueue};
 use crate::pod_control::is_code;
 use async_trait::async_trait;
 use coracle_api::pod;
@@ -39,10 +39,19 @@ impl NodeController {
         let this = Arc::downgrade(&controller);
         cluster.nodes.on_change(move |delta| {
             if let Some(this) = this.upgrade() {
+                this.tell_of_removal(delta);
                 this.queue.add(Key::of(&delta.object().metadata));
             }
         });
         controller
+    }
+
+    fn tell_of_removal(&self, delta: &Delta<'_, Node>) {
+        if let Delta::Deleted(node) = delta {
+            let name = node.metadata.name.as_deref().unwrap_or_default();
+            let message = format!("Node {name} event: Removing Node {name} from Controller");
+            self.recorder.normal(&***node, "RemovingNode", message);
+        }
     }
 
     /// The newest sign of life: the lease, or the status for agents that renew none.
@@ -61,6 +70,10 @@ impl NodeController {
         let (sign, now) = (self.sign(node), Instant::now());
         let name = node.metadata.name.clone().unwrap_or_default();
         let mut heartbeats = self.heartbeats.lock();
+        if !heartbeats.contains_key(&name) {
+            let message = format!("Node {name} event: Registered Node {name} in Controller");
+            self.recorder.normal(node, "RegisteredNode", message);
+        }
         heartbeats.entry(name).or_insert_with(|| Heartbeat::new(sign, now)).silence(sign, now)
     }
 

@@ -13,4 +13,4 @@ pub(crate) use body::{Encoding, read_bytes, read_json};
 pub(crate) use params::Params;
 pub(crate) use path::{Place, Target, Verb, resolve};
 pub(crate) use protobuf::read as read_protobuf;
-pub(crate) use respond::{Compressible, error, object, status_success, streamed, text, value};
+pub(crate) use respond::{Compressible, error, object, status_success, streamed, text, value, warn};

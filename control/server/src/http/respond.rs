@@ -99,8 +99,8 @@ pub(crate) fn status_success(code: StatusCode, details: Map<String, Value>) -> R
 }
 
 /// Adds warnings as headers: `299 - "text"` (RFC 9111 §5.5, KEP-1693).
-fn warn(response: &mut Response<Body>, warnings: &[String]) {
-    for warning in warnings.iter().take(MAX_WARNINGS) {
+pub(crate) fn warn<S: AsRef<str>>(response: &mut Response<Body>, warnings: &[S]) {
+    for warning in warnings.iter().take(MAX_WARNINGS).map(AsRef::as_ref) {
         let mut quoted = String::with_capacity(warning.len() + 8);
         for character in warning.chars() {
             if quoted.len() >= MAX_WARNING_BYTES {

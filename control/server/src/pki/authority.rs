@@ -79,18 +79,26 @@ impl Authority {
                 }
                 Ok(Self { directory, certificate_pem, issuer: Issuer::new(parameters(), pair) })
             }
-            (None, None) => Self::create(directory, &certificate, &key),
-            (None, _) => Err(PkiError::Incomplete { missing: certificate, directory }),
+            (None, None) => {
+                let pair = KeyPair::generate()?;
+                // The key first: from it the certificate can be made again, not the other way round.
+                write(&key, &pair.serialize_pem(), Secrecy::Private)?;
+                Self::certify(directory, &certificate, pair)
+            }
+            // A first start was interrupted between the two. What the key has signed stays valid: trust is in key and name.
+            (None, Some(key_pem)) => {
+                let pair =
+                    KeyPair::from_pem(&key_pem).map_err(|_| PkiError::Malformed { path: key, what: "private key" })?;
+                Self::certify(directory, &certificate, pair)
+            }
             (_, None) => Err(PkiError::Incomplete { missing: key, directory }),
         }
     }
 
-    fn create(directory: PathBuf, certificate: &Path, key: &Path) -> Result<Self, PkiError> {
-        let pair = KeyPair::generate()?;
+    /// The authority of a key, with a new certificate.
+    fn certify(directory: PathBuf, certificate: &Path, pair: KeyPair) -> Result<Self, PkiError> {
         let parameters = parameters();
         let certificate_pem = parameters.self_signed(&pair)?.pem();
-        // The key first: a certificate without its key is the state that cannot be repaired.
-        write(key, &pair.serialize_pem(), Secrecy::Private)?;
         write(certificate, &certificate_pem, Secrecy::Public)?;
         Ok(Self { directory, certificate_pem, issuer: Issuer::new(parameters, pair) })
     }
@@ -287,5 +295,16 @@ mod tests {
         std::fs::remove_file(directory.path().join("ca.crt")).unwrap();
         let second = Authority::load_or_create(directory.path()).unwrap().server("apiserver", &names()).unwrap();
         assert_ne!(first.certificate_pem, second.certificate_pem);
+    }
+
+    #[test]
+    fn an_authority_interrupted_between_key_and_certificate_goes_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let before = Authority::load_or_create(directory.path()).unwrap().server("apiserver", &names()).unwrap();
+        std::fs::remove_file(directory.path().join("ca.crt")).unwrap();
+        let again = Authority::load_or_create(directory.path()).unwrap();
+        let kept = again.server("apiserver", &names()).unwrap();
+        assert_eq!(before.certificate_pem, kept.certificate_pem, "what the key signed stays valid");
+        assert!(directory.path().join("ca.crt").is_file());
     }
 }

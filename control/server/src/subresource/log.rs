@@ -36,7 +36,8 @@ pub(super) async fn log(hub: &Hub, call: &Call, held: Held) -> ApiResult<Respons
     } else if let Some(reason) = waiting(&pod, &container) {
         let name = &call.target.name;
         return Err(ApiError::bad_request(format!(
-            "container \"{container}\" in pod \"{name}\" is waiting to start: {reason}"
+            "container \"{container}\" in pod \"{name}\" is waiting to start: {}",
+            waiting_text(&reason)
         )));
     }
     let router = hub.nodes.router(node).ok_or_else(|| {
@@ -154,6 +155,15 @@ async fn failure(answer: Response<Body>) -> ApiError {
         StatusCode::NOT_FOUND => ApiError::new(Reason::NotFound, message),
         StatusCode::BAD_REQUEST => ApiError::bad_request(message),
         _ => ApiError::internal(message),
+    }
+}
+
+/// What the kubelet says of a container that has not started, by its waiting reason.
+fn waiting_text(reason: &str) -> &str {
+    match reason {
+        "ErrImagePull" => "image can't be pulled",
+        "ImagePullBackOff" => "trying and failing to pull image",
+        other => other,
     }
 }
 

@@ -5,7 +5,7 @@ use coracle_api::apply::{ApplyOptions, track_update};
 use coracle_api::names::{SUFFIX_LENGTH, generate};
 use coracle_api::{ApiError, ApiResult, Resource, meta, metadata};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 /// Which part of an object a write may change.
@@ -49,6 +49,7 @@ pub(crate) fn prepare_create(resource: &Resource, object: &mut Value) {
         metadata.remove(field);
     }
     metadata.remove("selfLink");
+    drop_empty(metadata);
     metadata.insert("uid".into(), json!(Uuid::new_v4().to_string()));
     metadata.insert("creationTimestamp".into(), json!(now()));
     if resource.has_status {
@@ -148,7 +149,19 @@ fn keep_metadata(resource: &Resource, new: &mut Value, old: &Value) -> ApiResult
             None => metadata.remove(field),
         };
     }
+    drop_empty(metadata);
     Ok(())
+}
+
+/// Metadata without labels has no `labels` (Go's `omitempty`): a patch that takes the last one away leaves nothing.
+fn drop_empty(metadata: &mut Map<String, Value>) {
+    for field in ["labels", "annotations", "ownerReferences", "finalizers"] {
+        let is_empty =
+            |value: &Value| value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty);
+        if metadata.get(field).is_some_and(is_empty) {
+            metadata.remove(field);
+        }
+    }
 }
 
 /// `metadata.generation` counts versions of what the author wants: everything but metadata and status.
@@ -185,6 +198,18 @@ mod tests {
         assert_ne!(meta::uid(&object), "mine");
         assert!(meta::name(&object).starts_with("c-") && meta::name(&object).len() == 7);
         assert_eq!(validate_create(&resource, &object), Ok(()));
+    }
+
+    #[test]
+    fn empty_metadata_leaves_no_trace() {
+        let (resource, old) = config_map();
+        let mut new = old.clone();
+        new["metadata"]["labels"] = json!({});
+        new["metadata"]["ownerReferences"] = json!([]);
+        let author = Author { manager: "test".into(), subresource: "", applied: false };
+        assert_eq!(revise(&resource, Part::Main, new.clone(), &old, &author).unwrap(), old);
+        prepare_create(&resource, &mut new);
+        assert!(new["metadata"].get("labels").is_none() && new["metadata"].get("ownerReferences").is_none());
     }
 
     #[test]

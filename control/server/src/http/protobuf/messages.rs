@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// The messages that a typed client writes when it creates one of the kinds at the end.
+/// The messages that a typed client writes when it creates one of the kinds at the end, or deletes (`kubectl drain`).
 const TABLE: &str = "
 ObjectMeta 1:name:s 2:generateName:s 3:namespace:s 4:selfLink:s 5:uid:s 6:resourceVersion:s 7:generation:i 8:creationTimestamp:T 9:deletionTimestamp:T 10:deletionGracePeriodSeconds:p 11:labels:{s} 12:annotations:{s} 13:ownerReferences:[OwnerReference] 14:finalizers:[s]
 OwnerReference 1:kind:s 3:name:s 4:uid:s 5:apiVersion:s 6:controller:o 7:blockOwnerDeletion:o
@@ -41,6 +41,8 @@ ServiceAccount 1:metadata:ObjectMeta 2:secrets:[ObjectReference] 3:imagePullSecr
 Service 1:metadata:ObjectMeta 2:spec:ServiceSpec 3:status:ServiceStatus
 Deployment 1:metadata:ObjectMeta 2:spec:DeploymentSpec 3:status:DeploymentStatus
 Job 1:metadata:ObjectMeta 2:spec:JobSpec 3:status:JobStatus
+DeleteOptions 1:gracePeriodSeconds:p 2:preconditions:Preconditions 3:orphanDependents:o 4:propagationPolicy:s 5:dryRun:[s] 6:ignoreStoreReadErrorWithClusterBreakingPotential:o
+Preconditions 1:uid:s 2:resourceVersion:s
 ";
 
 /// Kinds that can be read, with their API versions.
@@ -96,6 +98,10 @@ pub(super) fn message(name: &str) -> Option<&'static [Field]> {
 
 /// The message that objects of the kind are; `None` for a kind that can't be read.
 pub(super) fn message_of(api_version: &str, kind: &str) -> Option<&'static str> {
+    // Every API group has this kind, and all of them mean the same.
+    if kind == "DeleteOptions" {
+        return Some("DeleteOptions");
+    }
     KINDS.iter().find(|known| **known == (api_version, kind)).map(|(_, message)| *message)
 }
 

@@ -257,6 +257,19 @@ mod tests {
     }
 
     #[test]
+    fn delete_options_as_drain_sends_them() {
+        let preconditions = bytes(1, b"u");
+        let raw = [vec![1 << 3, 0], bytes(2, &preconditions), bytes(4, b"Background")].concat();
+        for version in ["v1", "apps/v1"] {
+            assert_eq!(
+                read(&body(version, "DeleteOptions", &raw)).unwrap(),
+                json!({ "apiVersion": version, "kind": "DeleteOptions", "gracePeriodSeconds": 0,
+                    "preconditions": { "uid": "u" }, "propagationPolicy": "Background" })
+            );
+        }
+    }
+
+    #[test]
     fn what_is_not_in_the_table_is_refused_by_name() {
         let unknown = envelope(&body("v1", "ConfigMap", &bytes(9, b"x"))).unwrap_err();
         assert_eq!(unknown, ProtobufError::Field("ConfigMap", 9));

@@ -1,0 +1,65 @@
+//! Guests in a few lines of WebAssembly text, and the pods that run them.
+
+use super::cluster::{Cluster, coracle};
+use super::process::run;
+
+/// Ends at once, successfully, without a word.
+pub const QUICK: &str = r#"(module (memory (export "memory") 1) (func (export "_start")))"#;
+
+/// Never ends, and never waits.
+pub const LOOP: &str =
+    r#"(module (memory (export "memory") 1) (func (export "_start") (loop $forever (br $forever))))"#;
+
+/// Traps two calls deep.
+pub const TRAP: &str =
+    r#"(module (memory (export "memory") 1) (func $inner unreachable) (func (export "_start") (call $inner)))"#;
+
+/// Says `failing` and exits with 3.
+pub const FAILING: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "\10\00\00\00\08\00\00\00") ;; where the text is, and how long
+    (data (i32.const 16) "failing\n")
+    (func (export "_start")
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+        (call $exit (i32.const 3))))"#;
+
+/// Says `tick` every 50 ms, for ever.
+pub const TICKER: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "\10\00\00\00\05\00\00\00")
+    (data (i32.const 16) "tick\n")
+    (data (i32.const 80) "\01\00\00\00")                 ;; a subscription at 64: the monotonic clock
+    (data (i32.const 88) "\80\f0\fa\02\00\00\00\00")     ;; 50,000,000 ns from now
+    (func (export "_start") (loop $again
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 32)))
+        (drop (call $poll (i32.const 64) (i32.const 128) (i32.const 1) (i32.const 40)))
+        (br $again))))"#;
+
+/// Asks for memory until it gets none, and then again.
+pub const GROW: &str = r#"(module (memory (export "memory") 1)
+    (func (export "_start") (loop $more (drop (memory.grow (i32.const 16))) (br $more))))"#;
+
+/// The name that manifests use for a guest pushed with [`push`].
+pub fn image(name: &str) -> String {
+    format!("registry.coracle.internal/guest/{name}:1")
+}
+
+/// Pushes a guest in WebAssembly text to the cluster's registry.
+pub fn push(cluster: &Cluster, name: &str, wat: &str) {
+    let file = cluster.scratch().join(format!("{name}.wat"));
+    std::fs::write(&file, wat).expect("the scratch directory can be written");
+    run(coracle().arg("push").arg(&file).arg(format!("{}/guest/{name}:1", cluster.line("registry")))).ok();
+}
+
+/// A manifest for a pod `name` of the guest `name`; `more` are further lines of the container.
+pub fn pod(name: &str, restart_policy: &str, more: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\nspec:\n  restartPolicy: {restart_policy}\n  \
+         terminationGracePeriodSeconds: 1\n  containers:\n  - name: main\n    image: {}\n{more}",
+        image(name)
+    )
+}
