@@ -1,7 +1,6 @@
 //! HTTP components: a listener at the pod's address, an instance for every request, a drain at the end.
 
 mod admission;
-mod body;
 mod reply;
 mod request;
 

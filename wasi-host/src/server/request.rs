@@ -15,17 +15,17 @@ use wasmtime_wasi_http::{
     },
 };
 
-use super::{Handler, body::with_guest, reply};
+use super::{Handler, reply};
 use crate::{Exit, ExitReason, container::tell, cpu::Metered, limits, sandbox};
 
 type Reply = Result<Response<HyperOutgoingBody>, ErrorCode>;
 
 /// A handler at work.
-pub(super) type Guest = Pin<Box<dyn Future<Output = wasmtime::Result<()>> + Send>>;
+type Guest = Pin<Box<dyn Future<Output = wasmtime::Result<()>> + Send>>;
 
 /// What a failed handler means for its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Failure {
+enum Failure {
     /// It failed by itself, or said nothing.
     Guest,
     /// There was no room to make it.
@@ -54,10 +54,9 @@ impl Handler {
                 self.answer(answered.try_recv().ok(), failure)
             }
             reply = &mut answered => match reply {
-                Ok(Ok(response)) => response.map(|body| with_guest(body, guest, self.clone())),
-                Ok(failed) => {
+                Ok(reply) => {
                     self.see_off(guest);
-                    self.answer(Some(failed), Failure::Guest)
+                    self.answer(Some(reply), Failure::Guest)
                 }
                 // The handler gave its answer up without giving one, and may yet tell why.
                 Err(_) => {
@@ -93,7 +92,7 @@ impl Handler {
     }
 
     /// Lets a guest that has answered go on by itself: it may stream its body, or work on after it.
-    pub(super) fn see_off(self: &Arc<Self>, guest: Guest) {
+    fn see_off(self: &Arc<Self>, guest: Guest) {
         let handler = self.clone();
         self.spawn(async move {
             handler.take_note(guest.await);
@@ -117,7 +116,7 @@ impl Handler {
     }
 
     /// Writes down how a call ended, and ends the container if it must end.
-    pub(super) fn take_note(&self, ended: wasmtime::Result<()>) -> Failure {
+    fn take_note(&self, ended: wasmtime::Result<()>) -> Failure {
         let Err(error) = ended else { return Failure::Guest };
         if error.is::<PoolConcurrencyLimitError>() {
             return Failure::Busy;

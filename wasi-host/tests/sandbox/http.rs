@@ -112,24 +112,6 @@ async fn requests_in_flight_are_answered_in_a_drain() {
 }
 
 #[tokio::test]
-async fn a_handler_may_take_its_time_over_the_body() {
-    let container = serve().await;
-    assert!(is_hello(get(container.address().unwrap(), "/body").await.unwrap()));
-    until("all instances are gone", || container.usage().memory_bytes == 0).await;
-}
-
-#[tokio::test]
-async fn a_handler_works_on_when_its_answer_is_through() {
-    let (config, log) = container(http_program());
-    let container = pod().start(config).await.unwrap();
-    let address = container.address().unwrap();
-    assert!(is_hello(get(address, "/after").await.unwrap()));
-    until("it has come to its end", || log.text(Stream::Stderr).contains("unreachable")).await;
-    until("its instance is gone", || container.usage().memory_bytes == 0).await;
-    assert!(is_hello(get(address, "/").await.unwrap()), "the others are served all the same");
-}
-
-#[tokio::test]
 async fn an_idle_connection_does_not_hold_up_a_drain() {
     let container = serve().await;
     let address = container.address().unwrap();
