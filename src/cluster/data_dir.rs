@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use coracle_server::pki::write_private;
 
 /// What this version writes. A directory that says a higher number was written by a newer Coracle.
 const LAYOUT_VERSION: u32 = 1;
@@ -64,7 +65,7 @@ fn check_version(root: &Path) -> anyhow::Result<()> {
     let found = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return write_private(&path, format!("{LAYOUT_VERSION}\n").as_bytes());
+            return Ok(write_private(&path, &format!("{LAYOUT_VERSION}\n"))?);
         }
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     };
@@ -77,18 +78,6 @@ fn check_version(root: &Path) -> anyhow::Result<()> {
         ),
         Err(_) => bail!("{} should hold a number, not {:?}; is this a data directory?", path.display(), found.trim()),
     }
-}
-
-/// Writes a file whole that only its owner may read: beside it first, then in its place.
-pub fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
-    let temporary = path.with_extension("tmp");
-    let write = || {
-        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Where a cluster lives when nobody says otherwise.

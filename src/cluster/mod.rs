@@ -210,7 +210,7 @@ fn credentials(
     let url = format!("https://{}", reachable(api_address));
     let text = pki::kubeconfig("coracle", &url, authority.certificate_pem(), "kubernetes-admin", &admin);
     let path = directory.path("kubeconfig");
-    data_dir::write_private(&path, text.as_bytes())?;
+    pki::write_private(&path, &text)?;
     Ok((authority.tls(&server)?, path, authority.certificate_pem().to_string()))
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use coracle_server::pki::write_private;
 use serde::{Deserialize, Serialize};
 
 use super::block::{self, AddressArgs, Block, Claim};
@@ -35,7 +36,7 @@ impl Settings {
 
     /// Keeps what was chosen.
     pub fn save(&self) -> anyhow::Result<()> {
-        data_dir::write_private(&self.path, &serde_json::to_vec_pretty(self)?)
+        Ok(write_private(&self.path, &serde_json::to_string_pretty(self)?)?)
     }
 
     /// Claims the addresses used before, or chooses some. Flags that contradict what was chosen are refused: objects
