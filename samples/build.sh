@@ -22,6 +22,8 @@ rust() { # NAME OUT
     (
         [ -z "${CORACLE_GUEST_SYSROOT:-}" ] || source "$CORACLE_GUEST_SYSROOT/env"
         home=${CARGO_HOME:-$HOME/.cargo}
+        # Incremental compilation, which a machine's own configuration may ask for, cuts code into other pieces.
+        export CARGO_INCREMENTAL=0
         export CARGO_TARGET_DIR=$CACHE RUSTFLAGS="--remap-path-prefix=$PWD=/samples --remap-path-prefix=$home=/cargo --remap-path-prefix=${CORACLE_GUEST_SYSROOT:-/none}=/sysroot"
         "${CARGO:-cargo}" build --quiet --locked --release --target "$target" -p "$name"
     )
