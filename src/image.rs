@@ -7,6 +7,7 @@ use anyhow::Context;
 use coracle_oci::{Image, ImageStore, Limits, PullOptions, Reference, WasmInfo};
 
 use crate::cluster::default_data_dir;
+use crate::files::read_wasm;
 use crate::pull::{RegistryArgs, scratch};
 
 /// Verbs of `coracle image`.
@@ -57,18 +58,18 @@ fn open_store(data_dir: Option<PathBuf>) -> anyhow::Result<Option<ImageStore>> {
 fn list(data_dir: Option<PathBuf>) -> anyhow::Result<()> {
     let images = open_store(data_dir)?.map(|store| store.list()).unwrap_or_default();
     let width = images.iter().map(|i| i.reference.len()).max().unwrap_or(0).max("IMAGE".len());
-    println!("{:width$}   {:19}   SIZE", "IMAGE", "DIGEST");
+    say!("{:width$}   {:19}   SIZE", "IMAGE", "DIGEST");
     for image in images {
-        println!("{:width$}   {:19}   {}", image.reference, short(&image.digest), human_bytes(image.size_bytes));
+        say!("{:width$}   {:19}   {}", image.reference, short(&image.digest), human_bytes(image.size_bytes));
     }
     Ok(())
 }
 
 async fn inspect(target: &str, data_dir: Option<PathBuf>, registry: &RegistryArgs) -> anyhow::Result<()> {
     let path = Path::new(target);
-    if path.is_file() {
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        print_module(&coracle_oci::inspect_wasm(&bytes)?);
+    if path.exists() {
+        let info = coracle_oci::inspect_wasm(&coracle_oci::assemble(read_wasm(path)?)?);
+        print_module(&info.with_context(|| path.display().to_string())?);
         return Ok(());
     }
     let reference: Reference =
@@ -86,13 +87,13 @@ async fn inspect(target: &str, data_dir: Option<PathBuf>, registry: &RegistryArg
 }
 
 fn print_image(store: &ImageStore, image: &Image) -> anyhow::Result<()> {
-    println!("image:      {}", image.reference);
-    println!("digest:     {}", image.digest);
-    println!("size:       {}", human_bytes(image.size_bytes));
-    println!("format:     {:?}", image.format);
+    say!("image:      {}", image.reference);
+    say!("digest:     {}", image.digest);
+    say!("size:       {}", human_bytes(image.size_bytes));
+    say!("format:     {}", image.format);
     for (label, words) in [("entrypoint", &image.config.entrypoint), ("cmd", &image.config.cmd)] {
         if !words.is_empty() {
-            println!("{label:11} {}", words.join(" "));
+            say!("{label:11} {}", words.join(" "));
         }
     }
     print_module(&coracle_oci::inspect_wasm(&store.module(image)?)?);
@@ -100,11 +101,11 @@ fn print_image(store: &ImageStore, image: &Image) -> anyhow::Result<()> {
 }
 
 fn print_module(info: &WasmInfo) {
-    println!("kind:       {:?}", info.kind);
+    say!("kind:       {}", info.kind);
     for (title, names) in [("imports", &info.imports), ("exports", &info.exports)] {
-        println!("{title}:");
+        say!("{title}:");
         for name in names {
-            println!("  {name}");
+            say!("  {name}");
         }
     }
 }

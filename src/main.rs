@@ -3,8 +3,13 @@
 // A command talks to its user on stdout and stderr.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+#[macro_use]
+mod output;
+
 mod bench;
 mod cluster;
+mod failure;
+mod files;
 mod image;
 mod kubeconfig;
 mod manifest;
@@ -52,13 +57,13 @@ enum Verb {
 fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
     if let Err(error) = init_logging(&cli.log) {
-        eprintln!("error: --log {:?}: {error}", cli.log);
+        note!("error: --log {:?}: {error}", cli.log);
         return std::process::ExitCode::from(2);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: cannot start the async runtime: {error}");
+            note!("error: cannot start the async runtime: {error}");
             return std::process::ExitCode::FAILURE;
         }
     };
@@ -68,7 +73,7 @@ fn main() -> std::process::ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            note!("error: {}", failure::explain(&error));
             std::process::ExitCode::FAILURE
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::{ApiResource, Scope, oneshot};
@@ -122,9 +122,12 @@ impl Manifest {
             Some((group, version)) => GroupVersionKind::gvk(group, version, kind),
             None => GroupVersionKind::gvk("", version, kind),
         };
-        let (resource, capabilities) = oneshot::pinned_kind(client, &gvk)
-            .await
-            .with_context(|| format!("no matches for kind \"{kind}\" in version \"{version}\""))?;
+        let no_match = || anyhow!("no matches for kind \"{kind}\" in version \"{version}\"");
+        let (resource, capabilities) = oneshot::pinned_kind(client, &gvk).await.map_err(|error| match error {
+            kube::Error::Discovery(_) => no_match(),
+            kube::Error::Api(status) if status.code == 404 => no_match(),
+            other => anyhow!(other).context(format!("cannot find out about kind \"{kind}\"")),
+        })?;
         Ok((resource, capabilities.scope))
     }
 }

@@ -33,7 +33,7 @@ impl Steps {
     pub fn say(&self, text: impl Into<String>) {
         let text = text.into();
         if !self.terminal && self.bar.message() != text {
-            eprintln!("{text}");
+            note!("{text}");
         }
         self.bar.set_message(text);
     }
@@ -67,7 +67,7 @@ impl Transfer {
 impl coracle_oci::Progress for Transfer {
     fn start(&self, what: &str, total_bytes: Option<u64>) {
         if !self.terminal {
-            eprintln!("{what}");
+            note!("{what}");
         }
         let style = "{msg:24} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}";
         self.with_bar(|bar| {

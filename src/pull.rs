@@ -69,7 +69,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         progress: Some(Arc::new(Transfer::new())),
     };
     let image = coracle_oci::pull_to_file(&args.reference, &file, &options, Limits::default()).await?;
-    println!("{}\ndigest: {}", file.display(), image.digest);
+    say!("{}\ndigest: {}", file.display(), image.digest);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use coracle_oci::{PushOptions, Reference};
 
+use crate::files::read_wasm;
 use crate::progress::Transfer;
 use crate::pull::RegistryArgs;
 
@@ -23,7 +24,7 @@ pub struct Args {
 
 /// Pushes the file and prints its digest.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let wasm = std::fs::read(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
+    let wasm = read_wasm(&args.file)?;
     let options = PushOptions {
         auth: args.registry.auth()?,
         registries: args.registry.registries(&args.reference),
@@ -32,6 +33,6 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let pushed =
         coracle_oci::push(wasm, &args.reference, &options).await.with_context(|| format!("{}", args.file.display()))?;
-    println!("{}\ndigest: {}\nsize: {} bytes", pushed.reference, pushed.digest, pushed.size_bytes);
+    say!("{}\ndigest: {}\nsize: {} bytes", pushed.reference, pushed.digest, pushed.size_bytes);
     Ok(ExitCode::SUCCESS)
 }

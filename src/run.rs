@@ -15,6 +15,7 @@ use coracle_wasi_host::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::files::read_wasm;
 use crate::progress::Transfer;
 use crate::pull::{RegistryArgs, scratch};
 
@@ -37,7 +38,7 @@ pub struct Args {
     /// A directory for the program, optionally under another name, optionally read-only.
     #[arg(long = "dir", value_name = "HOST[:GUEST[:ro]]", value_parser = parse_directory)]
     directories: Vec<Preopen>,
-    /// Where a wasi:http component listens.
+    /// Where a wasi:http component listens; 0 picks a free port.
     #[arg(short, long, value_name = "PORT", default_value_t = 8080)]
     port: u16,
     /// The address that is the program's own.
@@ -60,6 +61,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let program = compile(&engine, wasm).await.with_context(|| args.program.clone())?;
     let kind = program.kind();
     let memory_limit_bytes = args.memory_mib.map(|mib| mib << 20);
+    let http_port = if kind == ProgramKind::Http { choose_port(&args)? } else { args.port };
     let pod = PodContext::new(
         &engine,
         PodConfig {
@@ -81,11 +83,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             output: Arc::new(Console),
             memory_limit_bytes,
             cpu_limit_millis: None,
-            http_port: args.port,
+            http_port,
         })
         .await?;
     if kind == ProgramKind::Http {
-        eprintln!("listening on http://{}", SocketAddr::new(args.address, args.port));
+        note!("listening on http://{}", SocketAddr::new(args.address, http_port));
     }
     let exit = tokio::select! {
         exit = container.wait() => exit,
@@ -95,11 +97,22 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(u8::try_from(exit.code).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
+/// The port for a server, one of the kernel's choice for 0: a guest's listener has to be told which.
+fn choose_port(args: &Args) -> anyhow::Result<u16> {
+    if args.port != 0 {
+        return Ok(args.port);
+    }
+    let probe = std::net::TcpListener::bind((args.address, 0));
+    let port =
+        probe.and_then(|probe| probe.local_addr()).with_context(|| format!("cannot listen on {}", args.address))?;
+    Ok(port.port())
+}
+
 /// The program's name, its bytes, and the start of its argument list.
 async fn load(args: &Args) -> anyhow::Result<(String, Vec<u8>, Vec<String>)> {
     let path = Path::new(&args.program);
-    if path.is_file() {
-        let wasm = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    if path.exists() {
+        let wasm = read_wasm(path)?;
         let name = path.file_stem().map_or_else(|| "program".into(), |stem| stem.to_string_lossy().into_owned());
         return Ok((name.clone(), wasm, vec![name]));
     }

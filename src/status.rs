@@ -31,18 +31,18 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let deployments: Vec<Deployment> = Api::all(client.clone()).list(&ListParams::default()).await?.items;
     let services: Vec<Service> = Api::all(client.clone()).list(&ListParams::default()).await?.items;
     let events: Vec<Event> = Api::all(client).list(&ListParams::default().fields("type=Warning")).await?.items;
-    println!("server {}\n\n{}", version.git_version, self::nodes(&nodes));
-    println!("{}", summary(&pods, &deployments, &services));
+    say!("server {}\n\n{}", version.git_version, self::nodes(&nodes));
+    say!("{}", summary(&pods, &deployments, &services));
     if !pods.is_empty() {
-        println!("\n{}", self::pods(&pods));
+        say!("\n{}", self::pods(&pods));
     }
     if let Some(warnings) = warnings(events) {
-        println!("\n{warnings}");
+        say!("\n{warnings}");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// `3 pods (3 running), 1 deployment (1 available), 2 services`
+/// `3 pods (3 ready), 1 deployment (1 available), 2 services`
 fn summary(pods: &[Pod], deployments: &[Deployment], services: &[Service]) -> String {
     let running = pods.iter().filter(|p| is_ready(p)).count();
     let available = deployments.iter().filter(|d| {
@@ -50,12 +50,17 @@ fn summary(pods: &[Pod], deployments: &[Deployment], services: &[Service]) -> St
         d.status.as_ref().and_then(|s| s.available_replicas).unwrap_or(0) >= wanted
     });
     format!(
-        "{} pods ({running} ready), {} deployments ({} available), {} services",
-        pods.len(),
-        deployments.len(),
+        "{} ({running} ready), {} ({} available), {}",
+        count(pods.len(), "pod"),
+        count(deployments.len(), "deployment"),
         available.count(),
-        services.len()
+        count(services.len(), "service"),
     )
+}
+
+/// `1 pod`, `2 pods`
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 fn warnings(mut events: Vec<Event>) -> Option<String> {
@@ -119,6 +124,23 @@ pub fn is_ready(pod: &Pod) -> bool {
     conditions.is_some_and(|list| list.iter().any(|c| c.type_ == "Ready" && c.status == "True"))
 }
 
+/// `pod NAME: REASON`, when the pod is `owner` or one of its pods and a container of it waits for something that may
+/// never come.
+pub fn stuck(pod: &Pod, owner: &str) -> Option<String> {
+    let name = pod.metadata.name.as_deref()?;
+    let rest = name.strip_prefix(owner)?;
+    if !rest.is_empty() && !rest.starts_with('-') {
+        return None;
+    }
+    let status = pod.status.as_ref()?;
+    let containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
+    let mut waiting = containers.filter_map(|c| c.state.as_ref()?.waiting.as_ref()?.reason.as_deref());
+    let reason = waiting.find(|reason| !matches!(*reason, "ContainerCreating" | "PodInitializing"))?;
+    // The two take turns while a pull is tried again and again.
+    let reason = if reason == "ErrImagePull" { "ImagePullBackOff" } else { reason };
+    Some(format!("pod {name}: {reason}"))
+}
+
 /// The node's `InternalIP`, empty when it has none.
 pub fn internal_ip(node: &Node) -> String {
     let addresses = node.status.as_ref().and_then(|s| s.addresses.clone()).unwrap_or_default();
@@ -159,6 +181,29 @@ impl<const N: usize> std::fmt::Display for Table<N> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stuck_pod_says_why() {
+        let pod = |name: &str, reason: &str| -> Pod {
+            let state = serde_json::json!({"waiting": {"reason": reason}});
+            let container = serde_json::json!({
+                "name": "c", "image": "x", "imageID": "", "ready": false, "restartCount": 0, "state": state});
+            let status = serde_json::json!({"containerStatuses": [container]});
+            serde_json::from_value(serde_json::json!({"metadata": {"name": name}, "status": status})).unwrap()
+        };
+        let why = |name: &str, reason: &str| stuck(&pod(name, reason), "web");
+        assert_eq!(why("web-1-2", "ErrImagePull").as_deref(), Some("pod web-1-2: ImagePullBackOff"));
+        assert_eq!(why("web", "CrashLoopBackOff").as_deref(), Some("pod web: CrashLoopBackOff"));
+        assert_eq!(why("web-1-2", "ContainerCreating"), None);
+        assert_eq!(why("webber-1-2", "CrashLoopBackOff"), None);
+    }
+
+    #[test]
+    fn one_of_a_kind_has_no_plural() {
+        let (pods, deployments) = (vec![Pod::default(), Pod::default()], vec![Deployment::default()]);
+        let text = summary(&pods, &deployments, &[]);
+        assert_eq!(text, "2 pods (0 ready), 1 deployment (0 available), 0 services");
+    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {

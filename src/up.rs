@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cluster::{Cluster, ClusterArgs, REGISTRY_NAME};
+use crate::files::read_wasm;
 use crate::manifest::{self, Manifest};
 use crate::progress::Steps;
 use crate::status;
@@ -24,6 +25,8 @@ const READY_TIMEOUT: Duration = Duration::from_secs(120);
 /// How often readiness is looked at: in process, a look costs microseconds.
 const READY_POLL: Duration = Duration::from_millis(50);
 
+/// Pods looked at for what keeps them from starting: one that is stuck is seldom alone.
+const TROUBLE_PODS: u32 = 20;
 /// A Service of ready pods must answer in this time; its URL is printed all the same.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -85,7 +88,7 @@ async fn deploy_and_report(
     let waiting = wait_until_ready(&cluster.client, manifests, steps).await?;
     steps.finish();
     if let Some(waiting) = waiting {
-        eprintln!("not ready after {} s: {waiting} (kubectl describe tells why)", READY_TIMEOUT.as_secs());
+        note!("not ready after {} s: {waiting} (kubectl describe tells why)", READY_TIMEOUT.as_secs());
     }
     report(cluster, manifests).await
 }
@@ -129,11 +132,11 @@ async fn push_modules(
         }
         let name = reference.repository().rsplit('/').next().unwrap_or_default();
         let Some(file) = find_module(paths, name) else {
-            eprintln!("note: no {name}.wasm beside the manifests, so {image} must be in the registry already");
+            note!("note: no {name}.wasm beside the manifests, so {image} must be in the registry already");
             continue;
         };
         steps.say(format!("pushing {} as {image}", file.display()));
-        let wasm = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let wasm = read_wasm(&file)?;
         coracle_oci::push(wasm, &reference, &options).await.with_context(|| file.display().to_string())?;
     }
     Ok(())
@@ -160,12 +163,23 @@ async fn wait_until_ready(
             }
             Some(what) if tokio::time::Instant::now() > deadline => return Ok(Some(what)),
             Some(what) => {
-                steps.say(format!("waiting for {what}"));
+                let trouble = trouble(client, manifest).await?;
+                steps.say(format!("waiting for {what}{trouble}"));
                 tokio::time::sleep(READY_POLL).await;
             }
         }
     }
     Ok(None)
+}
+
+/// What keeps the pods of an object from starting, as ` (pod NAME: REASON)`; empty while nothing is known to.
+async fn trouble(client: &kube::Client, manifest: &Manifest) -> anyhow::Result<String> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), manifest.namespace());
+    let pods = pods.list(&ListParams::default().limit(TROUBLE_PODS)).await?.items;
+    let title = manifest.title();
+    let (_, name) = title.split_once(' ').unwrap_or_default();
+    let found = pods.iter().find_map(|pod| status::stuck(pod, name));
+    Ok(found.map(|why| format!(" ({why})")).unwrap_or_default())
 }
 
 /// What an object lacks to be ready, for the kinds that can be; `None` when it lacks nothing.
@@ -203,17 +217,17 @@ async fn report(cluster: &Cluster, manifests: &[Manifest]) -> anyhow::Result<()>
     let client = &cluster.client;
     let nodes: Vec<Node> = Api::all(client.clone()).list(&ListParams::default()).await?.items;
     let pods: Vec<Pod> = Api::all(client.clone()).list(&ListParams::default().limit(20)).await?.items;
-    println!("{}", status::nodes(&nodes));
+    say!("{}", status::nodes(&nodes));
     if !pods.is_empty() {
-        println!("{}", status::pods(&pods));
+        say!("{}", status::pods(&pods));
     }
     for url in urls(client, &nodes, manifests).await? {
         wait_until_it_answers(&url).await;
-        println!("url: {url}");
+        say!("url: {url}");
     }
-    println!("registry: {}", cluster.registry);
-    println!("api: https://{}", cluster.api_address);
-    println!("\nexport KUBECONFIG={}", cluster.kubeconfig.display());
+    say!("registry: {}", cluster.registry);
+    say!("api: https://{}", cluster.api_address);
+    say!("\nexport KUBECONFIG={}", cluster.kubeconfig.display());
     Ok(())
 }
 

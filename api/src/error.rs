@@ -152,6 +152,16 @@ impl ApiError {
         Self::new(Reason::NotFound, "the server could not find the requested resource")
     }
 
+    /// 405: the subresource is one of Kubernetes', but this server does not have it.
+    pub fn not_supported(resource: &Resource, subresource: &str) -> Self {
+        let message = format!(
+            "{subresource} is not supported on resources of kind \"{}\": this server does not serve {}/{subresource}",
+            resource.qualified(),
+            resource.qualified(),
+        );
+        Self::new(Reason::MethodNotAllowed, message).about(resource, "")
+    }
+
     /// 405: the resource exists but not this verb on it.
     pub fn method_not_allowed() -> Self {
         Self::new(Reason::MethodNotAllowed, "the server does not allow this method on the requested resource")
@@ -205,17 +215,18 @@ impl ApiError {
 
     /// 422: the object breaks the rules of its kind; one cause per field.
     pub fn invalid(resource: &Resource, name: &str, errors: &[FieldError]) -> Self {
-        let kind = if resource.group.is_empty() {
-            resource.kind.to_string()
-        } else {
-            format!("{}.{}", resource.kind, resource.group)
-        };
-        let mut error = Self::new(Reason::Invalid, format!("{kind} \"{name}\" is invalid: {}", join(errors)));
+        Self::invalid_kind((&resource.group, &resource.kind), name, errors)
+    }
+
+    /// [`ApiError::invalid`] for a kind that is no resource: `Scale`, options.
+    pub fn invalid_kind((group, kind): (&str, &str), name: &str, errors: &[FieldError]) -> Self {
+        let qualified = if group.is_empty() { kind.to_string() } else { format!("{kind}.{group}") };
+        let mut error = Self::new(Reason::Invalid, format!("{qualified} \"{name}\" is invalid: {}", join(errors)));
         error.details.insert("name".into(), json!(name));
-        if !resource.group.is_empty() {
-            error.details.insert("group".into(), json!(resource.group));
+        if !group.is_empty() {
+            error.details.insert("group".into(), json!(group));
         }
-        error.details.insert("kind".into(), json!(resource.kind));
+        error.details.insert("kind".into(), json!(kind));
         let causes: Vec<Value> = errors.iter().map(FieldError::cause).collect();
         error.details.insert("causes".into(), Value::Array(causes));
         error
@@ -272,7 +283,8 @@ impl ApiError {
             "reason": self.reason.as_str(),
             "code": self.code(),
         });
-        if !self.details.is_empty() {
+        // Clients look into the details of a NotFound without asking whether there are any (`kubectl debug`).
+        if !self.details.is_empty() || self.reason == Reason::NotFound {
             status["details"] = Value::Object(self.details.clone());
         }
         status
@@ -293,6 +305,12 @@ mod tests {
         assert_eq!(status["message"], "deployments.apps \"web\" not found");
         assert_eq!(status["details"], json!({ "name": "web", "group": "apps", "kind": "deployments" }));
         assert_eq!(status["code"], 404);
+    }
+
+    #[test]
+    fn a_path_that_leads_nowhere_has_details() {
+        assert_eq!(ApiError::no_such_path().to_status()["details"], json!({}));
+        assert!(ApiError::unauthorized().to_status().get("details").is_none());
     }
 
     #[test]

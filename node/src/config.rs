@@ -6,6 +6,8 @@ use coracle_oci::{ImageStore, Registries};
 use coracle_wasi_host::EngineConfig;
 use ipnet::IpNet;
 
+use crate::thresholds::Thresholds;
+
 /// Pods a node takes unless the configuration says otherwise; kubelet's 110 comes from what a Linux container costs.
 pub const DEFAULT_MAX_PODS: u32 = 10_000;
 
@@ -32,6 +34,8 @@ pub struct NodeConfig {
     pub engine: EngineConfig,
     /// What the node offers, where the machine should not decide.
     pub capacity: CapacityOverrides,
+    /// From when on the node is under pressure.
+    pub eviction_hard: Thresholds,
     /// Labels of the Node object besides those every node has.
     pub labels: BTreeMap<String, String>,
     /// The port the node API is reached at from outside, if it listens at all (`status.daemonEndpoints`).
@@ -55,6 +59,7 @@ impl NodeConfig {
             images,
             engine: EngineConfig::default(),
             capacity: CapacityOverrides::default(),
+            eviction_hard: Thresholds::default(),
             labels: BTreeMap::new(),
             api_port: None,
             logs: LogLimits::default(),

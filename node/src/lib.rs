@@ -23,9 +23,9 @@ mod node;
 mod open_files;
 mod pods;
 mod probes;
-mod recent;
 mod registration;
 mod shared;
+mod thresholds;
 
 #[cfg(test)]
 mod fake_api;
@@ -37,3 +37,4 @@ pub use images::KeyError;
 pub use network::RouteError;
 pub use node::{Node, NodeError};
 pub use registration::{KUBELET_VERSION, RUNTIME_VERSION};
+pub use thresholds::{ThresholdError, Thresholds};

@@ -11,6 +11,8 @@ pub struct Machine {
     pub memory_bytes: u64,
     /// Size of the file system under the node's directory.
     pub storage_bytes: u64,
+    /// Processes that can run at a time.
+    pub processes: u64,
     /// `6.12.0-…`
     pub kernel: String,
     /// `Debian GNU/Linux 13 (trixie)`
@@ -34,6 +36,23 @@ pub struct Headroom {
     pub processes: u64,
 }
 
+/// The file system under a directory; by default one without a size.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Disk {
+    /// Its size.
+    pub capacity_bytes: u64,
+    /// What of it is free.
+    pub available_bytes: u64,
+}
+
+impl Disk {
+    /// Looks at the file system that `path` is on; one that can't be looked at has no size.
+    pub fn of(path: &Path) -> Disk {
+        let (capacity_bytes, available_bytes) = storage(path);
+        Disk { capacity_bytes, available_bytes }
+    }
+}
+
 impl Machine {
     /// Looks at the machine; `data_dir` says which file system counts.
     pub fn read(data_dir: &Path) -> Machine {
@@ -44,6 +63,7 @@ impl Machine {
             cpu_millis: cpus * 1000,
             memory_bytes: meminfo("MemTotal"),
             storage_bytes: storage(data_dir).0,
+            processes: most_processes(),
             kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
             os_image: os_image(&fs::read_to_string("/etc/os-release").unwrap_or_default()),
             boot_id: line("/proc/sys/kernel/random/boot_id"),
@@ -56,14 +76,13 @@ impl Machine {
 impl Headroom {
     /// Looks at what is left.
     pub fn read(data_dir: &Path) -> Headroom {
-        let most = line("/proc/sys/kernel/pid_max").parse::<u64>().unwrap_or(u64::MAX);
         // "0.20 0.18 0.12 1/80 11206": the number after the slash counts tasks.
         let load = line("/proc/loadavg");
         let tasks = load.split_whitespace().nth(3).and_then(|field| field.split('/').nth(1)?.parse::<u64>().ok());
         Headroom {
             memory_bytes: meminfo("MemAvailable"),
             storage_bytes: storage(data_dir).1,
-            processes: most.saturating_sub(tasks.unwrap_or(0)),
+            processes: most_processes().saturating_sub(tasks.unwrap_or(0)),
         }
     }
 }
@@ -94,6 +113,10 @@ fn meminfo(field: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
     let kib = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
     kib.unwrap_or(0) * 1024
+}
+
+fn most_processes() -> u64 {
+    line("/proc/sys/kernel/pid_max").parse().unwrap_or(u64::MAX)
 }
 
 /// Size and free bytes of the file system.

@@ -12,11 +12,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     api,
     config::{DEFAULT_MAX_PODS, NodeConfig},
-    events::{EventRecorder, of_node},
-    images::{ImageManager, KeyError, Programs, load_key},
+    events::{self, of_node},
+    images::{CollectError, Collector, GC_PERIOD, ImageManager, KeyError, Programs, load_key},
     lease::run_lease,
     logs::LogWriter,
-    machine::Machine,
+    machine::{Disk, Machine},
     metrics::Metrics,
     network::{AddressPool, AnyIpRoutes, RouteError, ServiceTable, run_proxy, watch_services},
     open_files::allow_open_files,
@@ -143,6 +143,7 @@ async fn start_parts(
     tasks.spawn(run_lease(client.clone(), node.clone(), shutdown.clone()));
     tasks.spawn(run_status(registration.clone(), node, Arc::clone(&shared), shutdown.clone()));
     tasks.spawn(Arc::clone(&shared.addresses).run_checkpoints(shutdown.clone()));
+    tasks.spawn(run_image_gc(Arc::clone(&shared), config.name.clone(), shutdown.clone()));
     let synced = watch_services(&client, &shared.services, shutdown);
     tasks.spawn(run_proxy(Arc::clone(&shared.services), shutdown.clone()));
     let (pods, name, stop) = (Arc::clone(&shared), config.name.clone(), shutdown.clone());
@@ -161,9 +162,44 @@ async fn start_parts(
     Ok(shared)
 }
 
+/// Keeps the disk from filling up with images that no pod uses, until `shutdown`.
+async fn run_image_gc(shared: Arc<Shared>, name: String, shutdown: CancellationToken) {
+    let subject = of_node(&name);
+    // The first look comes before the node knows its pods: it takes note of what is here and judges no disk.
+    let mut look = collect_images(&shared, Collector::default(), Disk::default()).await;
+    while let Some((collector, freed)) = look {
+        match freed {
+            Ok(_) => {}
+            Err(error @ CollectError::TooLittle { .. }) => {
+                shared.events.warning(&subject, "FreeDiskSpaceFailed", error.to_string());
+            }
+            Err(error) => shared.events.warning(&subject, "ImageGCFailed", error.to_string()),
+        }
+        if shutdown.run_until_cancelled(tokio::time::sleep(GC_PERIOD)).await.is_none() {
+            return;
+        }
+        look = collect_images(&shared, collector, Disk::of(&shared.pods_dir)).await;
+    }
+}
+
+/// One pass, on a thread that may block. None: the runtime ends, or the pass failed; the log then says why.
+async fn collect_images(
+    shared: &Arc<Shared>,
+    mut collector: Collector,
+    disk: Disk,
+) -> Option<(Collector, Result<u64, CollectError>)> {
+    let shared = Arc::clone(shared);
+    let pass = tokio::task::spawn_blocking(move || {
+        let in_use: Vec<String> = shared.live.all().iter().flat_map(|pod| pod.images()).collect();
+        let freed = shared.images.collect(&mut collector, &in_use, disk);
+        (collector, freed)
+    });
+    pass.await.inspect_err(|error| tracing::debug!(%error, "images are no longer collected")).ok()
+}
+
 fn share(client: &Client, config: &NodeConfig, registration: &Registration) -> Result<Arc<Shared>, NodeError> {
     let engine = Engine::new(EngineConfig { cache_key: load_key(&config.data_dir)?, ..config.engine.clone() })?;
-    let (events, writing) = EventRecorder::new(client.clone(), &config.name);
+    let (events, writing) = events::recorder(client.clone(), &config.name);
     // It ends with its last recorder, so it is no part of what a stop waits for.
     tokio::spawn(writing);
     let events = Arc::new(events);

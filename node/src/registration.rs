@@ -25,6 +25,7 @@ use crate::{
     config::{DEFAULT_MAX_PODS, NodeConfig},
     machine::{Headroom, Machine, architecture},
     shared::Shared,
+    thresholds::{Pressure, Thresholds},
 };
 
 /// The version of Kubernetes this agent behaves as.
@@ -37,13 +38,6 @@ const CHECK_PERIOD: Duration = Duration::from_secs(10);
 const REPORT_PERIOD: Duration = Duration::from_secs(300);
 /// Images named in the status (kubelet `nodeStatusMaxImages`).
 const IMAGES_LIMIT: usize = 50;
-/// Below so much free memory the node is under pressure (kubelet's default eviction threshold).
-const MEMORY_PRESSURE_BYTES: u64 = 100 << 20;
-/// Below this part of the disk, in percent, the node is under pressure (kubelet `nodefs.available<10%`).
-const DISK_PRESSURE_PERCENT: u64 = 10;
-/// Below so many free process numbers the node is under pressure.
-const PROCESS_PRESSURE: u64 = 500;
-
 /// The node, as its Node object shows it.
 #[derive(Clone)]
 pub struct Registration {
@@ -54,6 +48,7 @@ pub struct Registration {
     data_dir: PathBuf,
     api_port: Option<u16>,
     machine: Machine,
+    eviction_hard: Thresholds,
     capacity: BTreeMap<String, Quantity>,
 }
 
@@ -90,6 +85,7 @@ impl Registration {
             data_dir: config.data_dir.clone(),
             api_port: config.api_port,
             machine,
+            eviction_hard: config.eviction_hard,
             capacity: capacity.map(|(name, amount)| (name.to_owned(), Quantity(amount))).into(),
         }
     }
@@ -162,9 +158,7 @@ impl Registration {
 
     /// The four conditions, in kubelet's words.
     fn conditions(&self, before: &NodeStatus, left: &Headroom) -> Vec<NodeCondition> {
-        let memory = left.memory_bytes < MEMORY_PRESSURE_BYTES;
-        let disk = left.storage_bytes < self.machine.storage_bytes / 100 * DISK_PRESSURE_PERCENT;
-        let processes = left.processes < PROCESS_PRESSURE;
+        let Pressure { memory, disk, processes } = self.eviction_hard.pressure(&self.machine, left);
         let now = Timestamp::now();
         let condition = |kind: &str, is: bool, reason: &str, message: &str| {
             let status = if is { "True" } else { "False" };

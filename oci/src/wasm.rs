@@ -1,9 +1,13 @@
 //! Looks into a Wasm binary: is it valid, module or component, and what does it ask for and offer?
 
+use std::fmt;
+
 use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
 /// Names kept of imports and exports, each: what is printed and put in a configuration stays bounded.
 const MAX_NAMES: usize = 4096;
+/// How modules and components begin.
+const MAGIC: &[u8] = b"\0asm";
 
 /// Which of the two binary forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +16,15 @@ pub enum WasmKind {
     Module,
     /// A component, as WASI 0.2 and later use them.
     Component,
+}
+
+impl fmt::Display for WasmKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            WasmKind::Module => "module",
+            WasmKind::Component => "component",
+        })
+    }
 }
 
 /// What a binary is.
@@ -60,7 +73,7 @@ impl From<wasmparser::BinaryReaderError> for WasmError {
 
 /// Turns WAT text into its binary; a binary is returned as it is. Neither is checked further.
 pub fn assemble(bytes: Vec<u8>) -> Result<Vec<u8>, WasmError> {
-    if bytes.starts_with(b"\0asm") {
+    if bytes.starts_with(MAGIC) {
         return Ok(bytes);
     }
     match wat::parse_bytes(&bytes) {
@@ -72,6 +85,10 @@ pub fn assemble(bytes: Vec<u8>) -> Result<Vec<u8>, WasmError> {
 /// Validates a binary by the language's rules, all proposals allowed (which of them run is the engine's
 /// business), and lists what it imports and exports.
 pub fn inspect_wasm(bytes: &[u8]) -> Result<WasmInfo, WasmError> {
+    if !bytes.starts_with(MAGIC) {
+        let message = "it does not begin with the magic number of the binary format".into();
+        return Err(WasmError::Invalid { message, offset: 0 });
+    }
     Validator::new_with_features(WasmFeatures::all()).validate_all(bytes)?;
     let mut info = WasmInfo { kind: WasmKind::Module, imports: Vec::new(), exports: Vec::new() };
     let mut depth = 0_usize;

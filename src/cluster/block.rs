@@ -92,6 +92,16 @@ impl AddressArgs {
     }
 }
 
+/// Whether the address asked for is this machine's: node ports could not listen on another one. An address inside the
+/// cluster's own block becomes this machine's only when the cluster starts.
+pub fn check_node_ip(args: &AddressArgs) -> anyhow::Result<()> {
+    let Some(node_ip) = args.node_ip else { return Ok(()) };
+    if args.cluster_cidr.is_some_and(|block| block.contains(&node_ip)) {
+        return Ok(());
+    }
+    TcpListener::bind((node_ip, 0)).map(drop).with_context(|| format!("--node-ip {node_ip} is not usable here"))
+}
+
 /// Chooses and claims a block for a new cluster.
 pub fn choose(args: &AddressArgs, root: bool) -> anyhow::Result<(Block, Claim)> {
     match (args.cluster_cidr, args.service_cidr) {
@@ -134,6 +144,15 @@ fn is_routed(address: Ipv4Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_nodes_address_must_be_this_machines() {
+        let args = |ip: &str| AddressArgs { node_ip: Some(ip.parse().unwrap()), ..AddressArgs::default() };
+        assert!(check_node_ip(&args("127.0.0.1")).is_ok());
+        // TEST-NET-1 belongs to no machine.
+        let refused = check_node_ip(&args("192.0.2.1")).unwrap_err().to_string();
+        assert_eq!(refused, "--node-ip 192.0.2.1 is not usable here");
+    }
 
     #[test]
     fn halves_of_a_block_do_not_overlap() {

@@ -57,6 +57,10 @@ pub struct ClusterArgs {
     /// Pods that the node takes at most.
     #[arg(long, value_name = "N", default_value_t = coracle_node::DEFAULT_MAX_PODS)]
     pub max_pods: u32,
+    /// From when on the node is short of something, as kubelet has it; signals that are left out are not watched
+    /// [default: memory.available<100Mi,nodefs.available<5%,pid.available<500].
+    #[arg(long, value_name = "SIGNAL<AMOUNT,…")]
+    pub eviction_hard: Option<coracle_node::Thresholds>,
     #[command(flatten)]
     pub addresses: AddressArgs,
 }
@@ -71,6 +75,7 @@ impl ClusterArgs {
             registry_port: Some(0),
             node_name: None,
             max_pods: coracle_node::DEFAULT_MAX_PODS,
+            eviction_hard: None,
             addresses: AddressArgs::loopback(),
         }
     }
@@ -270,6 +275,7 @@ fn node_config(
     let mut config = NodeConfig::new(name.to_string(), directory.path("node"), addresses, images);
     config.registries = registries.clone();
     config.capacity.pods = Some(args.max_pods);
+    config.eviction_hard = args.eviction_hard.unwrap_or_default();
     Ok(config)
 }
 

@@ -42,6 +42,7 @@ impl Settings {
     /// Claims the addresses used before, or chooses some. Flags that contradict what was chosen are refused: objects
     /// in the store already carry these addresses.
     pub fn claim_addresses(&mut self, args: &AddressArgs) -> anyhow::Result<Claim> {
+        block::check_node_ip(args)?;
         let Some(block) = self.block else {
             let (block, claim) = block::choose(args, data_dir::is_root())?;
             self.block = Some(block);

@@ -92,7 +92,7 @@ fn a_linux_image_needs_another_node() {
     let layer = ("application/vnd.oci.image.layer.v1.tar+gzip", b"\x1f\x8b".as_slice());
     put(&cluster, "linux", ("application/vnd.oci.image.config.v1+json", config.to_string().as_bytes()), layer);
     let why = "is not Wasm but for linux/amd64, and this node has no CRI runtime for Linux containers";
-    expect(&cluster, "linux", &guests::image("linux"), "CreateContainerError", why);
+    expect(&cluster, "linux", &guests::image("linux"), "ImagePullBackOff", why);
 }
 
 #[test]

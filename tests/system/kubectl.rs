@@ -143,6 +143,7 @@ fn discovery_explain_and_version() {
         .kubectl("api-versions")
         .kubectl("explain pod.spec.containers.image")
         .kubectl("explain deployment.spec.strategy.rollingUpdate")
+        .kubectl("explain pod.spec.restartPolicy")
         .kubectl("explain pod.spec.nonsense")
         .kubectl("get --raw /readyz")
         .kubectl("get --raw /livez");

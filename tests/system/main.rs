@@ -25,4 +25,5 @@ mod qa;
 mod rollouts;
 mod scale;
 mod scheduling;
+mod services;
 mod workloads;

@@ -87,6 +87,23 @@ fn exit_codes_and_back_off_are_kubernetes_own() {
 }
 
 #[test]
+fn an_index_that_fails_too_often_fails_alone() {
+    let cluster = Cluster::start();
+    push(&cluster, "exit", guests::FAILING);
+    cluster.apply(&format!(
+        "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: each}}\nspec:\n  completionMode: Indexed\n  \
+         completions: 2\n  parallelism: 2\n  backoffLimitPerIndex: 0\n  template:\n    spec:\n      \
+         restartPolicy: Never\n      containers: [{{name: main, image: {}}}]\n",
+        guests::image("exit")
+    ));
+    cluster.kubectl("wait --for=condition=Failed job/each --timeout=60s").ok();
+    let told = "get job each -o jsonpath={.status.failedIndexes},{.status.failed},{.status.conditions[*].reason}";
+    assert_eq!(cluster.kubectl(told).ok(), "0,1,2,FailedIndexes FailedIndexes");
+    let left = cluster.kubectl("get pods -o jsonpath={.items[*].metadata.finalizers}").ok();
+    assert_eq!(left, "", "every pod is counted and released");
+}
+
+#[test]
 fn memory_over_the_limit_is_oom_killed() {
     let cluster = Cluster::start();
     push(&cluster, "grow", guests::GROW);

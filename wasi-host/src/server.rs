@@ -13,9 +13,10 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::conn::auto,
 };
+use parking_lot::Mutex;
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
-    sync::{Semaphore, mpsc},
+    sync::{Semaphore, oneshot},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
@@ -52,7 +53,7 @@ impl Listener {
 /// The server of one container.
 pub(crate) struct Server {
     handler: Arc<Handler>,
-    fatal: mpsc::Receiver<Exit>,
+    fatal: oneshot::Receiver<Exit>,
 }
 
 /// What every request needs.
@@ -66,8 +67,8 @@ struct Handler {
     drain: CancellationToken,
     /// The end: whatever still works is dropped.
     cancel: CancellationToken,
-    /// The first message ends the container.
-    fatal: mpsc::Sender<Exit>,
+    /// The first message ends the container; then there is nobody to tell any more.
+    fatal: Mutex<Option<oneshot::Sender<Exit>>>,
 }
 
 impl Handler {
@@ -82,15 +83,17 @@ impl Handler {
         });
     }
 
-    /// Ends the container. The first cause counts; the channel is full when it is ending already.
+    /// Ends the container. The first cause counts.
     fn end(&self, exit: Exit) {
-        let _ = self.fatal.try_send(exit);
+        if let Some(fatal) = self.fatal.lock().take() {
+            let _ = fatal.send(exit);
+        }
     }
 }
 
 impl Server {
     pub(crate) fn new(pre: ProxyPre<Sandbox>, surroundings: Arc<Surroundings>) -> Server {
-        let (fatal_sender, fatal) = mpsc::channel(1);
+        let (fatal_sender, fatal) = oneshot::channel();
         let handler = Arc::new(Handler {
             pre,
             admission: Admission::new(concurrency(&surroundings)),
@@ -98,7 +101,7 @@ impl Server {
             tasks: TaskTracker::new(),
             drain: CancellationToken::new(),
             cancel: CancellationToken::new(),
-            fatal: fatal_sender,
+            fatal: Mutex::new(Some(fatal_sender)),
         });
         Server { handler, fatal }
     }
@@ -114,7 +117,7 @@ impl Server {
         };
         tokio::select! {
             biased;
-            Some(exit) = self.fatal.recv() => return exit,
+            Ok(exit) = &mut self.fatal => return exit,
             () = asked => {}
             () = accept_all(listener, &self.handler) => {}
         }
@@ -126,7 +129,7 @@ impl Server {
         self.handler.tasks.close();
         tokio::select! {
             biased;
-            Some(exit) = self.fatal.recv() => exit,
+            Ok(exit) = &mut self.fatal => exit,
             () = self.handler.tasks.wait() => Exit::terminated(),
             () = interrupted(stop) => Exit::killed(),
         }

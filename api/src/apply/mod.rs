@@ -22,7 +22,7 @@ mod to_set;
 use serde_json::{Map, Value, json};
 
 use crate::catalog::Resource;
-use crate::decode::{DecodeError, FieldValidation, check_fields};
+use crate::decode::{DecodeError, FieldValidation, Wording, check_fields};
 use crate::error::{ApiError, ApiResult, Reason};
 use crate::schema::{Schemas, Type};
 use managers::{Managers, Owner};
@@ -137,7 +137,7 @@ fn checked(resource: &Resource, mut config: Value) -> ApiResult<Value> {
     if has_managers {
         return Err(ApiError::bad_request("metadata.managedFields must be nil"));
     }
-    match check_fields(&api_version, kind, &mut config, Vec::new(), FieldValidation::Strict) {
+    match check_fields(&api_version, kind, &mut config, Vec::new(), (FieldValidation::Strict, Wording::Json)) {
         Ok(_) => Ok(config),
         Err(DecodeError::Strict(unknown)) => {
             let fields = unknown.iter().filter_map(|text| text.strip_prefix("unknown field \"")?.strip_suffix('"'));

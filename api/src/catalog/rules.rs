@@ -59,6 +59,12 @@ pub struct ScalePaths {
     pub selector: &'static str,
 }
 
+impl ScalePaths {
+    /// Where workloads keep them, Deployments and ReplicaSets alike.
+    pub const WORKLOAD: ScalePaths =
+        ScalePaths { spec_replicas: "spec.replicas", status_replicas: "status.replicas", selector: "spec.selector" };
+}
+
 /// The cells of one table row.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RowCells {

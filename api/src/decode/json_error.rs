@@ -8,7 +8,7 @@ use serde_json::Value;
 const SUMMARY_BYTES: usize = 30;
 
 /// What encoding/json calls the type of a value.
-pub(super) fn json_type(value: &Value) -> &'static str {
+pub(crate) fn json_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",

@@ -6,6 +6,7 @@
 //!
 //! Invariant: `decode(decode(x)) == decode(x)`. Invariant: nothing here recurses deeper than [`MAX_DEPTH`].
 
+mod converter;
 mod envelope;
 mod json_error;
 mod parse;
@@ -21,6 +22,7 @@ use crate::catalog::Resource;
 use crate::error::{ApiError, ApiResult};
 use crate::schema::{Schemas, Type};
 use envelope::Expected;
+pub(crate) use json_error::json_type;
 pub use parse::{MAX_DEPTH, ParseError, Parsed, depth_of, parse_json, parse_yaml};
 
 /// Unknown and duplicate fields reported at most, so that a hostile body can't make a huge answer. Go has the same.
@@ -92,10 +94,19 @@ pub fn decode_as(
     let Parsed { mut value, duplicates } = body.into();
     let expected = Expected { api_version, kind };
     envelope::check(&expected, &mut value)?;
-    match check_fields(api_version, kind, &mut value, duplicates, validation) {
+    match check_fields(api_version, kind, &mut value, duplicates, (validation, Wording::Json)) {
         Ok(warnings) => Ok((value, warnings)),
         Err(error) => Err(ApiError::bad_request(expected.cannot_be_handled(&value, &error))),
     }
+}
+
+/// In whose words a value of the wrong type is reported: kube-apiserver has two decoders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wording {
+    /// encoding/json: bodies, and the results of JSON and merge patches.
+    Json,
+    /// The converter from unstructured content: the results of strategic merge patches.
+    Converter,
 }
 
 /// The part of [`decode`] below `apiVersion` and `kind`: drops unknown fields, checks and normalises the others.
@@ -105,11 +116,11 @@ pub(crate) fn check_fields(
     kind: &str,
     value: &mut Value,
     duplicates: Vec<String>,
-    validation: FieldValidation,
+    (validation, wording): (FieldValidation, Wording),
 ) -> Result<Vec<String>, DecodeError> {
     let schemas = Schemas::builtin();
     let ty = schemas.root(api_version, kind).map_or(Type::Any, Type::Object);
-    let unknown = walk::walk(schemas, value, &ty)?;
+    let unknown = walk::walk(schemas, value, &ty, wording)?;
     if validation == FieldValidation::Ignore || (unknown.is_empty() && duplicates.is_empty()) {
         return Ok(Vec::new());
     }

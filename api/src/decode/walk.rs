@@ -4,18 +4,24 @@ use serde_json::{Value, json};
 
 use super::json_error::json_type;
 use super::scalar;
-use super::{DecodeError, MAX_STRICT_ERRORS};
+use super::{DecodeError, MAX_STRICT_ERRORS, Wording, converter};
 use crate::schema::{Field, ObjectId, Scalar, Schemas, Type};
 
 /// Checks and normalises `value` in place. Returns the paths of the fields that it dropped because nobody knows them.
-pub(super) fn walk(schemas: &Schemas, value: &mut Value, ty: &Type) -> Result<Vec<String>, DecodeError> {
-    let mut walker = Walker { schemas, unknown: Vec::new(), path: String::new(), go: Vec::new() };
+pub(super) fn walk(
+    schemas: &Schemas,
+    value: &mut Value,
+    ty: &Type,
+    wording: Wording,
+) -> Result<Vec<String>, DecodeError> {
+    let mut walker = Walker { schemas, wording, unknown: Vec::new(), path: String::new(), go: Vec::new() };
     walker.value(value, ty, None)?;
     Ok(walker.unknown)
 }
 
 struct Walker<'s> {
     schemas: &'s Schemas,
+    wording: Wording,
     unknown: Vec<String>,
     /// Path as strict decoding spells it: with indices and map keys.
     path: String,
@@ -35,7 +41,7 @@ impl<'s> Walker<'s> {
     }
 
     fn object(&mut self, value: &mut Value, id: ObjectId, ty: &Type) -> Result<(), DecodeError> {
-        let Value::Object(fields) = value else { return Err(self.mismatch(json_type(value), ty, None)) };
+        let Value::Object(fields) = value else { return Err(self.mismatch((json_type(value), value), ty, None)) };
         let object = self.schemas.object(id);
         let mut failure = None;
         fields.retain(|name, value| {
@@ -71,7 +77,7 @@ impl<'s> Walker<'s> {
         ty: &Type,
         go_type: Option<&str>,
     ) -> Result<(), DecodeError> {
-        let Value::Object(entries) = value else { return Err(self.mismatch(json_type(value), ty, go_type)) };
+        let Value::Object(entries) = value else { return Err(self.mismatch((json_type(value), value), ty, go_type)) };
         for (key, entry) in entries.iter_mut() {
             if entry.is_null() {
                 *entry = zero(element);
@@ -91,7 +97,7 @@ impl<'s> Walker<'s> {
         ty: &Type,
         go_type: Option<&str>,
     ) -> Result<(), DecodeError> {
-        let Value::Array(items) = value else { return Err(self.mismatch(json_type(value), ty, go_type)) };
+        let Value::Array(items) = value else { return Err(self.mismatch((json_type(value), value), ty, go_type)) };
         let item_type = go_type.and_then(|name| name.strip_prefix("[]"));
         for (index, item) in items.iter_mut().enumerate() {
             if item.is_null() {
@@ -109,13 +115,18 @@ impl<'s> Walker<'s> {
     fn scalar(&mut self, value: &mut Value, scalar: Scalar, go_type: Option<&str>) -> Result<(), DecodeError> {
         match scalar::normalize(value, scalar) {
             Ok(()) => Ok(()),
-            Err(scalar::ScalarError::Mismatch(found)) => Err(self.mismatch(&found, &Type::Scalar(scalar), go_type)),
+            Err(scalar::ScalarError::Mismatch(found)) => {
+                Err(self.mismatch((&found, value), &Type::Scalar(scalar), go_type))
+            }
             Err(scalar::ScalarError::Text(text)) => Err(DecodeError::Type(text)),
         }
     }
 
-    fn mismatch(&self, found: &str, ty: &Type, go_type: Option<&str>) -> DecodeError {
+    fn mismatch(&self, (found, value): (&str, &Value), ty: &Type, go_type: Option<&str>) -> DecodeError {
         let wanted = go_type.map_or_else(|| self.schemas.go_name(ty), str::to_string);
+        if self.wording == Wording::Converter {
+            return DecodeError::Type(converter::mismatch(value, ty, &wanted));
+        }
         let Some((owner, _)) = self.go.last() else {
             return DecodeError::Type(format!("json: cannot unmarshal {found} into Go value of type {wanted}"));
         };

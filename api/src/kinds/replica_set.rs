@@ -27,11 +27,7 @@ pub static RULES: Rules = Rules {
     selectable: &[("status.replicas", |set| integer(set, "status.replicas").to_string())],
     columns: COLUMNS,
     cells,
-    scale: Some(ScalePaths {
-        spec_replicas: "spec.replicas",
-        status_replicas: "status.replicas",
-        selector: "spec.selector",
-    }),
+    scale: Some(ScalePaths::WORKLOAD),
     ..Rules::GENERIC
 };
 

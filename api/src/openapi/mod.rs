@@ -15,6 +15,7 @@ mod protobuf;
 mod tests;
 mod v2;
 mod v3;
+mod values;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};

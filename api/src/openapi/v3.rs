@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::definitions::{self, GVK, V2_PREFIX};
 use super::operations::{Endpoint, Operation, endpoints};
 use super::parameters::Parameter;
+use super::values;
 use crate::catalog::Catalog;
 
 /// Where definitions are in an OpenAPI 3 document.
@@ -23,6 +24,7 @@ pub(super) fn documents(
         by_version.entry(version).or_default().push(endpoint);
     }
     let mut schemas = definitions::all(catalog);
+    values::declare(&mut schemas);
     let references: BTreeMap<String, BTreeSet<String>> =
         schemas.iter().map(|(name, schema)| (name.clone(), references_of(schema))).collect();
     schemas.values_mut().for_each(modernize);

@@ -4,7 +4,7 @@ use json_patch::{PatchOperation, jsonptr::Pointer, patch_unsafe};
 use serde_json::Value;
 
 use super::errors::rejected;
-use crate::decode::{MAX_DEPTH, depth_of};
+use crate::decode::{MAX_DEPTH, depth_of, json_type};
 use crate::error::{ApiError, ApiResult, Reason};
 
 /// Operations in one patch, as in Kubernetes.
@@ -15,15 +15,7 @@ const MAX_COPY_BYTES: usize = 3 << 20;
 
 /// Applies a JSON patch.
 pub(super) fn apply(current: &Value, patch: Value) -> ApiResult<Value> {
-    let operations: Vec<PatchOperation> = serde_json::from_value(patch)
-        .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
-    if operations.len() > MAX_OPERATIONS {
-        let found = operations.len();
-        return Err(ApiError::new(
-            Reason::RequestEntityTooLarge,
-            format!("The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {found}"),
-        ));
-    }
+    let operations = operations(patch)?;
     let mut value = current.clone();
     let mut copied_bytes = 0;
     for operation in &operations {
@@ -33,6 +25,29 @@ pub(super) fn apply(current: &Value, patch: Value) -> ApiResult<Value> {
         patch_unsafe(&mut value, std::slice::from_ref(operation)).map_err(|_| rejected())?;
     }
     Ok(value)
+}
+
+/// The operations of a patch. A body of another shape is malformed (400); an operation that makes no sense is noticed
+/// when it is applied, and rejected like one that does not fit the document.
+fn operations(patch: Value) -> ApiResult<Vec<PatchOperation>> {
+    let malformed = |found: &Value, wanted: &str| {
+        let found = json_type(found);
+        ApiError::bad_request(format!(
+            "error decoding patch: json: cannot unmarshal {found} into Go value of type {wanted}"
+        ))
+    };
+    let Value::Array(steps) = &patch else { return Err(malformed(&patch, "jsonpatch.Patch")) };
+    if let Some(step) = steps.iter().find(|step| !step.is_object()) {
+        return Err(malformed(step, "jsonpatch.Operation"));
+    }
+    if steps.len() > MAX_OPERATIONS {
+        let found = steps.len();
+        return Err(ApiError::new(
+            Reason::RequestEntityTooLarge,
+            format!("The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {found}"),
+        ));
+    }
+    serde_json::from_value(patch).map_err(|_| rejected())
 }
 
 /// Whether the operation leaves the document within bounds.

@@ -17,7 +17,7 @@ mod tests;
 use serde_json::Value;
 
 use crate::catalog::Resource;
-use crate::decode::{FieldValidation, Parsed, check_fields, parse_json, parse_yaml};
+use crate::decode::{FieldValidation, Parsed, Wording, check_fields, parse_json, parse_yaml};
 use crate::error::{ApiError, ApiResult};
 use crate::schema::{Schemas, Type};
 
@@ -119,7 +119,8 @@ pub fn patch_object_as(
             return invalid(&errors::changed_type(&value, api_version, object_kind));
         }
     }
-    match check_fields(api_version, object_kind, &mut value, duplicates, validation) {
+    let wording = if kind == PatchKind::StrategicMerge { Wording::Converter } else { Wording::Json };
+    match check_fields(api_version, object_kind, &mut value, duplicates, (validation, wording)) {
         Ok(warnings) => Ok((value, warnings)),
         Err(error) => invalid(&error.to_string()),
     }

@@ -228,10 +228,31 @@ fn a_result_of_another_shape_is_invalid() {
             .message
             .ends_with("json: cannot unmarshal string into Go struct field PodSpec.spec.priority of type int32")
     );
+    let error = patch(strategic, json!({"spec": {"priority": "high"}}), FieldValidation::Warn).unwrap_err();
+    assert_eq!(
+        error.message,
+        " \"\" is invalid: patch: Invalid value: \"map[spec:map[priority:high]]\": unrecognized type: int32"
+    );
     let error = patch(PatchKind::Merge, json!({"kind": "Job"}), FieldValidation::Warn).unwrap_err();
     assert!(error.message.ends_with("unable to decode v1, Kind=Job into v1, Kind=Pod"));
     let error = patch(PatchKind::Json, json!([{"op": "replace", "path": "", "value": 1}]), FieldValidation::Warn);
     assert_eq!(error.unwrap_err().code(), 422);
+}
+
+#[test]
+fn malformed_json_patches() {
+    let errors =
+        |patch: Value| patched(PatchKind::Json, &json!({}), &patch).map_err(|e| (e.code(), e.message)).unwrap_err();
+    let cannot = "error decoding patch: json: cannot unmarshal";
+    let malformed = |what: &str| (400, format!("{cannot} {what}"));
+    assert_eq!(errors(json!({"a": 1})), malformed("object into Go value of type jsonpatch.Patch"));
+    assert_eq!(errors(json!(["a"])), malformed("string into Go value of type jsonpatch.Operation"));
+    for step in
+        [json!({"op": "bogus", "path": "/a"}), json!({"op": "remove"}), json!({"op": "add", "path": "a", "value": 1})]
+    {
+        let rejected = "the server rejected our request due to an error in our request".to_string();
+        assert_eq!(errors(json!([step])), (422, rejected));
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What all controllers share: the client, one informer per resource, and the event recorder.
 
 use crate::config::ControllersConfig;
-use crate::framework::{Informer, Recorder};
+use crate::framework::Informer;
+use coracle_client::EventRecorder;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -22,7 +23,7 @@ pub struct Cluster {
     /// What the controllers were told.
     pub config: ControllersConfig,
     /// Tells events.
-    pub recorder: Recorder,
+    pub recorder: EventRecorder,
     /// All pods, indexed by node.
     pub pods: Informer<Pod>,
     /// All replica sets.
@@ -59,7 +60,7 @@ pub fn slice_index(namespace: &str, service: &str) -> String {
 
 impl Cluster {
     /// Informers that watch nothing yet.
-    pub fn new(client: Client, config: ControllersConfig, recorder: Recorder) -> Cluster {
+    pub fn new(client: Client, config: ControllersConfig, recorder: EventRecorder) -> Cluster {
         let (all, resync) = (Config::default(), config.resync);
         let named = |name: &str| Config::default().fields(&format!("metadata.name={name}"));
         Cluster {

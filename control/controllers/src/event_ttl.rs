@@ -2,8 +2,8 @@
 
 use crate::cluster::Cluster;
 use crate::framework::{Key, MAX_PARALLEL_WRITES, Reconcile, ReconcileError, WorkQueue};
-use crate::pod_control::is_code;
 use async_trait::async_trait;
+use coracle_client::is_code;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event;

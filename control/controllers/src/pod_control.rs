@@ -1,6 +1,6 @@
 //! Creating pods from templates and deleting them, with the events that tell of it.
 
-use crate::framework::Recorder;
+use coracle_client::{EventRecorder, about, is_code, is_namespace_terminating, message};
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::api::{DeleteParams, PostParams, Preconditions};
@@ -14,7 +14,7 @@ pub struct PodControl {
     /// The API server.
     pub client: Client,
     /// Tells events.
-    pub recorder: Recorder,
+    pub recorder: EventRecorder,
 }
 
 /// A pod as `template` has it, owned by `owner`; its name begins with `prefix`.
@@ -50,12 +50,16 @@ impl PodControl {
         match api.create(&PostParams::default(), pod).await {
             Ok(created) => {
                 let name = created.metadata.name.as_deref().unwrap_or_default();
-                self.recorder.normal(owner, "SuccessfulCreate", format!("Created pod: {name}"));
+                self.recorder.normal(&about(owner), "SuccessfulCreate", format!("Created pod: {name}"));
                 Ok(created)
             }
             Err(error) => {
                 if !is_namespace_terminating(&error) {
-                    self.recorder.warning(owner, "FailedCreate", format!("Error creating: {}", message(&error)));
+                    self.recorder.warning(
+                        &about(owner),
+                        "FailedCreate",
+                        format!("Error creating: {}", message(&error)),
+                    );
                 }
                 Err(error)
             }
@@ -73,39 +77,15 @@ impl PodControl {
         let uid = Preconditions { uid: pod.metadata.uid.clone(), resource_version: None };
         match api.delete(name, &DeleteParams::default().preconditions(uid)).await {
             Ok(_) => {
-                self.recorder.normal(owner, "SuccessfulDelete", format!("Deleted pod: {name}"));
+                self.recorder.normal(&about(owner), "SuccessfulDelete", format!("Deleted pod: {name}"));
                 Ok(())
             }
             Err(error) if is_code(&error, 404) || is_code(&error, 409) => Ok(()),
             Err(error) => {
                 let text = format!("Error deleting pod {name:?}: {}", message(&error));
-                self.recorder.warning(owner, "FailedDelete", text);
+                self.recorder.warning(&about(owner), "FailedDelete", text);
                 Err(error)
             }
         }
-    }
-}
-
-/// Whether the server answered with this HTTP code.
-pub fn is_code(error: &kube::Error, code: u16) -> bool {
-    matches!(error, kube::Error::Api(status) if status.code == code)
-}
-
-/// The server's own words, without the client's around them.
-pub fn message(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => status.message.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// Whether the write was refused because the namespace is being deleted: nobody needs to hear of that.
-pub fn is_namespace_terminating(error: &kube::Error) -> bool {
-    match error {
-        kube::Error::Api(status) if status.code == 403 => status
-            .details
-            .as_ref()
-            .is_some_and(|details| details.causes.iter().any(|cause| cause.reason == "NamespaceTerminating")),
-        _ => false,
     }
 }

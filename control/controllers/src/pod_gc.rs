@@ -3,9 +3,9 @@
 
 use crate::cluster::Cluster;
 use crate::framework::{Key, Reconcile, ReconcileError, WorkQueue};
-use crate::pod_control::is_code;
 use async_trait::async_trait;
 use coracle_api::pod;
+use coracle_client::is_code;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;

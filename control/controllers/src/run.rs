@@ -3,9 +3,9 @@
 use crate::cluster::Cluster;
 use crate::config::{ControllersConfig, ControllersError};
 use crate::deployment::DeploymentController;
-use crate::endpoints::EndpointsController;
+use crate::endpoints::{EndpointsController, MirrorController};
 use crate::event_ttl::EventTtlController;
-use crate::framework::{EventWriter, Reconcile, drive};
+use crate::framework::{Reconcile, drive};
 use crate::gc::GarbageCollector;
 use crate::job::{JobController, JobOrphanController};
 use crate::namespace::NamespaceController;
@@ -13,6 +13,8 @@ use crate::node::{EvictionController, NodeController};
 use crate::pod_gc::PodGcController;
 use crate::replica_set::ReplicaSetController;
 use crate::service_account::ServiceAccountController;
+use coracle_client::EventRecorder;
+use k8s_openapi::api::core::v1::EventSource;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -65,6 +67,7 @@ fn controllers(cluster: &Arc<Cluster>) -> Vec<Arc<dyn Reconcile>> {
         JobController::new(cluster),
         JobOrphanController::new(cluster),
         EndpointsController::new(cluster),
+        MirrorController::new(cluster),
         NamespaceController::new(cluster),
         ServiceAccountController::new(cluster),
         NodeController::new(cluster),
@@ -79,7 +82,8 @@ fn controllers(cluster: &Arc<Cluster>) -> Vec<Arc<dyn Reconcile>> {
 /// Informers and controllers share state, so that they fail and start as one: a reconcile that panics does not come
 /// this far.
 async fn run_once(client: kube::Client, config: ControllersConfig) -> String {
-    let (events, recorder) = EventWriter::new(client.clone());
+    let source = EventSource { component: Some("controller-manager".to_owned()), host: None };
+    let (recorder, writing) = EventRecorder::new(client.clone(), source);
     let workers = config.workers;
     let cluster = Arc::new(Cluster::new(client, config, recorder));
     let mut controllers = controllers(&cluster);
@@ -87,7 +91,7 @@ async fn run_once(client: kube::Client, config: ControllersConfig) -> String {
     controllers.push(collector.clone());
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
-        events.run().await;
+        writing.await;
         "event writer"
     });
     let watched = cluster.clone();

@@ -2,8 +2,8 @@
 
 use crate::cluster::Cluster;
 use crate::framework::{Key, Reconcile, ReconcileError, WorkQueue};
-use crate::pod_control::{is_code, is_namespace_terminating};
 use async_trait::async_trait;
+use coracle_client::{is_code, is_namespace_terminating};
 use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
@@ -29,24 +29,9 @@ impl ServiceAccountController {
     /// The controller, listening to the informers it needs.
     pub fn new(cluster: &Arc<Cluster>) -> Arc<ServiceAccountController> {
         let controller = Arc::new(ServiceAccountController { cluster: cluster.clone(), queue: WorkQueue::new() });
-        let this = Arc::downgrade(&controller);
-        cluster.namespaces.on_change(move |delta| {
-            if let Some(this) = this.upgrade() {
-                this.queue.add(Key::of(&delta.object().metadata));
-            }
-        });
-        let this = Arc::downgrade(&controller);
-        cluster.service_accounts.on_change(move |delta| {
-            if let Some(this) = this.upgrade() {
-                this.namespace_of(&delta.object().metadata);
-            }
-        });
-        let this = Arc::downgrade(&controller);
-        cluster.root_cas.on_change(move |delta| {
-            if let Some(this) = this.upgrade() {
-                this.namespace_of(&delta.object().metadata);
-            }
-        });
+        cluster.namespaces.enqueue_for(&controller);
+        cluster.service_accounts.tell(&controller, |this, delta| this.namespace_of(&delta.object().metadata));
+        cluster.root_cas.tell(&controller, |this, delta| this.namespace_of(&delta.object().metadata));
         controller
     }
 

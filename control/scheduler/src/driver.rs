@@ -2,12 +2,13 @@
 
 use crate::binder;
 use crate::config::{SchedulerConfig, SchedulerError};
-use crate::events::{Note, Notes};
 use crate::framework::Profile;
 use crate::informer::{Change, changes};
+use crate::notes::Notes;
 use crate::pod_info::PodInfo;
 use crate::queue::Attempt;
 use crate::state::{Decision, State};
+use coracle_client::{is_code, message};
 use futures::StreamExt;
 use jiff::Timestamp;
 use kube::Client;
@@ -112,7 +113,7 @@ impl Driver {
         let now = Instant::now();
         for change in batch.drain(..) {
             if let Some(pod) = self.state.apply(change, now) {
-                self.notes.take(Note::Condition { pod, reason: "SchedulingGated", message: GATED.to_owned() });
+                self.notes.unscheduled(pod, "SchedulingGated", GATED.to_owned());
             }
         }
     }
@@ -155,16 +156,14 @@ impl Driver {
             Ok(()) => {
                 self.state.bound(&attempt);
                 let message = format!("Successfully assigned {}/{} to {node}", pod.namespace, pod.name);
-                self.notes.take(Note::Event { pod, kind: "Normal", reason: "Scheduled", message, at });
+                self.notes.scheduled(&pod, message, at);
             }
             Err(error) => {
-                let gone = matches!(&error, kube::Error::Api(status) if status.code == 404);
+                let gone = is_code(&error, 404);
                 tracing::warn!(%error, namespace = pod.namespace, pod = pod.name, node, "binding failed");
                 self.state.bind_failed(attempt, gone, Instant::now());
                 if !gone {
-                    let message = format!("binding rejected: {}", short(&error));
-                    let at = Timestamp::now();
-                    self.notes.take(Note::Event { pod, kind: "Warning", reason: "FailedScheduling", message, at });
+                    self.notes.failed(&pod, format!("binding rejected: {}", message(&error)));
                 }
             }
         }
@@ -173,17 +172,8 @@ impl Driver {
     fn tell_unschedulable(&self, pod: Arc<PodInfo>, message: String) {
         let told = pod.condition.as_ref().is_some_and(|(reason, old)| reason == "Unschedulable" && *old == message);
         if !told {
-            self.notes.take(Note::Condition { pod: pod.clone(), reason: "Unschedulable", message: message.clone() });
+            self.notes.unscheduled(pod.clone(), "Unschedulable", message.clone());
         }
-        let at = Timestamp::now();
-        self.notes.take(Note::Event { pod, kind: "Warning", reason: "FailedScheduling", message, at });
-    }
-}
-
-/// The server's own words, without the client's around them.
-fn short(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => status.message.clone(),
-        other => other.to_string(),
+        self.notes.failed(&pod, message);
     }
 }

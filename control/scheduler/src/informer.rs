@@ -4,7 +4,6 @@ use crate::pod_info::PodInfo;
 use crate::view::PodView;
 use futures::{Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::Node;
-use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
 use std::sync::Arc;
@@ -25,13 +24,10 @@ pub enum Change {
 pub fn changes(client: &Client) -> impl Stream<Item = Change> + Send + use<> {
     let pods: Api<PodView> = Api::all(client.clone());
     let nodes: Api<Node> = Api::all(client.clone());
-    let pods = watcher::watcher(pods, watcher::Config::default().fields(LIVE_PODS)).default_backoff();
-    let nodes = watcher::watcher(nodes, watcher::Config::default()).default_backoff();
-    let pods = pods
-        .filter_map(|event| async { seen("pods", event) })
+    let pods = coracle_client::changes(pods, watcher::Config::default().fields(LIVE_PODS))
         .map(|event| Change::Pod(map(event, |pod| Arc::new(PodInfo::of(&pod.0)))));
     let nodes =
-        nodes.filter_map(|event| async { seen("nodes", event) }).map(|event| Change::Node(map(event, Box::new)));
+        coracle_client::changes(nodes, watcher::Config::default()).map(|event| Change::Node(map(event, Box::new)));
     stream::select(pods.boxed(), nodes.boxed())
 }
 
@@ -43,16 +39,5 @@ fn map<K, T>(event: Event<K>, read: impl FnOnce(K) -> T) -> Event<T> {
         Event::Init => Event::Init,
         Event::InitApply(object) => Event::InitApply(read(object)),
         Event::InitDone => Event::InitDone,
-    }
-}
-
-/// The event, unless the watch failed: then it says so, and the watch goes on by itself.
-fn seen<K>(resource: &'static str, event: watcher::Result<Event<K>>) -> Option<Event<K>> {
-    match event {
-        Ok(event) => Some(event),
-        Err(error) => {
-            tracing::warn!(%error, resource, "watch failed; trying again");
-            None
-        }
     }
 }

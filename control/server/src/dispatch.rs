@@ -11,7 +11,7 @@ use http::{Request, Response};
 
 use crate::authz::{Attributes, Subject, forbidden};
 use crate::docs;
-use crate::http::{Accept, Params, Place, Target, Verb, error, read_bytes, resolve, warn};
+use crate::http::{Accept, Params, Place, Target, Verb, drain, error, read_bytes, resolve, warn};
 use crate::hub::{Call, Hub};
 use crate::identity::User;
 use crate::metrics::Held;
@@ -28,12 +28,29 @@ struct Seen {
 pub(crate) async fn dispatch(hub: Arc<Hub>, request: Request<Body>) -> Response<Body> {
     let started = Instant::now();
     let mut seen = Seen::default();
-    let response = handle(&hub, request, &mut seen).await.unwrap_or_else(|failure| error(&failure));
+    let (parts, body) = request.into_parts();
+    let mut body = Some(body);
+    let request = Request::from_parts(parts, ());
+    let response = match handle(&hub, request, &mut body, &mut seen).await {
+        Ok(response) => response,
+        Err(failure) => {
+            if let Some(unread) = body.take() {
+                drain(unread).await;
+            }
+            error(&failure)
+        }
+    };
     hub.metrics.answered(seen.verb, &seen.resource, response.status().as_u16(), started.elapsed());
     response
 }
 
-async fn handle(hub: &Arc<Hub>, request: Request<Body>, seen: &mut Seen) -> ApiResult<Response<Body>> {
+/// The body is taken by who wants it.
+async fn handle(
+    hub: &Arc<Hub>,
+    request: Request<()>,
+    body: &mut Option<Body>,
+    seen: &mut Seen,
+) -> ApiResult<Response<Body>> {
     let uri_bytes = request.uri().path_and_query().map_or(0, |p| p.as_str().len());
     if uri_bytes > hub.config.limits.uri_bytes {
         let limit = hub.config.limits.uri_bytes;
@@ -45,7 +62,7 @@ async fn handle(hub: &Arc<Hub>, request: Request<Body>, seen: &mut Seen) -> ApiR
     }
     let user = user.ok_or_else(ApiError::unauthorized)?;
     match resolve(&hub.config.catalog, request.uri().path())? {
-        Place::Resource(target) => on_resource(hub, request, user, target, seen).await,
+        Place::Resource(target) => on_resource(hub, (request, body), user, target, seen).await,
         Place::Other => {
             allow_path(hub, &user, &request)?;
             let (parts, _) = request.into_parts();
@@ -54,7 +71,7 @@ async fn handle(hub: &Arc<Hub>, request: Request<Body>, seen: &mut Seen) -> ApiR
     }
 }
 
-fn allow_path(hub: &Hub, user: &User, request: &Request<Body>) -> ApiResult<()> {
+fn allow_path(hub: &Hub, user: &User, request: &Request<()>) -> ApiResult<()> {
     let verb = request.method().as_str().to_ascii_lowercase();
     let attributes = Attributes { verb: &verb, target: Subject::Path(request.uri().path()) };
     if hub.authorizer.allows(user, &attributes) { Ok(()) } else { Err(forbidden(user, &attributes)) }
@@ -62,7 +79,7 @@ fn allow_path(hub: &Hub, user: &User, request: &Request<Body>) -> ApiResult<()> 
 
 async fn on_resource(
     hub: &Arc<Hub>,
-    request: Request<Body>,
+    (request, body): (Request<()>, &mut Option<Body>),
     user: User,
     target: Target,
     seen: &mut Seen,
@@ -71,7 +88,7 @@ async fn on_resource(
     let verb = target.verb(request.method(), params.flag("watch"))?;
     *seen = Seen { verb: verb.as_str(), resource: target.resource.qualified() };
     let deprecation = target.resource.rules.deprecation;
-    let mut response = on_verb(hub, request, (user, verb), target, params).await?;
+    let mut response = on_verb(hub, (request, body), (user, verb), target, params).await?;
     if let Some(text) = deprecation {
         warn(&mut response, &[text]);
     }
@@ -80,7 +97,7 @@ async fn on_resource(
 
 async fn on_verb(
     hub: &Arc<Hub>,
-    request: Request<Body>,
+    (request, body): (Request<()>, &mut Option<Body>),
     (user, verb): (User, Verb),
     target: Target,
     params: Params,
@@ -88,8 +105,11 @@ async fn on_verb(
     allow(hub, &user, verb, &target)?;
     let held = room(hub, &user, verb, &target, &params)?;
     let accept = Accept::negotiate(request.headers().get(ACCEPT).and_then(|h| h.to_str().ok()))?;
-    let (parts, body) = request.into_parts();
-    let body = if verb.writes() { whole_body(hub, body).await? } else { Bytes::new() };
+    let (parts, ()) = request.into_parts();
+    let body = match body.take() {
+        Some(body) if verb.writes() => whole_body(hub, body).await?,
+        _ => Bytes::new(),
+    };
     let call = Call { target, verb, params, accept, headers: parts.headers, body };
     if call.target.subresource.is_some() {
         return subresource::serve(hub, call, held).await;

@@ -1,6 +1,7 @@
 //! `DeleteOptions`, from a body and the query of a request.
 
-use coracle_api::{ApiError, ApiResult, Reason};
+use coracle_api::field::{FieldError, Path};
+use coracle_api::{ApiError, ApiResult};
 use serde::Deserialize;
 
 use crate::http::{Encoding, read_json};
@@ -68,22 +69,21 @@ impl DeleteOptions {
     }
 
     fn check(&self) -> ApiResult<()> {
-        let invalid =
-            |text: &str| ApiError::new(Reason::Invalid, format!("DeleteOptions.meta.k8s.io \"\" is invalid: {text}"));
+        let invalid = |error| Err(ApiError::invalid_kind(("meta.k8s.io", "DeleteOptions"), "", &[error]));
+        let path = Path::root("propagationPolicy");
         if self.propagation_policy.is_some() && self.orphan_dependents.is_some() {
             let policy = serde_json::json!(self.propagation_policy);
-            return Err(invalid(&format!(
-                "propagationPolicy: Invalid value: {policy}: orphanDependents and deletionPropagation cannot be both set"
-            )));
+            let why = "orphanDependents and deletionPropagation cannot be both set";
+            return invalid(FieldError::invalid(&path, &policy, why));
         }
         if let Some(other) = self.dry_run.iter().find(|v| *v != "All") {
-            return Err(invalid(&format!("dryRun: Unsupported value: \"{other}\": supported values: \"All\"")));
+            return invalid(FieldError::not_supported(&Path::root("dryRun"), &other.as_str().into(), &["All"]));
         }
         match self.propagation_policy.as_deref() {
             None | Some("Orphan" | "Background" | "Foreground") => Ok(()),
-            Some(other) => Err(invalid(&format!(
-                "propagationPolicy: Unsupported value: \"{other}\": supported values: \"Background\", \"Foreground\", \"Orphan\""
-            ))),
+            Some(other) => {
+                invalid(FieldError::not_supported(&path, &other.into(), &["Background", "Foreground", "Orphan"]))
+            }
         }
     }
 

@@ -21,8 +21,8 @@ use crate::store::{Parts, Store};
 use crate::writer::Writer;
 
 /// Pages of the database kept in memory. Objects are read from it once, at start; after that it is the
-/// upper part of the trees that is worth keeping.
-const DATABASE_CACHE_BYTES: usize = 8 << 20;
+/// upper part of the trees that is worth keeping, and what one transaction changes.
+const DATABASE_CACHE_BYTES: usize = 2 << 20;
 
 /// How long the only voter may take to elect itself and catch up with its log.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);

@@ -11,9 +11,13 @@ use coracle_wasi_host::Program;
 
 use super::{
     credentials::Keyring,
+    gc::{CollectError, Collector},
     programs::{ProgramError, Programs},
 };
-use crate::events::{EventRecorder, Subject};
+use crate::{
+    events::{EventRecorder, Subject},
+    machine::Disk,
+};
 
 /// What a container wants.
 pub struct ImageRequest<'a> {
@@ -64,8 +68,9 @@ impl ImageFailure {
         match self {
             ImageFailure::InvalidName { .. } => "InvalidImageName",
             ImageFailure::NeverPull(_) => "ErrImageNeverPull",
-            ImageFailure::Pull(PullError::NotWasm { .. }) | ImageFailure::Program(_) => "CreateContainerError",
-            ImageFailure::Pull(_) => "ErrImagePull",
+            // What a container runtime says of an image that is not for its platform.
+            ImageFailure::Pull(_) | ImageFailure::Program(ProgramError::NotWasm { .. }) => "ErrImagePull",
+            ImageFailure::Program(_) => "CreateContainerError",
         }
     }
 
@@ -102,6 +107,21 @@ impl ImageManager {
     /// What the images take on disk. Walks them: call it where blocking is allowed.
     pub fn usage_bytes(&self) -> u64 {
         self.store.usage_bytes()
+    }
+
+    /// Whether [`ImageManager::ensure`] has nothing to wait for: no registry, no compiler.
+    pub fn is_at_hand(&self, image: &str, policy: Option<&str>) -> bool {
+        let found = || self.store.resolve(&Reference::from_str(image).ok()?);
+        policy != Some("Always") && found().is_some_and(|found| self.programs.is_loaded(&found))
+    }
+
+    /// Frees the disk of what nobody uses; see [`Collector`]. Blocks on the disk.
+    pub fn collect(&self, collector: &mut Collector, in_use: &[String], disk: Disk) -> Result<u64, CollectError> {
+        let freed = collector.collect(&self.store, in_use, disk, tokio::time::Instant::now());
+        if let Err(error) = self.programs.sweep() {
+            tracing::warn!(%error, "compiled programs of former images could not be removed");
+        }
+        freed
     }
 
     /// The image and its program, pulled if the policy says so.
@@ -154,15 +174,14 @@ impl ImageManager {
                 }
             }
         }
-        let failure = failure.unwrap_or_else(|| PullError::NotFound { reference: reference.to_string() });
-        self.events.warning(request.subject, "Failed", format!("Failed to pull image {image:?}: {failure}"));
-        Err(match failure {
-            // The registry has it, so pulling again is no help; what it is decides.
+        let failure = match failure.unwrap_or_else(|| PullError::NotFound { reference: reference.to_string() }) {
             PullError::NotWasm { platforms, .. } => {
                 ImageFailure::Program(ProgramError::NotWasm { image: image.to_owned(), platforms })
             }
             other => ImageFailure::Pull(other),
-        })
+        };
+        self.events.warning(request.subject, "Failed", format!("Failed to pull image {image:?}: {failure}"));
+        Err(failure)
     }
 }
 
@@ -199,6 +218,10 @@ mod tests {
         assert_eq!(ImageFailure::NeverPull("x".into()).reason(), "ErrImageNeverPull");
         let program = ProgramError::NotWasm { image: "nginx".into(), platforms: vec!["linux/amd64".into()] };
         let failure = ImageFailure::Program(program);
-        assert!(!failure.is_pull() && failure.to_string().contains("no CRI runtime"), "{failure}");
+        assert_eq!(failure.reason(), "ErrImagePull");
+        let text = failure.to_string();
+        assert!(text.contains("no match for platform in manifest") && text.contains("no CRI runtime"), "{text}");
+        let broken = ProgramError::Compile { image: "x".into(), message: "no".into() };
+        assert!(!ImageFailure::Program(broken).is_pull());
     }
 }

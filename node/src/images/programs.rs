@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use coracle_client::RecentMap;
 use coracle_oci::{Image, ImageStore, Module, StoreError};
 use coracle_wasi_host::{CompileError, Engine, Program};
 use futures::{
@@ -16,7 +17,7 @@ use futures::{
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use crate::{files, recent::RecentMap};
+use crate::files;
 
 /// Compilations at once: each uses all cores while it lasts and much memory, and pods that run come first.
 const COMPILATIONS_LIMIT: usize = 1;
@@ -29,7 +30,7 @@ const KEY_FILE: &str = "compiled.key";
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ProgramError {
     /// the image is no Wasm, and this node has nothing else to run it with
-    #[error("image {image:?} is not Wasm but for {platforms}, and this node has no CRI runtime for Linux containers; build it for wasi/wasm or schedule the pod on a node with a CRI runtime", platforms = .platforms.join(", "))]
+    #[error("no match for platform in manifest: image {image:?} is not Wasm but for {platforms}, and this node has no CRI runtime for Linux containers; build it for wasi/wasm or schedule the pod on a node with a CRI runtime", platforms = .platforms.join(", "))]
     NotWasm {
         /// The image.
         image: String,
@@ -122,6 +123,17 @@ impl Programs {
         Programs { inner: Arc::new(inner) }
     }
 
+    /// Whether the program of `image` is in memory.
+    pub fn is_loaded(&self, image: &Image) -> bool {
+        let known = |module: &Module| self.inner.known.lock().get_mut(&module.digest).is_some();
+        image.module.as_ref().is_some_and(known)
+    }
+
+    /// Removes what is on disk of programs whose image is no longer here.
+    pub fn sweep(&self) -> io::Result<()> {
+        self.inner.sweep()
+    }
+
     /// The program of `image`.
     pub async fn get(&self, image: &Image) -> Result<Program, ProgramError> {
         let Some(module) = &image.module else { return Err(not_wasm(image)) };
@@ -203,8 +215,6 @@ impl Inner {
 
     /// Removes what another engine compiled, and what belongs to no image any more.
     fn remove_leftovers(&self, all: &Path, own: &str) -> io::Result<()> {
-        let modules = self.images.list().into_iter().filter_map(|image| image.module);
-        let wanted: HashSet<PathBuf> = modules.map(|module| self.file_of(&module.digest)).collect();
         fs::create_dir_all(&self.dir)?;
         for engine in fs::read_dir(all)? {
             let engine = engine?;
@@ -212,7 +222,16 @@ impl Inner {
                 files::remove_dir(&engine.path())?;
             }
         }
-        for program in fs::read_dir(&self.dir)? {
+        self.sweep()
+    }
+
+    /// Removes what belongs to no image any more.
+    fn sweep(&self) -> io::Result<()> {
+        let programs: Vec<_> = fs::read_dir(&self.dir)?.collect();
+        // Images are looked at last: a program is made only when its image is here.
+        let modules = self.images.list().into_iter().filter_map(|image| image.module);
+        let wanted: HashSet<PathBuf> = modules.map(|module| self.file_of(&module.digest)).collect();
+        for program in programs {
             let path = program?.path();
             if !wanted.contains(&path) {
                 fs::remove_file(path)?;

@@ -2,12 +2,10 @@
 
 use std::{collections::HashSet, sync::Arc};
 
+use coracle_client::changes;
 use futures::StreamExt;
 use k8s_openapi::api::{core::v1::Service, discovery::v1::EndpointSlice};
-use kube::{
-    Api, Client, ResourceExt,
-    runtime::{WatchStreamExt, watcher},
-};
+use kube::{Api, Client, ResourceExt, runtime::watcher};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -80,28 +78,27 @@ where
 {
     let mut synced = Some(synced);
     let mut listed = HashSet::new();
-    let mut events = watcher(api, watcher::Config::default()).default_backoff().boxed();
+    let mut events = changes(api, watcher::Config::default()).boxed();
     loop {
         let event = tokio::select! {
             event = events.next() => event,
             () = shutdown.cancelled() => return,
         };
         match event {
-            Some(Ok(watcher::Event::Init)) => listed.clear(),
-            Some(Ok(watcher::Event::InitApply(object))) => {
+            Some(watcher::Event::Init) => listed.clear(),
+            Some(watcher::Event::InitApply(object)) => {
                 listed.insert(object_key(&object));
                 sink.apply(&object);
             }
-            Some(Ok(watcher::Event::InitDone)) => {
+            Some(watcher::Event::InitDone) => {
                 sink.known().iter().filter(|key| !listed.contains(*key)).for_each(|key| sink.remove(key));
                 listed = HashSet::new();
                 if let Some(synced) = synced.take() {
                     let _ = synced.send(());
                 }
             }
-            Some(Ok(watcher::Event::Apply(object))) => sink.apply(&object),
-            Some(Ok(watcher::Event::Delete(object))) => sink.remove(&object_key(&object)),
-            Some(Err(error)) => tracing::debug!(kind = %K::kind(&()), %error, "watch interrupted; it will be resumed"),
+            Some(watcher::Event::Apply(object)) => sink.apply(&object),
+            Some(watcher::Event::Delete(object)) => sink.remove(&object_key(&object)),
             None => return,
         }
     }

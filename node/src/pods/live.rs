@@ -27,6 +27,8 @@ pub struct LivePod {
 /// One container as others see it.
 struct LiveContainer {
     name: String,
+    /// As the pod names it, until a run has told its full name.
+    image: String,
     /// Why it has never run, while that is so.
     waiting: Option<String>,
     /// The number of its present or last run.
@@ -75,10 +77,10 @@ pub enum NoLog {
 }
 
 impl LivePod {
-    /// A pod whose containers, by name, wait.
-    pub fn new(names: [String; 3], dir: PathBuf, containers: Vec<String>) -> Arc<LivePod> {
+    /// A pod whose containers, by name and image, wait.
+    pub fn new(names: [String; 3], dir: PathBuf, containers: Vec<(String, String)>) -> Arc<LivePod> {
         let [namespace, name, uid] = names;
-        let waiting = |name| LiveContainer { name, waiting: None, run: None, handle: None, sink: None };
+        let waiting = |(name, image)| LiveContainer { name, image, waiting: None, run: None, handle: None, sink: None };
         let containers = Mutex::new(containers.into_iter().map(waiting).collect());
         Arc::new(LivePod { namespace, name, uid, dir, containers })
     }
@@ -93,9 +95,10 @@ impl LivePod {
         self.with(container, |it| it.run = Some(run));
     }
 
-    /// A container runs.
-    pub fn set_running(&self, container: &str, run: i32, handle: Container, sink: Arc<LogSink>) {
+    /// A container runs, from this image.
+    pub fn set_running(&self, container: &str, image: &str, run: i32, handle: Container, sink: Arc<LogSink>) {
         self.with(container, |it| {
+            image.clone_into(&mut it.image);
             it.run = Some(run);
             it.handle = Some(handle);
             it.sink = Some(sink);
@@ -111,6 +114,11 @@ impl LivePod {
         if let Some(it) = self.containers.lock().iter_mut().find(|it| it.name == container) {
             change(it);
         }
+    }
+
+    /// The images of all containers.
+    pub fn images(&self) -> Vec<String> {
+        self.containers.lock().iter().map(|it| it.image.clone()).collect()
     }
 
     /// The handles of all containers that run, with their names.
@@ -191,7 +199,8 @@ mod tests {
     #[test]
     fn logs_are_found_by_run() {
         let names = ["ns".to_owned(), "p".to_owned(), "u".to_owned()];
-        let pod = LivePod::new(names, "/pods/x".into(), vec!["c".to_owned()]);
+        let pod = LivePod::new(names, "/pods/x".into(), vec![("c".to_owned(), "i:1".to_owned())]);
+        assert_eq!(pod.images(), ["i:1"]);
         let text = |container: &str, previous| pod.log(container, previous).err().map(|error| error.to_string());
         assert_eq!(text("c", false).unwrap(), "container \"c\" in pod \"p\" is waiting to start: ContainerCreating");
         pod.set_waiting("c", "ErrImagePull");

@@ -8,12 +8,10 @@ use std::{
 };
 
 use coracle_api::pod::is_terminal;
+use coracle_client::changes;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
-use kube::{
-    Api, ResourceExt,
-    runtime::{WatchStreamExt, watcher},
-};
+use kube::{Api, ResourceExt, runtime::watcher};
 use tokio::{
     sync::watch,
     task::{Id, JoinError, JoinSet},
@@ -55,7 +53,7 @@ struct Manager {
 pub async fn run_pods(shared: Arc<Shared>, node: String, shutdown: CancellationToken) {
     let api: Api<Pod> = Api::all(shared.client.clone());
     let config = watcher::Config::default().fields(&format!("spec.nodeName={node}"));
-    let mut events = watcher(api, config).default_backoff().boxed();
+    let mut events = changes(api, config).boxed();
     let mut manager = Manager {
         shared,
         entries: HashMap::new(),
@@ -69,8 +67,7 @@ pub async fn run_pods(shared: Arc<Shared>, node: String, shutdown: CancellationT
         tokio::select! {
             () = shutdown.cancelled() => break,
             event = events.next() => match event {
-                Some(Ok(event)) => manager.take(event),
-                Some(Err(error)) => tracing::debug!(%error, "watch of pods interrupted; it will be resumed"),
+                Some(event) => manager.take(event),
                 None => break,
             },
             Some(ended) = manager.workers.join_next_with_id() => manager.take_end(ended),
@@ -149,7 +146,7 @@ impl Manager {
         let names = [pod.namespace().unwrap_or_default(), pod.name_any(), uid.clone()];
         let [namespace, name, _] = names.clone();
         let containers = pod.spec.as_ref().map(Record::all).unwrap_or_default();
-        let containers = containers.into_iter().map(|record| record.name).collect();
+        let containers = containers.into_iter().map(|record| (record.name, record.image)).collect();
         let live = LivePod::new(names, pod_dir(&self.shared.pods_dir, &pod), containers);
         self.shared.live.insert(Arc::clone(&live));
         self.shared.metrics.pods.inc();
@@ -208,10 +205,17 @@ impl Manager {
     }
 }
 
-/// The pod without what only the API server needs: ten thousand of these are kept.
+/// The pod without what no node asks for: ten thousand of these are kept.
+///
+/// What is left is cloned, because a clone's lists are as long as what is in them; those that the decoder filled have
+/// room for four elements at least, and a container's status takes 700 bytes.
 fn slim(mut pod: Pod) -> Pod {
     pod.metadata.managed_fields = None;
-    pod
+    pod.metadata.owner_references = None;
+    if let Some(spec) = &mut pod.spec {
+        spec.tolerations = None;
+    }
+    pod.clone()
 }
 
 /// The directory of a pod: `namespace_name_uid`, as in kubelet's log directories.

@@ -191,6 +191,7 @@ impl Record {
         let app = spec.containers.iter().enumerate();
         let mut records: Vec<Record> =
             init.chain(app.map(|(index, container)| Record::new(container, Role::App, index, policy))).collect();
+        records.shrink_to_fit();
         if records.first().is_some_and(|first| first.role != Role::App) {
             for record in &mut records {
                 record.state = State::Waiting { reason: "PodInitializing".to_owned(), message: None };

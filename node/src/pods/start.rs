@@ -134,7 +134,8 @@ impl Attempt {
         let started = self.prepared.context.start(config).await;
         let handle = started.map_err(|source| StartFailure::Run { id: id.clone(), source })?;
         shared.events.normal(&self.subject, "Started", format!("Started container {}", self.container.name));
-        self.live.set_running(&self.container.name, self.run, handle.clone(), Arc::clone(&sink));
+        let reference = &image.image.reference;
+        self.live.set_running(&self.container.name, reference, self.run, handle.clone(), Arc::clone(&sink));
         self.post_start(&handle).await;
         let (image_id, image) = (image.image.repo_digest(), image.image.reference.clone());
         Ok(Started { handle, id, sink, image, image_id, termination_file })

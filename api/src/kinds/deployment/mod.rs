@@ -22,11 +22,7 @@ pub static RULES: Rules = Rules {
     name_errors: names::subdomain_name,
     columns: COLUMNS,
     cells,
-    scale: Some(ScalePaths {
-        spec_replicas: "spec.replicas",
-        status_replicas: "status.replicas",
-        selector: "spec.selector",
-    }),
+    scale: Some(ScalePaths::WORKLOAD),
     ..Rules::GENERIC
 };
 

@@ -2,7 +2,7 @@
 
 mod validation;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::catalog::{Column, RowCells, Rules};
 use crate::kinds::generation;
@@ -44,7 +44,9 @@ const COLUMNS: &[Column] = &[
 ];
 
 fn defaults(node: &mut Value) {
-    let _ = object(node, "spec");
+    if let Some(spec) = object(node, "spec") {
+        one_cidr(spec);
+    }
     let _ = object(node, "status");
     let Some(status) = node.get_mut("status").filter(|s| s.is_object()) else { return };
     if has(status, "capacity") && !has(status, "allocatable") {
@@ -52,6 +54,21 @@ fn defaults(node: &mut Value) {
     }
     for key in ["capacity", "allocatable"] {
         status.get_mut(key).into_iter().for_each(normalize_list);
+    }
+}
+
+/// `podCIDR` and the first of `podCIDRs` are the same thing, which the singular field decides.
+fn one_cidr(spec: &mut Map<String, Value>) {
+    let given = |value: Option<&Value>| value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(String::from);
+    let first = given(spec.get("podCIDRs").and_then(|list| list.get(0)));
+    match (given(spec.get("podCIDR")), first) {
+        (Some(single), first) if first.as_ref() != Some(&single) => {
+            spec.insert("podCIDRs".into(), json!([single]));
+        }
+        (None, Some(first)) => {
+            spec.insert("podCIDR".into(), json!(first));
+        }
+        _ => {}
     }
 }
 

@@ -48,6 +48,38 @@ fn pods() {
 }
 
 #[test]
+fn affinity_and_spread() {
+    let term = |key: &str| json!({ "topologyKey": key, "labelSelector": { "matchLabels": { "a b": "c" } } });
+    let found = errors(
+        "pods",
+        pod(json!({
+            "containers": [container()],
+            "affinity": {
+                "podAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": [term("zone")] },
+                "podAntiAffinity": { "preferredDuringSchedulingIgnoredDuringExecution": [
+                    { "weight": 101, "podAffinityTerm": { "topologyKey": "a b", "namespaces": ["No"] } }] },
+            },
+            "topologySpreadConstraints": [
+                { "maxSkew": 0, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway", "minDomains": 2 },
+                { "maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway", "nodeTaintsPolicy": "Foo" },
+            ],
+        })),
+    );
+    let lines: Vec<&str> = found.lines().map(|line| line.split(" must consist of").next().unwrap()).collect();
+    expect![[r#"
+        spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector.matchLabels: Invalid value: "a b": name part
+        spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight: Invalid value: 101: must be in the range 1-100
+        spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].podAffinityTerm.namespace: Invalid value: "No": a lowercase RFC 1123 label
+        spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].podAffinityTerm.topologyKey: Invalid value: "a b": name part
+        spec.topologySpreadConstraints[0].maxSkew: Invalid value: 0: must be greater than 0
+        spec.topologySpreadConstraints[0].minDomains: Invalid value: 2: can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ScheduleAnyway
+        spec.topologySpreadConstraints[1].nodeTaintsPolicy: Unsupported value: "Foo": supported values: "Honor", "Ignore"
+        spec.topologySpreadConstraints[1].{topologyKey, whenUnsatisfiable}: Duplicate value: "{zone, ScheduleAnyway}"
+    "#]]
+    .assert_eq(&(lines.join("\n") + "\n"));
+}
+
+#[test]
 fn containers() {
     let found = errors(
         "pods",
@@ -166,6 +198,7 @@ fn resources() {
         spec.containers[0].resources.limits[example.com/fraction]: Invalid value: "500m": must be an integer
         spec.containers[0].resources.limits[memory]: Invalid value: "1Gx": quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'
         spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1
+        spec.containers[0].resources.requests[disk]: Invalid value: "disk": must be a standard resource type or fully qualified
         spec.containers[0].resources.requests[disk]: Invalid value: "disk": must be a standard resource for containers
         spec.containers[0].resources.requests[example.com/fraction]: Invalid value: "500m": must be an integer
         spec.containers[0].resources.limits: Required value: Limit must be set for non overcommitable resources

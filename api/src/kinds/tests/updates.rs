@@ -115,7 +115,8 @@ fn other_kinds() {
         update_errors("configmaps", changed(&map, "/data/a", json!("y")), map.clone()),
         update_errors("configmaps", changed(&map, "/immutable", json!(false)), map.clone()),
         update_errors("endpointslices", changed(&slice, "/addressType", json!("IPv6")), slice.clone()),
-        update_errors("nodes", changed(&node, "/spec/podCIDRs", json!(["10.0.1.0/24"])), node.clone()),
+        update_errors("nodes", changed(&node, "/spec/podCIDRs", json!(["10.0.0.0/24", "fd00::/64"])), node.clone()),
+        update_errors("nodes", changed(&node, "/spec/podCIDR", json!("10.0.2.0/24")), node.clone()),
         update_errors("nodes", changed(&node, "/spec/providerID", json!("b")), node.clone()),
     ];
     expect![[r#"
@@ -125,6 +126,7 @@ fn other_kinds() {
         data: Forbidden: field is immutable when `immutable` is set
         immutable: Forbidden: field is immutable when `immutable` is set
         addressType: Invalid value: "IPv6": field is immutable
+        spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid
         spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid
         spec.providerID: Forbidden: node updates may not change providerID except from "" to valid
     "#]]

@@ -6,14 +6,14 @@ use super::work::Work;
 use super::{conditions, rollout, scaling, status};
 use crate::cluster::Cluster;
 use crate::framework::{
-    Delta, Key, Owner, Reconcile, ReconcileError, Recorder, WorkQueue, adopt, controller_of, owner_reference, release,
+    Delta, Key, Owner, Reconcile, ReconcileError, WorkQueue, adopt, controller_of, may_adopt, owner_reference, release,
+    selector_of,
 };
-use crate::pod_control::is_code;
 use async_trait::async_trait;
 use coracle_api::pod;
-use coracle_api::selector::LabelSelector;
+use coracle_client::{EventRecorder, is_code};
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use parking_lot::Mutex;
@@ -24,7 +24,7 @@ use std::time::Duration;
 pub struct DeploymentController {
     cluster: Arc<Cluster>,
     queue: WorkQueue,
-    recorder: Recorder,
+    recorder: EventRecorder,
 }
 
 impl DeploymentController {
@@ -35,21 +35,10 @@ impl DeploymentController {
             queue: WorkQueue::new(),
             recorder: cluster.recorder.named("deployment-controller"),
         });
-        let this = Arc::downgrade(&controller);
-        cluster.deployments.on_change(move |delta| {
-            if let Some(this) = this.upgrade() {
-                this.queue.add(Key::of(&delta.object().metadata));
-            }
-        });
-        let this = Arc::downgrade(&controller);
-        cluster.replica_sets.on_change(move |delta| {
-            if let Some(this) = this.upgrade() {
-                this.set_changed(delta);
-            }
-        });
-        let this = Arc::downgrade(&controller);
-        cluster.pods.on_change(move |delta| {
-            if let (Some(this), Delta::Deleted(pod)) = (this.upgrade(), delta) {
+        cluster.deployments.enqueue_for(&controller);
+        cluster.replica_sets.tell(&controller, Self::set_changed);
+        cluster.pods.tell(&controller, |this, delta| {
+            if let Delta::Deleted(pod) = delta {
                 this.pod_deleted(pod);
             }
         });
@@ -63,9 +52,9 @@ impl DeploymentController {
             Some(owner) if owner.kind == "Deployment" => self.queue.add(Key::new(namespace, owner.name.clone())),
             Some(_) => {}
             None => {
-                let labels = set.metadata.labels.clone().unwrap_or_default();
                 for deployment in self.cluster.deployments.store().in_namespace(&namespace) {
-                    if selector(&deployment).is_ok_and(|s| !s.is_everything() && s.matches(&labels)) {
+                    let selector = deployment.spec.as_ref().map(|spec| &spec.selector);
+                    if may_adopt(selector, set.metadata.labels.as_ref()) {
                         self.queue.add(Key::of(&deployment.metadata));
                     }
                 }
@@ -91,7 +80,7 @@ impl DeploymentController {
     async fn claim(&self, work: &Work<'_>) -> Result<Vec<Arc<ReplicaSet>>, ReconcileError> {
         let meta = &work.deployment.metadata;
         let uid = meta.uid.as_deref().unwrap_or_default();
-        let selector = selector(work.deployment)?;
+        let selector = selector_of(work.deployment.spec.as_ref().map(|spec| &spec.selector))?;
         let store = self.cluster.replica_sets.store();
         let mut claimed = Vec::new();
         let orphans = store.orphans(meta.namespace.as_deref().unwrap_or_default());
@@ -166,11 +155,6 @@ impl DeploymentController {
     }
 }
 
-fn selector(deployment: &Deployment) -> Result<LabelSelector, ReconcileError> {
-    LabelSelector::from_object(deployment.spec.as_ref().map(|s| &s.selector))
-        .map_err(|error| ReconcileError::Invalid(error.to_string()))
-}
-
 #[async_trait]
 impl Reconcile for DeploymentController {
     fn name(&self) -> &'static str {
@@ -192,6 +176,7 @@ impl Reconcile for DeploymentController {
             replica_sets: Api::namespaced(client, &key.namespace),
             recorder: &self.recorder,
             told: Mutex::default(),
+            written: Mutex::default(),
         };
         self.sync(&work).await
     }

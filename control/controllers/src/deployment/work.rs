@@ -5,10 +5,11 @@ use super::rollout::{self, Step};
 use super::sets::{Sets, same_template, to_clean_up, wanted};
 use super::strategy::Limits;
 use super::{annotations, naming, status};
-use crate::framework::{ReconcileError, Recorder, controller_of};
-use crate::pod_control::{is_code, is_namespace_terminating, message};
+use crate::framework::{ReconcileError, controller_of};
+use coracle_client::{EventRecorder, about, is_code, is_namespace_terminating, message};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use parking_lot::Mutex;
@@ -29,9 +30,11 @@ pub struct Work<'a> {
     /// Where its sets are written.
     pub replica_sets: Api<ReplicaSet>,
     /// Tells events.
-    pub recorder: &'a Recorder,
+    pub recorder: &'a EventRecorder,
     /// Conditions found on the way, that the report at the end carries.
     pub told: Mutex<Vec<DeploymentCondition>>,
+    /// The deployment's metadata after our own last write to it, if there was one.
+    pub written: Mutex<Option<ObjectMeta>>,
 }
 
 impl Work<'_> {
@@ -57,7 +60,7 @@ impl Work<'_> {
             Err(error) if is_namespace_terminating(&error) => return Err(error.into()),
             Err(error) => {
                 let text = format!("Failed to create new replica set {:?}: {}", name_of(&wish), message(&error));
-                self.recorder.warning(self.deployment, CREATE_ERROR, text.clone());
+                self.recorder.warning(&about(self.deployment), CREATE_ERROR, text.clone());
                 if conditions::progress_deadline_seconds(self.deployment).is_some() {
                     let failed = condition(PROGRESSING, "False", CREATE_ERROR, text, Timestamp::now());
                     self.tell_condition(failed);
@@ -115,14 +118,16 @@ impl Work<'_> {
         Ok(Sets { new: Some(updated), old: sets.old })
     }
 
-    /// The deployment carries the revision of its newest set.
+    /// The deployment carries the revision of its newest set. Written as part of the status: an annotation written to
+    /// the deployment itself would count as a new generation.
     async fn set_revision(&self, revision: &str) -> Result<(), ReconcileError> {
         let current = self.deployment.metadata.annotations.as_ref().and_then(|a| a.get(annotations::REVISION));
         if current.map(String::as_str) == Some(revision) {
             return Ok(());
         }
         let patch = json!({"metadata": {"annotations": {(annotations::REVISION): revision}}});
-        self.deployments.patch(self.name(), &PatchParams::default(), &Patch::Merge(patch)).await?;
+        let written = self.deployments.patch_status(self.name(), &PatchParams::default(), &Patch::Merge(patch)).await?;
+        *self.written.lock() = Some(written.metadata);
         Ok(())
     }
 
@@ -145,12 +150,17 @@ impl Work<'_> {
         current
     }
 
-    /// Writes a status on top of whatever was written to the deployment since it was read: nobody else writes it.
+    /// Writes a status, unless somebody else wrote the deployment since it was read: what they said of it, maybe in a
+    /// condition of their own, must stay.
     async fn write_status(&self, status: DeploymentStatus) -> Result<(), ReconcileError> {
         let mut updated = self.deployment.clone();
-        updated.metadata.resource_version = None;
+        // With the annotations as well: a status write replaces them, and the revision must not be undone by it.
+        if let Some(metadata) = self.written.lock().clone() {
+            updated.metadata = metadata;
+        }
         updated.status = Some(status);
-        self.deployments.replace_status(self.name(), &PostParams::default(), &updated).await?;
+        let written = self.deployments.replace_status(self.name(), &PostParams::default(), &updated).await?;
+        *self.written.lock() = Some(written.metadata);
         Ok(())
     }
 
@@ -188,7 +198,7 @@ impl Work<'_> {
         if from != to {
             let direction = if to > from { "up" } else { "down" };
             let text = format!("Scaled {direction} replica set {} from {from} to {to}", name_of(set));
-            self.recorder.normal(self.deployment, "ScalingReplicaSet", text);
+            self.recorder.normal(&about(self.deployment), "ScalingReplicaSet", text);
         }
     }
 
@@ -209,4 +219,65 @@ impl Work<'_> {
 
 fn name_of(set: &ReplicaSet) -> String {
     set.metadata.name.clone().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deployment::rollout::testing::{deployment, set};
+    use coracle_client::EventRecorder;
+    use http_body_util::BodyExt;
+    use k8s_openapi::api::core::v1::EventSource;
+    use kube::Client;
+    use kube::client::Body;
+    use serde_json::Value;
+
+    /// An API server that takes every write, as version 8, and remembers the last one's version, conditions and annotations.
+    fn server(last: &Arc<Mutex<Value>>) -> Client {
+        let last = last.clone();
+        let service = tower::service_fn(move |request: http::Request<Body>| {
+            let last = last.clone();
+            async move {
+                let body = request.into_body().collect().await.map_err(std::io::Error::other)?.to_bytes();
+                let mut value: Value = serde_json::from_slice(&body)?;
+                let metadata = &value["metadata"];
+                *last.lock() =
+                    json!([metadata["resourceVersion"], value["status"]["conditions"], metadata["annotations"]]);
+                value["metadata"]["resourceVersion"] = "8".into();
+                value["spec"] = json!({"selector": {}, "template": {}});
+                Ok::<_, std::io::Error>(http::Response::new(Body::from(value.to_string().into_bytes())))
+            }
+        });
+        Client::new(service, "d")
+    }
+
+    #[tokio::test]
+    async fn a_status_is_written_over_the_version_it_was_made_from() {
+        let last = Arc::default();
+        let client = server(&last);
+        let (recorder, _) = EventRecorder::new(client.clone(), EventSource::default());
+        let mut web = deployment(1, &json!({}));
+        web.metadata.resource_version = Some("7".to_owned());
+        let foreign = json!([{"type": "example.com/Audited", "status": "True"}]);
+        web.status.get_or_insert_default().conditions = serde_json::from_value(foreign).unwrap();
+        let limits = Limits::of(&web);
+        let work = Work {
+            deployment: &web,
+            limits,
+            recreate: false,
+            deployments: Api::namespaced(client.clone(), "d"),
+            replica_sets: Api::namespaced(client, "d"),
+            recorder: &recorder,
+            told: Mutex::default(),
+            written: Mutex::default(),
+        };
+        let sets = Sets { new: Some(set("new", 1, 1, 1)), old: vec![] };
+        work.report(status::of_rollout(&work.current(), limits, &sets, Timestamp::UNIX_EPOCH)).await.unwrap();
+        assert_eq!(last.lock()[0], "7", "what somebody wrote meanwhile makes this fail, and be tried again");
+        assert_eq!(last.lock()[1][0]["type"], "example.com/Audited", "conditions of others stay");
+        work.set_revision("2").await.unwrap();
+        work.write_status(web.status.clone().unwrap()).await.unwrap();
+        assert_eq!(last.lock()[0], "8", "our own writes are no conflict");
+        assert_eq!(last.lock()[2][annotations::REVISION], "2", "and the status does not undo them");
+    }
 }

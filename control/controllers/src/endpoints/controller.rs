@@ -4,10 +4,10 @@ use super::slices::{MANAGED_BY, MANAGED_BY_LABEL, plan};
 use super::{legacy, source};
 use crate::cluster::{Cluster, SERVICE_NAME_LABEL, slice_index};
 use crate::framework::{Delta, Expectations, Key, MAX_PARALLEL_WRITES, Reconcile, ReconcileError, WorkQueue};
-use crate::pod_control::{is_code, is_namespace_terminating};
 use async_trait::async_trait;
 use coracle_api::pod;
 use coracle_api::selector::LabelSelector;
+use coracle_client::{is_code, is_namespace_terminating};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryFutureExt, stream};
 use k8s_openapi::api::core::v1::{Endpoints, Pod, Service};
@@ -43,27 +43,11 @@ impl EndpointsController {
             expectations: Expectations::default(),
             legacy_written: Mutex::default(),
         });
-        let this = Arc::downgrade(&controller);
-        cluster.services.on_change(move |delta| {
-            if let Some(this) = this.upgrade() {
-                this.queue.add(Key::of(&delta.object().metadata));
-            }
-        });
-        let this = Arc::downgrade(&controller);
-        cluster.pods.on_change(move |delta| {
-            if let Some(this) = this.upgrade() {
-                this.pod_changed(delta);
-            }
-        });
-        let this = Arc::downgrade(&controller);
-        cluster.slices.on_change(move |delta| {
-            if let Some(this) = this.upgrade() {
-                this.slice_changed(delta);
-            }
-        });
-        let this = Arc::downgrade(&controller);
-        cluster.endpoints.on_change(move |delta| {
-            if let (Some(this), Delta::Deleted(gone)) = (this.upgrade(), delta) {
+        cluster.services.enqueue_for(&controller);
+        cluster.pods.tell(&controller, Self::pod_changed);
+        cluster.slices.tell(&controller, Self::slice_changed);
+        cluster.endpoints.tell(&controller, |this, delta| {
+            if let Delta::Deleted(gone) = delta {
                 this.queue.add(Key::of(&gone.metadata));
             }
         });
@@ -97,9 +81,7 @@ impl EndpointsController {
             && let (Some(service), Some(namespace)) = (labels.get(SERVICE_NAME_LABEL), &slice.metadata.namespace)
         {
             let key = Key::new(namespace.clone(), service.clone());
-            if matches!(delta, Delta::Added(_)) {
-                self.expectations.created(&key, 1);
-            }
+            self.expectations.seen(&key, delta);
             self.queue.add_after(key, self.cluster.config.endpoint_batch);
         }
     }

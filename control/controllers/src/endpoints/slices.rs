@@ -5,12 +5,12 @@ use crate::cluster::SERVICE_NAME_LABEL;
 use crate::framework::owner_reference;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Endpoints in one slice at most, as in Kubernetes.
-pub const MAX_ENDPOINTS: usize = 100;
+const MAX_ENDPOINTS: usize = 100;
 /// Who manages a slice.
 pub const MANAGED_BY_LABEL: &str = "endpointslice.kubernetes.io/managed-by";
 /// Us.
@@ -29,15 +29,63 @@ pub struct Plan {
     pub delete: Vec<Arc<EndpointSlice>>,
 }
 
+/// What the slices of one Service have in common.
+#[derive(Debug)]
+pub struct Head {
+    /// Theirs, the Service's and the owner's.
+    pub namespace: String,
+    /// The Service's name, with which theirs begin.
+    pub name: String,
+    /// Who manages them for which Service among them.
+    pub labels: Labels,
+    /// The annotations they must have; None leaves those they have.
+    pub annotations: Option<BTreeMap<String, String>>,
+    /// Endpoints in one of them at most.
+    pub max_endpoints: usize,
+    /// With whom they go.
+    pub owner: OwnerReference,
+}
+
+impl Head {
+    fn of_service(service: &Service) -> Head {
+        Head {
+            namespace: service.metadata.namespace.clone().unwrap_or_default(),
+            name: service.metadata.name.clone().unwrap_or_default(),
+            labels: labels(service),
+            annotations: None,
+            max_endpoints: MAX_ENDPOINTS,
+            owner: owner_reference(service),
+        }
+        .managed_by(MANAGED_BY)
+    }
+
+    /// Whether the slice says all this, and nothing else.
+    fn is_on(&self, slice: &EndpointSlice) -> bool {
+        let meta = &slice.metadata;
+        meta.labels.as_ref() == Some(&self.labels)
+            && self.annotations.as_ref().is_none_or(|wanted| meta.annotations.clone().unwrap_or_default() == *wanted)
+    }
+
+    /// With the label of their manager.
+    pub fn managed_by(mut self, manager: &str) -> Head {
+        self.labels.insert(MANAGED_BY_LABEL.to_owned(), manager.to_owned());
+        self
+    }
+}
+
 /// Compares the `existing` slices of `service` with the endpoints wanted.
 pub fn plan(service: &Service, groups: Vec<Group>, existing: Vec<Arc<EndpointSlice>>) -> Plan {
-    let labels = labels(service);
+    plan_for(&Head::of_service(service), groups, existing)
+}
+
+/// The same for slices with any head.
+pub fn plan_for(head: &Head, groups: Vec<Group>, existing: Vec<Arc<EndpointSlice>>) -> Plan {
     let mut unused = existing;
     let mut plan = Plan::default();
     for group in groups {
         let (ours, rest) = unused.into_iter().partition(|slice| is_of(slice, &group));
         unused = rest;
-        plan_group(service, &labels, group, ours, &mut plan);
+        plan_group(head, group, ours, &mut plan);
     }
     plan.delete.extend(unused);
     plan
@@ -50,7 +98,7 @@ fn is_of(slice: &EndpointSlice, group: &Group) -> bool {
 type Labels = BTreeMap<String, String>;
 
 /// Endpoints stay in the slice they are in; new ones fill the slices there are, and then new slices.
-fn plan_group(service: &Service, labels: &Labels, group: Group, slices: Vec<Arc<EndpointSlice>>, plan: &mut Plan) {
+fn plan_group(head: &Head, group: Group, slices: Vec<Arc<EndpointSlice>>, plan: &mut Plan) {
     let mut wanted: HashMap<String, Endpoint> = HashMap::with_capacity(group.endpoints.len());
     let mut order = Vec::with_capacity(group.endpoints.len());
     for endpoint in group.endpoints {
@@ -63,26 +111,27 @@ fn plan_group(service: &Service, labels: &Labels, group: Group, slices: Vec<Arc<
         .collect();
     let mut added = order.into_iter().filter_map(|id| wanted.remove(&id)).peekable();
     for content in &mut contents {
-        while content.len() < MAX_ENDPOINTS && added.peek().is_some() {
+        while content.len() < head.max_endpoints && added.peek().is_some() {
             content.extend(added.next());
         }
     }
     while added.peek().is_some() {
-        let endpoints = added.by_ref().take(MAX_ENDPOINTS).collect();
-        plan.create.push(slice(service, labels, group.family, &group.ports, endpoints));
+        let endpoints = added.by_ref().take(head.max_endpoints).collect();
+        plan.create.push(slice(head, group.family, &group.ports, endpoints));
     }
     // One slice stays (or is made) even if it is empty: its absence would mean that nobody looked yet.
     let all_empty = contents.iter().all(Vec::is_empty) && plan.create.is_empty();
     if slices.is_empty() && all_empty {
-        plan.create.push(slice(service, labels, group.family, &group.ports, Vec::new()));
+        plan.create.push(slice(head, group.family, &group.ports, Vec::new()));
     }
     for (at, (old, content)) in slices.into_iter().zip(contents).enumerate() {
         if content.is_empty() && !(all_empty && at == 0) {
             plan.delete.push(old);
-        } else if old.endpoints.as_deref().unwrap_or_default() != content || !has_labels(&old, labels) {
+        } else if old.endpoints.as_deref().unwrap_or_default() != content || !head.is_on(&old) {
             let mut updated = (*old).clone();
             updated.endpoints = Some(content);
-            updated.metadata.labels.get_or_insert_default().extend(labels.clone());
+            updated.metadata.labels = Some(head.labels.clone());
+            updated.metadata.annotations = head.annotations.clone().or(updated.metadata.annotations);
             plan.update.push(updated);
         }
     }
@@ -94,10 +143,6 @@ fn id(endpoint: &Endpoint) -> String {
     pod.unwrap_or_else(|| endpoint.addresses.join(","))
 }
 
-fn has_labels(slice: &EndpointSlice, labels: &Labels) -> bool {
-    labels.iter().all(|(key, value)| slice.metadata.labels.as_ref().and_then(|l| l.get(key)) == Some(value))
-}
-
 fn labels(service: &Service) -> Labels {
     let mut labels = service.metadata.labels.clone().unwrap_or_default();
     let name = service.metadata.name.clone().unwrap_or_default();
@@ -105,23 +150,22 @@ fn labels(service: &Service) -> Labels {
         labels.insert(HEADLESS_LABEL.to_owned(), String::new());
     }
     labels.insert(SERVICE_NAME_LABEL.to_owned(), name);
-    labels.insert(MANAGED_BY_LABEL.to_owned(), MANAGED_BY.to_owned());
     labels
 }
 
 fn slice(
-    service: &Service,
-    labels: &Labels,
+    head: &Head,
     family: &str,
     ports: &[k8s_openapi::api::discovery::v1::EndpointPort],
     endpoints: Vec<Endpoint>,
 ) -> EndpointSlice {
     EndpointSlice {
         metadata: ObjectMeta {
-            namespace: service.metadata.namespace.clone(),
-            generate_name: Some(format!("{}-", service.metadata.name.as_deref().unwrap_or_default())),
-            labels: Some(labels.clone()),
-            owner_references: Some(vec![owner_reference(service)]),
+            namespace: Some(head.namespace.clone()),
+            generate_name: Some(format!("{}-", head.name)),
+            labels: Some(head.labels.clone()),
+            annotations: head.annotations.clone(),
+            owner_references: Some(vec![head.owner.clone()]),
             ..ObjectMeta::default()
         },
         address_type: family.to_owned(),

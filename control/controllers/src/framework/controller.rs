@@ -5,6 +5,7 @@
 use super::key::Key;
 use super::queue::WorkQueue;
 use async_trait::async_trait;
+use coracle_client::{is_code, message};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio::task::{Id, JoinSet};
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
     /// The API server refused, or could not be reached.
-    #[error("{}", api_message(.0))]
+    #[error("{}", message(.0))]
     Api(#[from] kube::Error),
     /// The object asks for what can't be.
     #[error("{0}")]
@@ -24,14 +25,7 @@ pub enum ReconcileError {
 impl ReconcileError {
     /// Whether somebody else changed the object meanwhile: not worth a warning, the watch will show it.
     fn is_routine(&self) -> bool {
-        matches!(self, ReconcileError::Api(kube::Error::Api(status)) if status.code == 409 || status.code == 404)
-    }
-}
-
-fn api_message(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => status.message.clone(),
-        other => other.to_string(),
+        matches!(self, ReconcileError::Api(error) if is_code(error, 409) || is_code(error, 404))
     }
 }
 

@@ -4,7 +4,9 @@
 //!
 //! Invariant: an expectation that is never met is given up after [`PATIENCE`]; the watch is right in the end.
 
+use super::informer::Delta;
 use super::key::Key;
+use kube::Resource;
 use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -63,6 +65,17 @@ impl Expectations {
         }
     }
 
+    /// The watch shows what became of an object of the one with this key.
+    pub fn seen<K: Resource>(&self, key: &Key, delta: &Delta<'_, K>) {
+        let meta = delta.object().meta();
+        if matches!(delta, Delta::Added(_)) {
+            self.created(key, 1);
+        }
+        if matches!(delta, Delta::Deleted(_)) || meta.deletion_timestamp.is_some() {
+            self.deleted(key, meta.uid.as_deref().unwrap_or_default());
+        }
+    }
+
     /// The object that had them is gone.
     pub fn forget(&self, key: &Key) {
         self.0.lock().remove(key);
@@ -72,6 +85,8 @@ impl Expectations {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use std::sync::Arc;
 
     #[test]
     fn met_forgotten_or_given_up() {
@@ -90,5 +105,24 @@ mod tests {
         expectations.expect_creations(&key, 1);
         assert!(!expectations.satisfied(&key));
         assert!(expectations.satisfied_at(&key, Instant::now() + PATIENCE + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn what_the_watch_shows_is_no_longer_expected() {
+        let (expectations, key) = (Expectations::default(), Key::new("ns", "a"));
+        let mut pod = k8s_openapi::api::core::v1::Pod::default();
+        pod.metadata.uid = Some("u".to_owned());
+        let pod = Arc::new(pod);
+        expectations.expect_creations(&key, 1);
+        expectations.seen(&key, &Delta::Updated(&pod, &pod));
+        assert!(!expectations.satisfied(&key));
+        expectations.seen(&key, &Delta::Added(&pod));
+        assert!(expectations.satisfied(&key));
+        expectations.expect_deletions(&key, ["u".to_owned()]);
+        let mut dying = (*pod).clone();
+        dying.metadata.deletion_timestamp = Some(Time(jiff::Timestamp::UNIX_EPOCH));
+        let dying = Arc::new(dying);
+        expectations.seen(&key, &Delta::Updated(&pod, &dying));
+        assert!(expectations.satisfied(&key), "a pod on its way out is as good as gone");
     }
 }

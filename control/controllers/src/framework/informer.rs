@@ -2,11 +2,12 @@
 //!
 //! Handlers are called in the order of the changes, after the store shows them; they only put keys into queues.
 
+use super::controller::Reconcile;
 use super::key::Key;
 use super::store::{IndexFn, Store};
+use coracle_client::changes;
 use futures::StreamExt;
 use kube::Api;
-use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
 use parking_lot::Mutex;
 use std::collections::HashSet;
@@ -61,9 +62,27 @@ where
         &self.store
     }
 
-    /// Calls `handler` with every change. To be called before [`Informer::run`].
-    pub fn on_change(&self, handler: impl Fn(&Delta<'_, K>) + Send + Sync + 'static) {
+    fn on_change(&self, handler: impl Fn(&Delta<'_, K>) + Send + Sync + 'static) {
         self.handlers.lock().push(Box::new(handler));
+    }
+
+    /// Calls a listener's method with every change, as long as the listener lives. To be called before [`Informer::run`].
+    pub fn tell<C>(&self, listener: &Arc<C>, hear: impl Fn(&C, &Delta<'_, K>) + Send + Sync + 'static)
+    where
+        C: Send + Sync + 'static,
+    {
+        // Weak, because listeners own the informers.
+        let listener = Arc::downgrade(listener);
+        self.on_change(move |delta| {
+            if let Some(listener) = listener.upgrade() {
+                hear(&listener, delta);
+            }
+        });
+    }
+
+    /// Has a controller look at every object that changes. To be called before [`Informer::run`].
+    pub fn enqueue_for<C: Reconcile>(&self, controller: &Arc<C>) {
+        self.tell(controller, |controller, delta| controller.queue().add(Key::of(delta.object().meta())));
     }
 
     /// Waits until the first list is in the store.
@@ -76,15 +95,14 @@ where
     pub async fn run(&self) {
         let handlers = std::mem::take(&mut *self.handlers.lock());
         let notify = |delta: Delta<'_, K>| handlers.iter().for_each(|handler| handler(&delta));
-        let mut events = watcher::watcher(self.api.clone(), self.config.clone()).default_backoff().boxed();
+        let mut events = changes(self.api.clone(), self.config.clone()).boxed();
         let mut resync = tokio::time::interval(self.resync);
         resync.tick().await;
         let mut listing = None;
         loop {
             tokio::select! {
                 event = events.next() => match event {
-                    Some(Ok(event)) => self.apply(event, &mut listing, &notify),
-                    Some(Err(error)) => tracing::warn!(%error, resource = self.api.resource_url(), "watch failed; trying again"),
+                    Some(event) => self.apply(event, &mut listing, &notify),
                     None => return,
                 },
                 _ = resync.tick() => {
@@ -121,7 +139,8 @@ where
     fn set(&self, mut object: K, notify: &impl Fn(Delta<'_, K>)) {
         // Nobody here reads them, and they are a good part of an object's size.
         object.meta_mut().managed_fields = None;
-        let object = Arc::new(object);
+        // A clone's lists are as long as what is in them; those that the decoder filled have room for more.
+        let object = Arc::new(object.clone());
         match self.store.insert(Key::of(object.meta()), object.clone()) {
             None => notify(Delta::Added(&object)),
             Some(old) if old.meta().uid != object.meta().uid => {
@@ -200,5 +219,20 @@ mod tests {
         assert_eq!(*seen.lock(), ["+a", "+b", "~a", "-b", "-a", "+a", "-a"]);
         assert_eq!(informer.store().len(), 0);
         informer.wait_synced().await;
+    }
+
+    #[tokio::test]
+    async fn listeners_hear_while_they_live() {
+        let informer = informer();
+        let heard = Arc::new(Mutex::new(0));
+        informer.tell(&heard, |heard, _| *heard.lock() += 1);
+        let handlers = std::mem::take(&mut *informer.handlers.lock());
+        let told = Arc::new(object("a", "1", "1"));
+        handlers[0](&Delta::Added(&told));
+        assert_eq!(*heard.lock(), 1);
+        let gone = Arc::downgrade(&heard);
+        drop(heard);
+        handlers[0](&Delta::Added(&told));
+        assert!(gone.upgrade().is_none(), "the informer does not keep it alive");
     }
 }

@@ -4,9 +4,9 @@ use super::graph::{FOREGROUND, Identity, Node, ORPHAN};
 use super::monitors::Monitors;
 use super::process::{Standing, Verdict, verdict};
 use crate::cluster::Cluster;
-use crate::framework::{Key, Reconcile, ReconcileError, Recorder, WorkQueue};
-use crate::pod_control::is_code;
+use crate::framework::{Key, Reconcile, ReconcileError, WorkQueue};
 use async_trait::async_trait;
+use coracle_client::{EventRecorder, is_code};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy};
@@ -22,7 +22,7 @@ const FOREGROUND_RECHECK: Duration = Duration::from_secs(30);
 pub struct GarbageCollector {
     cluster: Arc<Cluster>,
     monitors: Arc<Monitors>,
-    recorder: Recorder,
+    recorder: EventRecorder,
 }
 
 impl GarbageCollector {
@@ -137,14 +137,14 @@ impl GarbageCollector {
         let OwnerReference { api_version, kind, name, uid, .. } = owner;
         let reference = format!("{api_version}/{kind}, namespace: {}, name: {name}, uid: {uid}", dependent.namespace);
         let text = format!("ownerRef [{reference}] does not exist in namespace {:?}", dependent.namespace);
-        let about = k8s_openapi::api::core::v1::ObjectReference {
+        let subject = Arc::new(k8s_openapi::api::core::v1::ObjectReference {
             api_version: Some(dependent.api_version.clone()),
             kind: Some(dependent.kind.clone()),
             name: Some(dependent.name.clone()),
             namespace: Some(dependent.namespace.clone()).filter(|namespace| !namespace.is_empty()),
             ..Default::default()
-        };
-        self.recorder.warning_about(about, "OwnerRefInvalidNamespace", text);
+        });
+        self.recorder.warning(&subject, "OwnerRefInvalidNamespace", text);
     }
 
     async fn drop_owners(&self, identity: &Identity, meta: &ObjectMeta, uids: &[String]) -> Result<(), ReconcileError> {

@@ -3,9 +3,9 @@
 use super::graph::{Graph, Identity};
 use crate::discovery::{Served, discover};
 use crate::framework::{Key, WorkQueue};
+use coracle_client::changes;
 use futures::StreamExt;
 use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
-use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
 use parking_lot::{Mutex, RwLock};
@@ -113,18 +113,18 @@ impl Monitors {
 
     async fn watch(&self, client: Client, served: Served, mut first: bool) {
         let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(client, &served.resource);
-        let mut events = watcher::watcher(api, watcher::Config::default()).default_backoff().boxed();
+        let mut events = changes(api, watcher::Config::default()).boxed();
         let mut listing: Option<HashSet<String>> = None;
         while let Some(event) = events.next().await {
             match event {
-                Ok(Event::Init) => listing = Some(HashSet::new()),
-                Ok(Event::InitApply(object)) => {
+                Event::Init => listing = Some(HashSet::new()),
+                Event::InitApply(object) => {
                     if let (Some(present), Some(uid)) = (&mut listing, &object.metadata.uid) {
                         present.insert(uid.clone());
                     }
                     self.apply(&served, &object);
                 }
-                Ok(Event::InitDone) => {
+                Event::InitDone => {
                     if let Some(present) = listing.take() {
                         self.drop_missing(&served.resource, &present);
                     }
@@ -132,9 +132,8 @@ impl Monitors {
                         self.unsynced.send_modify(|left| *left = left.map(|n| n.saturating_sub(1)));
                     }
                 }
-                Ok(Event::Apply(object)) => self.apply(&served, &object),
-                Ok(Event::Delete(object)) => self.remove(object.metadata.uid.as_deref().unwrap_or_default()),
-                Err(error) => tracing::debug!(%error, resource = served.resource.plural, "watch failed; trying again"),
+                Event::Apply(object) => self.apply(&served, &object),
+                Event::Delete(object) => self.remove(object.metadata.uid.as_deref().unwrap_or_default()),
             }
         }
     }

@@ -34,9 +34,15 @@ impl Failures {
     /// How long until the next pod may be started.
     pub fn delay(self, now: Timestamp) -> Duration {
         let Some(last) = self.last.filter(|_| self.count > 0) else { return Duration::ZERO };
-        let delay = REPLACE_INITIAL.saturating_mul(1 << (self.count - 1).min(MAX_DOUBLINGS)).min(REPLACE_MAX);
-        delay.saturating_sub(now.duration_since(last).unsigned_abs())
+        replacement_delay(self.count, last, now)
     }
+}
+
+/// How long a pod must wait that replaces one which ended at `last`, the newest of as many failures.
+pub fn replacement_delay(failures: u32, last: Timestamp, now: Timestamp) -> Duration {
+    let doublings = failures.saturating_sub(1).min(MAX_DOUBLINGS);
+    let delay = REPLACE_INITIAL.saturating_mul(1 << doublings).min(REPLACE_MAX);
+    delay.saturating_sub(now.duration_since(last).unsigned_abs())
 }
 
 #[cfg(test)]

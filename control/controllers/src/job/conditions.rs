@@ -103,5 +103,17 @@ pub const POD_FAILURE_POLICY: &str = "PodFailurePolicy";
 /// A rule says that enough has succeeded.
 pub const SUCCESS_POLICY: &str = "SuccessPolicy";
 
-const REASONS: [&str; 5] =
-    [BACKOFF_LIMIT_EXCEEDED, DEADLINE_EXCEEDED, COMPLETIONS_REACHED, POD_FAILURE_POLICY, SUCCESS_POLICY];
+/// More indexes failed than may.
+pub const MAX_FAILED_INDEXES_EXCEEDED: &str = "MaxFailedIndexesExceeded";
+/// All indexes have ended, and some failed.
+pub const FAILED_INDEXES: &str = "FailedIndexes";
+
+const REASONS: [&str; 7] = [
+    BACKOFF_LIMIT_EXCEEDED,
+    DEADLINE_EXCEEDED,
+    COMPLETIONS_REACHED,
+    POD_FAILURE_POLICY,
+    SUCCESS_POLICY,
+    MAX_FAILED_INDEXES_EXCEEDED,
+    FAILED_INDEXES,
+];

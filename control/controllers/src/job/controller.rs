@@ -4,15 +4,15 @@ use super::backoff::Failures;
 use super::conditions::{self, Ending, is_finished};
 use super::outcome::{Outcome, deadline_left, ending, free_indexes, outcome, wanted_active};
 use super::report::{conclude, set_counts, time_to_live};
+use super::surplus::surplus;
 use super::template::{self, is_indexed};
 use super::tracking::{self, Removed};
 use crate::cluster::Cluster;
-use crate::framework::{
-    Delta, Expectations, Key, Reconcile, ReconcileError, Recorder, WorkQueue, controller_of, slow_start,
-};
-use crate::pod_control::{PodControl, is_code, is_namespace_terminating};
+use crate::framework::{Delta, Expectations, Key, Reconcile, ReconcileError, WorkQueue, controller_of, slow_start};
+use crate::pod_control::PodControl;
 use async_trait::async_trait;
 use coracle_api::pod;
+use coracle_client::{EventRecorder, about, is_code, is_namespace_terminating};
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::{Job, JobStatus};
 use k8s_openapi::api::core::v1::Pod;
@@ -24,13 +24,15 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Us, in `spec.managedBy`; Jobs with another manager are that one's (KEP-4368).
+const MANAGER: &str = "kubernetes.io/job-controller";
 /// Pods started or ended in one reconcile.
 const BURST: usize = 500;
 /// See the module's documentation.
 pub struct JobController {
     cluster: Arc<Cluster>,
     queue: WorkQueue,
-    recorder: Recorder,
+    recorder: EventRecorder,
     pods: PodControl,
     expectations: Expectations,
     removed: Removed,
@@ -50,18 +52,8 @@ impl JobController {
             removed: Removed::default(),
             failures: Mutex::default(),
         });
-        let this = Arc::downgrade(&controller);
-        cluster.jobs.on_change(move |delta| {
-            if let Some(this) = this.upgrade() {
-                this.queue.add(Key::of(&delta.object().metadata));
-            }
-        });
-        let this = Arc::downgrade(&controller);
-        cluster.pods.on_change(move |delta| {
-            if let Some(this) = this.upgrade() {
-                this.pod_changed(delta);
-            }
-        });
+        cluster.jobs.enqueue_for(&controller);
+        cluster.pods.tell(&controller, Self::pod_changed);
         controller
     }
 
@@ -69,16 +61,8 @@ impl JobController {
         let pod = delta.object();
         let Some(owner) = controller_of(&pod.metadata).filter(|owner| owner.kind == "Job") else { return };
         let key = Key::new(pod.metadata.namespace.clone().unwrap_or_default(), owner.name.clone());
-        let uid = pod.metadata.uid.as_deref().unwrap_or_default();
         self.removed.seen(pod, matches!(delta, Delta::Deleted(_)));
-        match delta {
-            Delta::Added(_) => self.expectations.created(&key, 1),
-            Delta::Deleted(_) => self.expectations.deleted(&key, uid),
-            Delta::Updated(..) => {}
-        }
-        if pod::is_deleting(pod) {
-            self.expectations.deleted(&key, uid);
-        }
+        self.expectations.seen(&key, delta);
         self.queue.add(key);
     }
 
@@ -107,7 +91,7 @@ impl JobController {
             seen.ignored.iter().chain(seen.new_succeeded.iter().filter(|_| is_indexed(&job))).collect();
         let due: Vec<Arc<Pod>> = pods
             .iter()
-            .filter(|pod| self.removed.is_held(pod))
+            .filter(|pod| self.removed.is_held(pod) && !seen.keeps(pod))
             .filter(|pod| is_listed(pod) || counted_otherwise.iter().any(|other| Arc::ptr_eq(other, pod)))
             .cloned()
             .collect();
@@ -118,11 +102,13 @@ impl JobController {
         Ok(Job { status: Some(status), ..noted })
     }
 
-    /// Ends all pods that still run.
+    /// Ends these pods, as many at once as may be.
     async fn end_pods(&self, key: &Key, job: &Job, pods: &[Arc<Pod>]) -> Result<(), ReconcileError> {
+        // No more are expected to go than are ended now; the others' turn comes once the watch shows these.
+        let pods = &pods[..pods.len().min(BURST)];
         let uid = |pod: &Pod| pod.metadata.uid.clone().unwrap_or_default();
         self.expectations.expect_deletions(key, pods.iter().map(|pod| uid(pod)));
-        let (_, error) = slow_start(pods.len().min(BURST), |i| {
+        let (_, error) = slow_start(pods.len(), |i| {
             let pod = pods[i].clone();
             async move { self.pods.delete(job, &pod).await }
         })
@@ -141,13 +127,7 @@ impl JobController {
         Ok(())
     }
 
-    async fn start_pods(&self, key: &Key, job: &Job, seen: &Outcome, count: usize) -> Result<(), ReconcileError> {
-        let count = count.min(BURST);
-        let wishes: Vec<Pod> = if is_indexed(job) {
-            free_indexes(job, seen, count).into_iter().map(|index| template::pod(job, Some(index))).collect()
-        } else {
-            vec![template::pod(job, None); count]
-        };
+    async fn start_pods(&self, key: &Key, job: &Job, wishes: Vec<Pod>) -> Result<(), ReconcileError> {
         self.expectations.expect_creations(key, wishes.len());
         let (started, error) = slow_start(wishes.len(), |i| {
             let wish = &wishes[i];
@@ -165,10 +145,8 @@ impl JobController {
     async fn manage(&self, key: &Key, job: &Job, seen: &Outcome) -> Result<Option<Duration>, ReconcileError> {
         let wanted = wanted_active(job, seen);
         let active = seen.active.len();
-        if active > wanted {
-            let mut excess = seen.active.clone();
-            excess.sort_by_key(|pod| (pod::is_ready(pod), pod.metadata.creation_timestamp.clone()));
-            excess.truncate(active - wanted);
+        let excess = surplus(job, &seen.active, active.saturating_sub(wanted), Timestamp::now());
+        if !excess.is_empty() {
             self.end_pods(key, job, &excess).await?;
             return Ok(None);
         }
@@ -181,11 +159,26 @@ impl JobController {
         if active + held >= wanted {
             return Ok(None);
         }
+        let room = wanted - active - held;
+        if let Some(per_index) = &seen.per_index {
+            // All that are free, as those that must wait take no room.
+            let (mut due, wait) = per_index.due(job, free_indexes(job, seen, usize::MAX), Timestamp::now());
+            due.truncate(room.min(BURST));
+            let pod = |index| template::pod_after(job, index, per_index.counts(job, index));
+            self.start_pods(key, job, due.into_iter().map(pod).collect()).await?;
+            return Ok(wait);
+        }
         let delay = self.failures.lock().get(key).copied().unwrap_or_default().delay(Timestamp::now());
         if !delay.is_zero() {
             return Ok(Some(delay));
         }
-        self.start_pods(key, job, seen, wanted - active - held).await?;
+        let room = room.min(BURST);
+        let wishes: Vec<Pod> = if is_indexed(job) {
+            free_indexes(job, seen, room).into_iter().map(|index| template::pod(job, Some(index))).collect()
+        } else {
+            vec![template::pod(job, None); room]
+        };
+        self.start_pods(key, job, wishes).await?;
         Ok(None)
     }
 
@@ -208,9 +201,9 @@ impl JobController {
 
     fn tell_ending(&self, job: &Job, ending: &Ending) {
         if ending.success {
-            self.recorder.normal(job, "Completed", "Job completed".to_owned());
+            self.recorder.normal(&about(job), "Completed", "Job completed".to_owned());
         } else {
-            self.recorder.warning(job, ending.reason, ending.message.clone());
+            self.recorder.warning(&about(job), ending.reason, ending.message.clone());
         }
     }
 
@@ -219,7 +212,7 @@ impl JobController {
         let conditions = status.conditions.get_or_insert_default();
         if suspended {
             if conditions::set(conditions, "Suspended", "True", ("JobSuspended", "Job suspended"), now) {
-                self.recorder.normal(job, "Suspended", "Job suspended".to_owned());
+                self.recorder.normal(&about(job), "Suspended", "Job suspended".to_owned());
             }
             status.start_time = None;
             return;
@@ -227,7 +220,7 @@ impl JobController {
         if conditions.iter().any(|c| c.type_ == "Suspended" && c.status == "True")
             && conditions::set(conditions, "Suspended", "False", ("JobResumed", "Job resumed"), now)
         {
-            self.recorder.normal(job, "Resumed", "Job resumed".to_owned());
+            self.recorder.normal(&about(job), "Resumed", "Job resumed".to_owned());
         }
         status.start_time.get_or_insert(Time(now));
     }
@@ -249,20 +242,27 @@ impl Reconcile for JobController {
             self.failures.lock().remove(key);
             return Ok(None);
         };
+        if job.spec.as_ref().and_then(|spec| spec.managed_by.as_deref()).is_some_and(|manager| manager != MANAGER) {
+            return Ok(None);
+        }
         let settled = self.expectations.satisfied(key);
         let pods = self.cluster.pods.store().controlled_by(job.metadata.uid.as_deref().unwrap_or_default());
         if is_finished(&job) {
             return self.after_the_end(key, &job, &pods).await;
         }
         let now = Timestamp::now();
-        let seen = outcome(&job, &pods, |pod| self.removed.is_held(pod));
+        let mut seen = outcome(&job, &pods, |pod| self.removed.is_held(pod));
+        let ending = ending(&job, &seen, now);
+        if ending.is_some() || job.metadata.deletion_timestamp.is_some() {
+            seen.release_all();
+        }
         let counted = self.count(key, (*job).clone(), &seen, &pods).await?;
         // Only now: a count that failed is tried again, and must not make the delay longer.
         self.failures.lock().entry(key.clone()).or_default().take_in(&seen, now);
         let mut status = counted.status.clone().unwrap_or_default();
         self.tell_suspension(&job, &mut status, now);
         set_counts(&mut status, &seen);
-        if let Some(ending) = ending(&job, &seen, now) {
+        if let Some(ending) = ending {
             let all_ended = seen.active.is_empty() && seen.terminating.is_empty() && settled;
             let concluded = conclude(&mut status, &ending, all_ended, now);
             self.write(key, &job_before(&job, &counted), status).await?;

@@ -35,6 +35,12 @@ impl Indexes {
         i32::try_from(self.0.len()).unwrap_or(i32::MAX)
     }
 
+    /// Whether there are none.
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// How many of these are in `others` too.
     pub fn common(&self, others: &Indexes) -> i32 {
         i32::try_from(self.0.intersection(&others.0).count()).unwrap_or(i32::MAX)

@@ -8,8 +8,10 @@ mod controller;
 mod indexes;
 mod orphans;
 mod outcome;
+mod per_index;
 mod policy;
 mod report;
+mod surplus;
 mod template;
 mod tracking;
 

@@ -20,18 +20,13 @@ impl JobOrphanController {
     /// The controller, listening to the informers it needs.
     pub fn new(cluster: &Arc<Cluster>) -> Arc<JobOrphanController> {
         let controller = Arc::new(JobOrphanController { cluster: cluster.clone(), queue: WorkQueue::new() });
-        let this = Arc::downgrade(&controller);
-        cluster.pods.on_change(move |delta| {
-            if let Some(this) = this.upgrade()
-                && !matches!(delta, Delta::Deleted(_))
-                && this.is_orphan(delta.object())
-            {
+        cluster.pods.tell(&controller, |this, delta| {
+            if !matches!(delta, Delta::Deleted(_)) && this.is_orphan(delta.object()) {
                 this.queue.add(Key::of(&delta.object().metadata));
             }
         });
-        let this = Arc::downgrade(&controller);
-        cluster.jobs.on_change(move |delta| {
-            if let (Some(this), Delta::Deleted(job)) = (this.upgrade(), delta) {
+        cluster.jobs.tell(&controller, |this, delta| {
+            if let Delta::Deleted(job) = delta {
                 let uid = job.metadata.uid.as_deref().unwrap_or_default();
                 for pod in this.cluster.pods.store().controlled_by(uid) {
                     this.queue.add(Key::of(&pod.metadata));

@@ -1,10 +1,11 @@
 //! What a Job's pods say: who is active, who ended and is not counted yet, and whether the Job is over.
 
 use super::conditions::{
-    BACKOFF_LIMIT_EXCEEDED, COMPLETIONS_REACHED, DEADLINE_EXCEEDED, Ending, POD_FAILURE_POLICY, SUCCESS_POLICY,
-    announced,
+    BACKOFF_LIMIT_EXCEEDED, COMPLETIONS_REACHED, DEADLINE_EXCEEDED, Ending, FAILED_INDEXES,
+    MAX_FAILED_INDEXES_EXCEEDED, POD_FAILURE_POLICY, SUCCESS_POLICY, announced,
 };
 use super::indexes::Indexes;
+use super::per_index::PerIndex;
 use super::policy::{self, Failure};
 use super::template::{index_of, is_indexed};
 use coracle_api::pod;
@@ -32,6 +33,8 @@ pub struct Outcome {
     pub fails_job: Option<String>,
     /// Indexes that have succeeded.
     pub completed: Indexes,
+    /// How the indexes fail, if each does for itself.
+    pub per_index: Option<PerIndex>,
     /// Successes, counted or not.
     pub succeeded: i32,
     /// Failures, counted or not.
@@ -48,9 +51,14 @@ pub fn outcome(job: &Job, pods: &[Arc<Pod>], has_finalizer: impl Fn(&Pod) -> boo
         completed: Indexes::parse(status.completed_indexes.as_deref().unwrap_or_default(), completions),
         ..Outcome::default()
     };
+    let mut held_failed = Vec::new();
     for pod in pods {
+        let end = End::of(job, pod);
+        if end == End::Failed && has_finalizer(pod) {
+            held_failed.push(pod.clone());
+        }
         let uncounted_yet = !known.contains(pod.metadata.uid.as_deref().unwrap_or_default());
-        match End::of(job, pod) {
+        match end {
             End::Active => outcome.active.push(pod.clone()),
             End::Terminating => outcome.terminating.push(pod.clone()),
             End::Succeeded if has_finalizer(pod) && uncounted_yet => {
@@ -60,7 +68,7 @@ pub fn outcome(job: &Job, pods: &[Arc<Pod>], has_finalizer: impl Fn(&Pod) -> boo
                 outcome.new_succeeded.push(pod.clone());
             }
             End::Failed if has_finalizer(pod) && uncounted_yet => match policy::failure(job, pod) {
-                Failure::Counts => outcome.new_failed.push(pod.clone()),
+                Failure::Counts | Failure::FailsIndex => outcome.new_failed.push(pod.clone()),
                 Failure::Ignored => outcome.ignored.push(pod.clone()),
                 Failure::FailsJob(why) => {
                     outcome.fails_job.get_or_insert(why);
@@ -70,10 +78,11 @@ pub fn outcome(job: &Job, pods: &[Arc<Pod>], has_finalizer: impl Fn(&Pod) -> boo
             End::Succeeded | End::Failed => {}
         }
         // Being deleted counts as failed, but the pod may still run.
-        if pod::is_deleting(pod) && !pod::is_terminal(pod) && End::of(job, pod) == End::Failed {
+        if pod::is_deleting(pod) && !pod::is_terminal(pod) && end == End::Failed {
             outcome.terminating.push(pod.clone());
         }
     }
+    outcome.per_index = PerIndex::of(job, &held_failed, &outcome.active, &outcome.completed);
     let waiting = |uids: &Option<Vec<String>>| count(uids.as_ref().map_or(0, Vec::len));
     outcome.succeeded = if is_indexed(job) {
         outcome.completed.len()
@@ -132,6 +141,9 @@ pub fn ending(job: &Job, outcome: &Outcome, now: Timestamp) -> Option<Ending> {
     if deadline_left(job, now) == Some(Duration::ZERO) {
         return Some(Ending::failure(DEADLINE_EXCEEDED, "Job was active longer than specified deadline"));
     }
+    if let Some(ending) = ending_of_indexes(job, outcome) {
+        return Some(ending);
+    }
     if let Some(why) = policy::success(job, &outcome.completed).filter(|_| is_indexed(job)) {
         return Some(Ending::success(SUCCESS_POLICY, why));
     }
@@ -141,6 +153,18 @@ pub fn ending(job: &Job, outcome: &Outcome, now: Timestamp) -> Option<Ending> {
         None => outcome.succeeded > 0 && outcome.active.is_empty() && outcome.terminating.is_empty(),
     };
     complete.then(|| Ending::success(COMPLETIONS_REACHED, "Reached expected number of succeeded pods"))
+}
+
+/// Whether indexes that fail each for itself end the Job.
+fn ending_of_indexes(job: &Job, outcome: &Outcome) -> Option<Ending> {
+    let spec = job.spec.as_ref()?;
+    let failed = outcome.per_index.as_ref()?.failed.len();
+    if spec.max_failed_indexes.is_some_and(|most| failed > most) {
+        let text = "Job has exceeded the specified maximal number of failed indexes";
+        return Some(Ending::failure(MAX_FAILED_INDEXES_EXCEEDED, text));
+    }
+    let all_ended = failed > 0 && failed + outcome.succeeded >= spec.completions.unwrap_or(0);
+    all_ended.then(|| Ending::failure(FAILED_INDEXES, "Job has failed indexes"))
 }
 
 /// Containers restarted in place count as failures too.
@@ -184,7 +208,7 @@ pub fn wanted_active(job: &Job, outcome: &Outcome) -> usize {
     usize::try_from(wanted).unwrap_or(0)
 }
 
-/// The lowest indexes that neither succeeded nor have a pod, as many as `wanted`.
+/// The lowest indexes that have neither ended nor have a pod, as many as `wanted`.
 pub fn free_indexes(job: &Job, outcome: &Outcome, wanted: usize) -> Vec<i32> {
     let completions = job.spec.as_ref().and_then(|s| s.completions).unwrap_or(0);
     let mut taken = Indexes::default();
@@ -196,7 +220,11 @@ pub fn free_indexes(job: &Job, outcome: &Outcome, wanted: usize) -> Vec<i32> {
             taken.insert(index);
         }
     }
-    (0..completions).filter(|i| !outcome.completed.contains(*i) && !taken.contains(*i)).take(wanted).collect()
+    let failed = |index| outcome.per_index.as_ref().is_some_and(|per_index| per_index.failed.contains(index));
+    (0..completions)
+        .filter(|i| !outcome.completed.contains(*i) && !taken.contains(*i) && !failed(*i))
+        .take(wanted)
+        .collect()
 }
 
 fn count(n: usize) -> i32 {

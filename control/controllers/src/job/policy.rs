@@ -12,6 +12,8 @@ pub enum Failure {
     Counts,
     /// It does not count.
     Ignored,
+    /// It counts, and its index fails.
+    FailsIndex,
     /// The Job fails, and this is why.
     FailsJob(String),
 }
@@ -23,6 +25,7 @@ pub fn failure(job: &Job, pod: &Pod) -> Failure {
         if let Some(cause) = matched(rule, pod) {
             return match rule.action.as_str() {
                 "Ignore" => Failure::Ignored,
+                "FailIndex" => Failure::FailsIndex,
                 "FailJob" => Failure::FailsJob(format!("{cause} matching FailJob rule at index {index}")),
                 _ => Failure::Counts,
             };

@@ -1,5 +1,6 @@
 //! The pods of a Job.
 
+use super::per_index::Counts;
 use super::{INDEX_KEY, TRACKING_FINALIZER};
 use crate::framework::owner_reference;
 use crate::pod_control::pod_from_template;
@@ -53,6 +54,13 @@ fn tell_index(container: &mut Container) {
         }),
         ..EnvVar::default()
     });
+}
+
+/// A pod for this index, which has failed so often, of a Job whose indexes fail each for itself.
+pub fn pod_after(job: &Job, index: i32, failures: Counts) -> Pod {
+    let mut pod = pod(job, Some(index));
+    pod.metadata.annotations.get_or_insert_default().extend(failures.annotations());
+    pod
 }
 
 /// The index of a pod, if it has one below `completions`.

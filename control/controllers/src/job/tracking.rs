@@ -7,7 +7,7 @@ use super::TRACKING_FINALIZER;
 use super::outcome::Outcome;
 use super::template::is_indexed;
 use crate::framework::MAX_PARALLEL_WRITES;
-use crate::pod_control::is_code;
+use coracle_client::is_code;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::batch::v1::{Job, JobStatus, UncountedTerminatedPods};
 use k8s_openapi::api::core::v1::Pod;
@@ -60,7 +60,11 @@ pub fn note(job: &Job, outcome: &Outcome) -> JobStatus {
     } else {
         append(&mut uncounted, |u| &mut u.succeeded, &outcome.new_succeeded);
     }
-    append(&mut uncounted, |u| &mut u.failed, &outcome.new_failed);
+    if let Some(per_index) = &outcome.per_index {
+        status.failed_indexes = Some(per_index.failed.to_string());
+    }
+    let failed: Vec<Arc<Pod>> = outcome.new_failed.iter().filter(|pod| !outcome.keeps(pod)).cloned().collect();
+    append(&mut uncounted, |u| &mut u.failed, &failed);
     status.uncounted_terminated_pods = Some(uncounted).filter(|u| *u != UncountedTerminatedPods::default());
     status
 }

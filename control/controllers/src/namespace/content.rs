@@ -1,7 +1,7 @@
 //! Deleting all objects of a namespace, whatever resources the server has.
 
 use crate::discovery::{Discovered, Served};
-use crate::pod_control::{is_code, message};
+use coracle_client::{is_code, message};
 use kube::api::{DeleteParams, ListParams};
 use kube::core::{DynamicObject, PartialObjectMeta};
 use kube::{Api, Client};

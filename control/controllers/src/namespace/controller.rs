@@ -5,8 +5,8 @@ use super::content::{Remains, delete_all};
 use crate::cluster::Cluster;
 use crate::discovery::discover;
 use crate::framework::{Key, Reconcile, ReconcileError, WorkQueue};
-use crate::pod_control::is_code;
 use async_trait::async_trait;
+use coracle_client::is_code;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Namespace, NamespaceStatus};
 use kube::Api;
@@ -31,11 +31,8 @@ impl NamespaceController {
     /// The controller, listening to the informers it needs.
     pub fn new(cluster: &Arc<Cluster>) -> Arc<NamespaceController> {
         let controller = Arc::new(NamespaceController { cluster: cluster.clone(), queue: WorkQueue::new() });
-        let this = Arc::downgrade(&controller);
-        cluster.namespaces.on_change(move |delta| {
-            if let Some(this) = this.upgrade()
-                && delta.object().metadata.deletion_timestamp.is_some()
-            {
+        cluster.namespaces.tell(&controller, |this, delta| {
+            if delta.object().metadata.deletion_timestamp.is_some() {
                 this.queue.add(Key::of(&delta.object().metadata));
             }
         });
@@ -50,8 +47,6 @@ impl NamespaceController {
             return Ok(());
         }
         let mut updated = namespace.clone();
-        // What is deleted is for the last reader to say; a spec that changed meanwhile does not matter here.
-        updated.metadata.resource_version = None;
         updated.status = Some(new);
         let api: Api<Namespace> = Api::all(self.cluster.client.clone());
         let name = namespace.metadata.name.as_deref().unwrap_or_default();
@@ -68,7 +63,6 @@ impl NamespaceController {
             finalizers.retain(|finalizer| finalizer != FINALIZER);
         }
         let api: Api<Namespace> = Api::all(self.cluster.client.clone());
-        updated.metadata.resource_version = None;
         let body = serde_json::to_vec(&updated).map_err(kube::Error::SerdeError)?;
         let request = http::Request::put(format!("{}/{name}/finalize", api.resource_url()))
             .header(http::header::CONTENT_TYPE, "application/json")

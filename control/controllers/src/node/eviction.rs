@@ -2,10 +2,10 @@
 
 use super::taints::{Stay, stay};
 use crate::cluster::Cluster;
-use crate::framework::{Delta, Key, Reconcile, ReconcileError, Recorder, WorkQueue};
-use crate::pod_control::is_code;
+use crate::framework::{Delta, Key, Reconcile, ReconcileError, WorkQueue};
 use async_trait::async_trait;
 use coracle_api::pod;
+use coracle_client::{EventRecorder, about, is_code};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, Taint};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -19,7 +19,7 @@ use std::time::Duration;
 pub struct EvictionController {
     cluster: Arc<Cluster>,
     queue: WorkQueue,
-    recorder: Recorder,
+    recorder: EventRecorder,
 }
 
 impl EvictionController {
@@ -30,18 +30,8 @@ impl EvictionController {
             queue: WorkQueue::new(),
             recorder: cluster.recorder.named("taint-eviction-controller"),
         });
-        let this = Arc::downgrade(&controller);
-        cluster.nodes.on_change(move |delta| {
-            if let Some(this) = this.upgrade() {
-                this.queue.add(Key::of(&delta.object().metadata));
-            }
-        });
-        let this = Arc::downgrade(&controller);
-        cluster.pods.on_change(move |delta| {
-            if let Some(this) = this.upgrade() {
-                this.pod_changed(delta);
-            }
-        });
+        cluster.nodes.enqueue_for(&controller);
+        cluster.pods.tell(&controller, Self::pod_changed);
         controller
     }
 
@@ -70,7 +60,11 @@ impl EvictionController {
     async fn evict(&self, pod: &Pod) -> Result<(), ReconcileError> {
         let name = pod.metadata.name.as_deref().unwrap_or_default();
         let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
-        self.recorder.normal(pod, "TaintManagerEviction", format!("Marking for deletion Pod {namespace}/{name}"));
+        self.recorder.normal(
+            &about(pod),
+            "TaintManagerEviction",
+            format!("Marking for deletion Pod {namespace}/{name}"),
+        );
         let api: Api<Pod> = Api::namespaced(self.cluster.client.clone(), namespace);
         let patch = json!({"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": [{
             "type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager",

@@ -3,10 +3,10 @@
 use super::health::{Heartbeat, silent_conditions, status};
 use super::taints::wanted;
 use crate::cluster::{Cluster, NODE_LEASES};
-use crate::framework::{Delta, Key, MAX_PARALLEL_WRITES, Reconcile, ReconcileError, Recorder, WorkQueue};
-use crate::pod_control::is_code;
+use crate::framework::{Delta, Key, MAX_PARALLEL_WRITES, Reconcile, ReconcileError, WorkQueue};
 use async_trait::async_trait;
 use coracle_api::pod;
+use coracle_client::{EventRecorder, about, is_code};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, Pod};
@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 pub struct NodeController {
     cluster: Arc<Cluster>,
     queue: WorkQueue,
-    recorder: Recorder,
+    recorder: EventRecorder,
     heartbeats: Mutex<HashMap<String, Heartbeat>>,
 }
 
@@ -36,13 +36,8 @@ impl NodeController {
             recorder: cluster.recorder.named("node-controller"),
             heartbeats: Mutex::default(),
         });
-        let this = Arc::downgrade(&controller);
-        cluster.nodes.on_change(move |delta| {
-            if let Some(this) = this.upgrade() {
-                this.tell_of_removal(delta);
-                this.queue.add(Key::of(&delta.object().metadata));
-            }
-        });
+        cluster.nodes.tell(&controller, Self::tell_of_removal);
+        cluster.nodes.enqueue_for(&controller);
         controller
     }
 
@@ -50,7 +45,7 @@ impl NodeController {
         if let Delta::Deleted(node) = delta {
             let name = node.metadata.name.as_deref().unwrap_or_default();
             let message = format!("Node {name} event: Removing Node {name} from Controller");
-            self.recorder.normal(&***node, "RemovingNode", message);
+            self.recorder.normal(&about(&***node), "RemovingNode", message);
         }
     }
 
@@ -72,7 +67,7 @@ impl NodeController {
         let mut heartbeats = self.heartbeats.lock();
         if !heartbeats.contains_key(&name) {
             let message = format!("Node {name} event: Registered Node {name} in Controller");
-            self.recorder.normal(node, "RegisteredNode", message);
+            self.recorder.normal(&about(node), "RegisteredNode", message);
         }
         heartbeats.entry(name).or_insert_with(|| Heartbeat::new(sign, now)).silence(sign, now)
     }
@@ -85,7 +80,7 @@ impl NodeController {
         let api: Api<Node> = Api::all(self.cluster.client.clone());
         let written = api.replace_status(name, &PostParams::default(), &updated).await?;
         if status(node, "Ready") == "True" {
-            self.recorder.normal(node, "NodeNotReady", format!("Node {name} status is now: NodeNotReady"));
+            self.recorder.normal(&about(node), "NodeNotReady", format!("Node {name} status is now: NodeNotReady"));
         }
         Ok(Some(written))
     }
@@ -113,7 +108,7 @@ impl NodeController {
             Err(error) if !is_code(&error, 404) && !is_code(&error, 409) => return Err(error),
             _ => {}
         }
-        self.recorder.warning(pod, "NodeNotReady", "Node is not ready".to_owned());
+        self.recorder.warning(&about(pod), "NodeNotReady", "Node is not ready".to_owned());
         Ok(())
     }
 

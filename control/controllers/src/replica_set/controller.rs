@@ -1,16 +1,17 @@
 //! The ReplicaSet controller: counts, creates, deletes, reports.
 
-use super::ranking::sort_for_deletion;
 use super::status::{self, Failure};
 use crate::cluster::Cluster;
 use crate::framework::{
-    Delta, Expectations, Key, Owner, Reconcile, ReconcileError, WorkQueue, adopt, controller_of, owner_reference,
-    release, slow_start,
+    Delta, Expectations, Key, Owner, Reconcile, ReconcileError, WorkQueue, adopt, controller_of, may_adopt,
+    owner_reference, release, selector_of, slow_start,
 };
-use crate::pod_control::{PodControl, is_code, is_namespace_terminating, message, pod_from_template};
+use crate::pod_control::{PodControl, pod_from_template};
+use crate::ranking::sort_for_deletion;
 use async_trait::async_trait;
 use coracle_api::pod;
 use coracle_api::selector::LabelSelector;
+use coracle_client::{is_code, is_namespace_terminating, message};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
@@ -42,18 +43,8 @@ impl ReplicaSetController {
                 recorder: cluster.recorder.named("replicaset-controller"),
             },
         });
-        let this = Arc::downgrade(&controller);
-        cluster.replica_sets.on_change(move |delta| {
-            if let Some(this) = this.upgrade() {
-                this.set_changed(delta);
-            }
-        });
-        let this = Arc::downgrade(&controller);
-        cluster.pods.on_change(move |delta| {
-            if let Some(this) = this.upgrade() {
-                this.pod_changed(delta);
-            }
-        });
+        cluster.replica_sets.tell(&controller, Self::set_changed);
+        cluster.pods.tell(&controller, Self::pod_changed);
         controller
     }
 
@@ -79,15 +70,7 @@ impl ReplicaSetController {
             }
             return;
         };
-        let uid = pod.metadata.uid.as_deref().unwrap_or_default();
-        match delta {
-            Delta::Added(_) => self.expectations.created(&key, 1),
-            Delta::Deleted(_) => self.expectations.deleted(&key, uid),
-            Delta::Updated(..) => {}
-        }
-        if pod::is_deleting(pod) {
-            self.expectations.deleted(&key, uid);
-        }
+        self.expectations.seen(&key, delta);
         self.queue.add(key);
     }
 
@@ -101,9 +84,8 @@ impl ReplicaSetController {
 
     fn orphan_changed(&self, pod: &Pod) {
         let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
-        let labels = pod.metadata.labels.clone().unwrap_or_default();
         for set in self.cluster.replica_sets.store().in_namespace(namespace) {
-            if selector(&set).is_ok_and(|s| !s.is_everything() && s.matches(&labels)) {
+            if may_adopt(set.spec.as_ref().map(|spec| &spec.selector), pod.metadata.labels.as_ref()) {
                 self.queue.add(Key::of(&set.metadata));
             }
         }
@@ -209,11 +191,6 @@ impl ReplicaSetController {
     }
 }
 
-fn selector(set: &ReplicaSet) -> Result<LabelSelector, ReconcileError> {
-    LabelSelector::from_object(set.spec.as_ref().map(|s| &s.selector))
-        .map_err(|error| ReconcileError::Invalid(error.to_string()))
-}
-
 #[async_trait]
 impl Reconcile for ReplicaSetController {
     fn name(&self) -> &'static str {
@@ -231,7 +208,7 @@ impl Reconcile for ReplicaSetController {
         };
         // Asked before the pods are read: what is seen in between must not be counted twice.
         let may_scale = self.expectations.satisfied(key) && set.metadata.deletion_timestamp.is_none();
-        let pods = self.claim(&set, &selector(&set)?).await?;
+        let pods = self.claim(&set, &selector_of(set.spec.as_ref().map(|spec| &spec.selector))?).await?;
         let terminating = pods.iter().filter(|p| pod::is_deleting(p) && !pod::is_terminal(p)).count();
         let active: Vec<Arc<Pod>> = pods.into_iter().filter(|p| pod::is_active(p)).collect();
         let failure = if may_scale { self.scale(key, &set, &active).await } else { None };

@@ -1,7 +1,6 @@
 //! ReplicaSet: as many pods of a template as the object asks for.
 
 mod controller;
-mod ranking;
 mod status;
 
 pub use controller::ReplicaSetController;

@@ -34,7 +34,7 @@ impl Documents {
 }
 
 /// Answers what anybody may ask, authenticated or not; `None` for everything else.
-pub(crate) fn public(hub: &Hub, user: Option<&User>, request: &Request<Body>) -> Option<Response<Body>> {
+pub(crate) fn public(hub: &Hub, user: Option<&User>, request: &Request<()>) -> Option<Response<Body>> {
     if !is_read(request.method()) {
         return None;
     }

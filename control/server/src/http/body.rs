@@ -1,12 +1,19 @@
 //! Request bodies: read within their limit, then JSON or YAML by their content type.
 
-use axum::body::Body;
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody as _};
 use bytes::Bytes;
 use coracle_api::{ApiError, ApiResult};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
+
+/// Bytes of an unwanted body that are read: what a mistaken client may well have sent already.
+const DRAIN_BYTES: usize = 256 << 10;
+/// How long an unwanted body is waited for.
+const DRAIN_TIME: Duration = Duration::from_millis(500);
 
 /// How an object in a body is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +35,14 @@ impl Encoding {
             "application/vnd.kubernetes.protobuf" => Ok(Self::Protobuf),
             _ => Err(ApiError::unsupported_media_type(&["application/json", "application/yaml"])),
         }
+    }
+}
+
+/// Reads on for a while what an answer does not depend on. An HTTP/2 server that answers and drops the rest of the
+/// body has to reset the stream, and clients (curl 7.88) may then lose the answer.
+pub(crate) async fn drain(body: Body) {
+    if !body.is_end_stream() {
+        let _ = tokio::time::timeout(DRAIN_TIME, Limited::new(body, DRAIN_BYTES).collect()).await;
     }
 }
 

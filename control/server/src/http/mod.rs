@@ -9,7 +9,7 @@ mod protobuf;
 mod respond;
 
 pub(crate) use accept::{Accept, Format, Include, Shape};
-pub(crate) use body::{Encoding, read_bytes, read_json};
+pub(crate) use body::{Encoding, drain, read_bytes, read_json};
 pub(crate) use params::Params;
 pub(crate) use path::{Place, Target, Verb, resolve};
 pub(crate) use protobuf::read as read_protobuf;

@@ -75,9 +75,7 @@ fn check(call: &Call, scale: &Value) -> ApiResult<()> {
     if replicas.as_i64().is_some_and(|r| r < 0) {
         let path = Path::root("spec").child("replicas");
         let error = FieldError::invalid(&path, replicas, "must be greater than or equal to 0");
-        let mut invalid = ApiError::invalid(&call.target.resource, name, std::slice::from_ref(&error));
-        invalid.message = format!("Scale.autoscaling \"{name}\" is invalid: {error}");
-        return Err(invalid);
+        return Err(ApiError::invalid_kind(("autoscaling", "Scale"), name, &[error]));
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use coracle_api::apply::{ApplyOptions, apply as merge};
 use coracle_api::decode::{parse_json, parse_yaml};
+use coracle_api::field::{FieldError, Path};
 use coracle_api::{ApiError, ApiResult, Reason, meta};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
@@ -21,9 +22,8 @@ const MAX_ATTEMPTS: usize = 8;
 pub(super) async fn apply(hub: &Hub, call: &Call, part: Part, author: Author) -> ApiResult<Response<Body>> {
     let config = configuration(call)?;
     if call.params.get("fieldManager").is_none() {
-        let text =
-            "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch";
-        return Err(ApiError::new(Reason::Invalid, text));
+        let missing = FieldError::required(&Path::root("fieldManager"), "is required for apply patch");
+        return Err(ApiError::invalid_kind(("meta.k8s.io", "PatchOptions"), "", &[missing]));
     }
     let (key, dry_run) = (key(&call.target), call.params.dry_run()?);
     let author = Author { applied: true, ..author };
@@ -87,8 +87,8 @@ fn merged(call: &Call, live: Option<&Value>, config: &Value, author: &Author) ->
 
 /// The configuration in the body, placed where the URL says.
 fn configuration(call: &Call) -> ApiResult<Value> {
-    let is_json = call.body.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{');
-    let parsed = if is_json { parse_json(&call.body) } else { parse_yaml(&call.body) };
+    // Nearly all clients send JSON, which is quicker to read; a YAML document may begin like it (`{kind: Pod}`).
+    let parsed = parse_json(&call.body).or_else(|_| parse_yaml(&call.body));
     let mut config = parsed.map_err(|e| ApiError::bad_request(format!("error decoding YAML: {e}")))?.value;
     if !config.is_object() {
         return Err(ApiError::bad_request("the body of an apply patch must be an object"));

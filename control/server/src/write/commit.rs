@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use coracle_api::{ApiError, ApiResult, Reason, Resource};
+use coracle_api::{ApiError, ApiResult, Reason, Resource, meta};
 use coracle_store::{CommitError, Committed, Key, Lifted, Record, Txn};
 use serde_json::Value;
 
@@ -34,6 +34,7 @@ pub(crate) fn stored(committed: Committed) -> ApiResult<Arc<Record>> {
 
 /// What a dry run shows: the object as it would be written, at `revision` (0: it does not exist yet).
 pub(super) fn imagined(resource: &Resource, key: Key, object: Value, revision: u64) -> ApiResult<Arc<Record>> {
+    let lifted = Lifted { uid: meta::uid(&object).into(), ..Lifted::default() };
     let encoded = encode(resource, object)?;
     let json = if revision == 0 {
         encoded.json().clone()
@@ -42,5 +43,5 @@ pub(super) fn imagined(resource: &Resource, key: Key, object: Value, revision: u
         object["metadata"]["resourceVersion"] = Value::from(revision.to_string());
         object.to_string().into()
     };
-    Ok(Arc::new(Record { key, revision, create_revision: revision, json, lifted: Lifted::default() }))
+    Ok(Arc::new(Record { key, revision, create_revision: revision, json, lifted }))
 }

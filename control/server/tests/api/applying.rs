@@ -1,8 +1,10 @@
 //! Server-side apply through the API.
 
+use http::Method;
+use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Cluster, DEPLOYMENTS, deployment};
+use crate::support::{Answer, Cluster, DEPLOYMENTS, MAPS, deployment, request};
 
 const APPLY: &str = "apply-patch+yaml";
 
@@ -25,6 +27,15 @@ async fn an_apply_creates_then_changes_and_twice_the_same_writes_nothing() {
     assert_eq!((again.code, &again.body), (200, &created.body));
     let changed = apply(&cluster, "fieldManager=one", json!(3)).await.ok();
     assert_eq!((&changed["spec"]["replicas"], &changed["metadata"]["generation"]), (&json!(3), &json!(2)));
+}
+
+#[tokio::test]
+async fn a_yaml_document_may_begin_like_json() {
+    let cluster = Cluster::new().await;
+    let mut request = request(Method::PATCH, &format!("{MAPS}/a?fieldManager=one"), Value::Null);
+    request.headers_mut().insert(CONTENT_TYPE, "application/apply-patch+yaml".parse().unwrap());
+    *request.body_mut() = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {k: v}}".into();
+    assert_eq!(cluster.send(request).await.ok()["data"]["k"], "v");
 }
 
 #[tokio::test]

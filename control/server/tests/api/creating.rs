@@ -1,5 +1,10 @@
 //! Create: names, identity, what is refused and in which words.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::body::Body;
+use futures::StreamExt;
 use http::Method;
 use http::header::CONTENT_TYPE;
 use serde_json::json;
@@ -120,7 +125,7 @@ async fn a_dry_run_shows_and_leaves_nothing() {
 async fn bodies_are_json_or_yaml_within_limits() {
     let cluster = Cluster::new().await;
     let send = async |kind: &'static str, body: String| {
-        let mut request = request(Method::POST, MAPS, json!(null)).map(|_| axum::body::Body::from(body));
+        let mut request = request(Method::POST, MAPS, json!(null)).map(|_| Body::from(body));
         request.headers_mut().insert(CONTENT_TYPE, kind.parse().unwrap());
         cluster.send(request).await
     };
@@ -134,6 +139,23 @@ async fn bodies_are_json_or_yaml_within_limits() {
     let large = "x".repeat((3 << 20) + 1);
     let refused = send("application/json", large).await;
     refused.fails(413, "Request entity too large: limit is 3145728");
+}
+
+/// Dropping the rest of a body resets an HTTP/2 stream, and some clients lose the answer with it.
+#[tokio::test]
+async fn a_body_that_nobody_wants_is_read_before_the_answer() {
+    let cluster = Cluster::new().await;
+    let read = Arc::new(AtomicBool::new(false));
+    let seen = read.clone();
+    let pieces = futures::stream::iter([Ok::<_, std::io::Error>("{".to_string()), Ok("}".to_string())]);
+    let pieces = pieces.chain(futures::stream::poll_fn(move |_| {
+        seen.store(true, Ordering::Relaxed);
+        std::task::Poll::Ready(None)
+    }));
+    let mut request = request(Method::POST, "/api/v1/namespaces/default/pods/p/nothing", json!(null));
+    *request.body_mut() = Body::from_stream(pieces);
+    assert_eq!(cluster.send(request).await.code, 404);
+    assert!(read.load(Ordering::Relaxed));
 }
 
 #[tokio::test]

@@ -91,7 +91,8 @@ async fn a_collection_is_deleted_by_selector() {
 async fn a_dry_run_deletes_nothing() {
     let cluster = Cluster::new().await;
     cluster.post(MAPS, map("a", json!({}))).await.ok();
-    cluster.delete(&format!("{MAPS}/a?dryRun=All")).await.ok();
+    let told = cluster.delete(&format!("{MAPS}/a?dryRun=All")).await.ok();
+    assert_eq!(told["details"]["uid"], cluster.get(&format!("{MAPS}/a")).await.ok()["metadata"]["uid"]);
     cluster.delete_with(&format!("{MAPS}/a"), json!({ "dryRun": ["All"] })).await.ok();
     assert_eq!(cluster.get(&format!("{MAPS}/a")).await.code, 200);
 }

@@ -104,6 +104,10 @@ async fn scale_reads_and_writes_the_replica_count() {
     let scale = cluster.get(&path).await.ok();
     assert_eq!((&scale["kind"], &scale["spec"]["replicas"]), (&json!("Scale"), &json!(1)));
     assert_eq!(scale["status"]["selector"], "app=web");
+    let mut negative = scale.clone();
+    negative["spec"]["replicas"] = json!(-1);
+    let refused = cluster.put(&path, negative).await;
+    assert_eq!((refused.code, &refused.body["details"]["kind"]), (422, &json!("Scale")));
     let mut wanted = scale.clone();
     wanted["spec"]["replicas"] = json!(5);
     assert_eq!(cluster.put(&path, wanted.clone()).await.ok()["spec"]["replicas"], 5);

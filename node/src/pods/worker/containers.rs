@@ -34,6 +34,10 @@ impl Worker {
             return;
         }
         let (Some(prepared), Some(container)) = (self.prepared.clone(), self.spec_of(index).cloned()) else { return };
+        let (image, policy) = (container.image.as_deref().unwrap_or_default(), container.image_pull_policy.as_deref());
+        if !self.shared.images.is_at_hand(image, policy) {
+            self.report_at_once();
+        }
         let record = &mut self.records[index];
         record.starting = true;
         let attempt = Attempt {

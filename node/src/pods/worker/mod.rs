@@ -136,7 +136,9 @@ const SHUTDOWN_WAIT: Duration = Duration::from_millis(1200);
 
 impl Worker {
     /// The worker of a pod. What its status tells of an earlier life of the node is taken up.
-    pub fn new(shared: Arc<Shared>, pod: Arc<Pod>, live: Arc<LivePod>) -> Worker {
+    ///
+    /// It is boxed: a future keeps room for every place a value is moved through, and there are ten thousand workers.
+    pub fn new(shared: Arc<Shared>, pod: Arc<Pod>, live: Arc<LivePod>) -> Box<Worker> {
         let records = restore(&pod);
         let status = pod.status.clone().unwrap_or_default();
         let over = is_terminal(&pod);
@@ -148,7 +150,7 @@ impl Worker {
         }
         let outcome =
             over.then(|| if status.phase.as_deref() == Some("Failed") { Outcome::Failed } else { Outcome::Succeeded });
-        Worker {
+        Box::new(Worker {
             deadline: deadline(&pod, started),
             subject: subject(&pod, None),
             stage: if over { Stage::Over } else { Stage::Preparing(None) },
@@ -169,12 +171,12 @@ impl Worker {
             shared,
             pod,
             live,
-        }
+        })
     }
 
     /// Works until the pod is gone from the API and from the node, or until `shutdown`: then containers are stopped
     /// and everything else is left for the node's next life.
-    pub async fn run(mut self, mut mailbox: watch::Receiver<Desired>, shutdown: CancellationToken) {
+    pub async fn run(mut self: Box<Self>, mut mailbox: watch::Receiver<Desired>, shutdown: CancellationToken) {
         self.take_desired(mailbox.borrow_and_update().clone());
         loop {
             let wake = self.step();
@@ -183,15 +185,17 @@ impl Worker {
             }
             tokio::select! {
                 biased;
-                () = shutdown.cancelled() => return self.shut_down().await,
+                () = shutdown.cancelled() => break,
                 changed = mailbox.changed() => match changed {
                     Ok(()) => self.take_desired(mailbox.borrow_and_update().clone()),
-                    Err(_) => return self.shut_down().await,
+                    Err(_) => break,
                 },
                 Some(message) = self.tasks.next(), if !self.tasks.is_empty() => self.take(message),
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
             }
         }
+        // Boxed: this future has room for it all its life and needs it once.
+        Box::pin(self.shut_down()).await;
     }
 
     /// Takes in what the node wants of the pod.
@@ -225,7 +229,7 @@ impl Worker {
         if self.stage == Stage::Over && self.pod.metadata.deletion_timestamp.is_some() {
             self.stage = Stage::Deleting;
         }
-        [wake, self.report(now)].into_iter().flatten().min()
+        [wake, self.report(Instant::now())].into_iter().flatten().min()
     }
 
     fn step_preparing(&mut self, retry: Option<Instant>, now: Instant) -> Option<Instant> {

@@ -64,6 +64,13 @@ impl Worker {
         None
     }
 
+    /// Gathers no longer: what comes next takes time, and who looks meanwhile should see what the pod waits for.
+    pub(super) fn report_at_once(&mut self) {
+        if !self.write.failed {
+            self.write.not_before = Some(Instant::now());
+        }
+    }
+
     fn status(&self) -> PodStatus {
         let address = self.prepared.as_ref().map(|prepared| prepared.address);
         let facts = Facts {

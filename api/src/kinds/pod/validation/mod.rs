@@ -1,5 +1,6 @@
 //! Validation of pods and of the pod templates inside other kinds (`pkg/apis/core/validation`).
 
+mod affinity;
 mod containers;
 mod env;
 mod placement;

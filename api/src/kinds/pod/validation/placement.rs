@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::core::v1::{NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Taint, Toleration};
 
+use super::affinity;
 use crate::field::Path;
 use crate::kinds::check::Errors;
 use crate::kinds::json::json;
@@ -36,18 +37,11 @@ pub(super) fn validate(errors: &mut Errors, spec: &PodSpec, path: &Path) {
             term(errors, &preferred.preference, &path.child("preference"));
         }
     }
-    let spread = path.child("topologySpreadConstraints");
-    for (index, constraint) in spec.topology_spread_constraints.iter().flatten().enumerate() {
-        let path = spread.index(index);
-        if constraint.max_skew <= 0 {
-            errors.invalid(&path.child("maxSkew"), &constraint.max_skew, "must be greater than 0");
-        }
-        if constraint.topology_key.is_empty() {
-            errors.required(&path.child("topologyKey"), "can not be empty");
-        }
-        let action = Some(constraint.when_unsatisfiable.as_str());
-        errors.one_of_if_set(&path.child("whenUnsatisfiable"), action, &["DoNotSchedule", "ScheduleAnyway"]);
+    if let Some(affinity) = &spec.affinity {
+        affinity::pods(errors, affinity, &path.child("affinity"));
     }
+    let constraints = spec.topology_spread_constraints.as_deref().unwrap_or_default();
+    affinity::spread(errors, constraints, &path.child("topologySpreadConstraints"));
 }
 
 fn term(errors: &mut Errors, term: &NodeSelectorTerm, path: &Path) {

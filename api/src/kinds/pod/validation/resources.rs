@@ -51,6 +51,7 @@ fn entry(errors: &mut Errors, name: &str, amount: &WireQuantity, path: &Path) {
     if !name_errors.is_empty() {
         name_errors.iter().for_each(|detail| errors.invalid(path, &name, detail));
     } else if !name.contains('/') && !is_standard(name) {
+        errors.invalid(path, &name, "must be a standard resource type or fully qualified");
         errors.invalid(path, &name, "must be a standard resource for containers");
     }
     match amount.0.parse::<Quantity>() {

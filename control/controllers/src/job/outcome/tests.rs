@@ -112,3 +112,66 @@ fn replacement_can_wait_for_the_end() {
     let hasty = job(json!({}), json!({}));
     assert_eq!(look(&hasty, &gone).failed, 1);
 }
+
+fn per_index_job(status: Value) -> Job {
+    let rules = json!({"rules": [{"action": "FailIndex", "onExitCodes": {"operator": "In", "values": [42]}},
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]});
+    let spec = json!({"completionMode": "Indexed", "completions": 3, "parallelism": 3, "backoffLimit": i32::MAX,
+        "backoffLimitPerIndex": 1, "maxFailedIndexes": 1, "podFailurePolicy": rules, "podReplacementPolicy": "Failed"});
+    job(spec, status)
+}
+
+fn failed(uid: &str, index: i32, code: i32, before: &[(&str, i32)]) -> Arc<Pod> {
+    let mut pod = (*pod(uid, "Failed", Some(index))).clone();
+    let annotations = pod.metadata.annotations.get_or_insert_default();
+    annotations.extend(before.iter().map(|(key, count)| ((*key).to_owned(), count.to_string())));
+    pod.status.as_mut().unwrap().container_statuses = serde_json::from_value(json!([
+        {"name": "c", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+            "state": {"terminated": {"exitCode": code, "finishedAt": "1970-01-01T00:00:00Z"}}}]))
+    .unwrap();
+    Arc::new(pod)
+}
+
+#[test]
+fn an_index_is_tried_again_as_often_as_it_may_and_its_last_failed_pod_waits_for_the_next() {
+    use crate::job::per_index::{FAILURE_COUNT, IGNORED_FAILURE_COUNT};
+    let job = per_index_job(json!({}));
+    let first = failed("a", 0, 1, &[(FAILURE_COUNT, 0)]);
+    let seen = look(&job, std::slice::from_ref(&first));
+    let per_index = seen.per_index.as_ref().unwrap();
+    assert!(per_index.failed.is_empty() && seen.keeps(&first));
+    assert_eq!(super::super::tracking::note(&job, &seen).uncounted_terminated_pods, None, "it is not counted yet");
+    let at = |second| Timestamp::from_second(second).unwrap();
+    assert_eq!(per_index.due(&job, vec![0, 1, 2], at(4)), (vec![1, 2], Some(Duration::from_secs(6))));
+    assert_eq!(per_index.due(&job, vec![0], at(10)), (vec![0], None));
+    let next = per_index.counts(&job, 0).annotations();
+    assert_eq!((next[FAILURE_COUNT].as_str(), next.get(IGNORED_FAILURE_COUNT)), ("1", None));
+    let mut replaced = (*pod("b", "Running", Some(0))).clone();
+    replaced.metadata.annotations.get_or_insert_default().extend(next);
+    let seen = look(&job, &[first.clone(), Arc::new(replaced)]);
+    assert!(!seen.keeps(&first), "its replacement carries the count");
+    assert_eq!(free_indexes(&job, &seen, 9), [1, 2]);
+}
+
+#[test]
+fn failed_indexes_are_told_and_end_the_job() {
+    use crate::job::per_index::{FAILURE_COUNT, IGNORED_FAILURE_COUNT};
+    let job = per_index_job(json!({}));
+    let (exhausted, by_rule) = (failed("a", 1, 1, &[(FAILURE_COUNT, 1)]), failed("b", 2, 42, &[(FAILURE_COUNT, 0)]));
+    let seen = look(&job, &[exhausted.clone(), by_rule]);
+    assert_eq!(super::super::tracking::note(&job, &seen).failed_indexes.as_deref(), Some("1,2"));
+    assert!(!seen.keeps(&exhausted));
+    let why = ending(&job, &seen, Timestamp::UNIX_EPOCH).unwrap();
+    assert_eq!(
+        (why.reason, why.message.as_str()),
+        (MAX_FAILED_INDEXES_EXCEEDED, "Job has exceeded the specified maximal number of failed indexes",)
+    );
+    let rest = per_index_job(json!({"completedIndexes": "0,2", "succeeded": 2}));
+    assert_eq!(reason(&rest, std::slice::from_ref(&exhausted)), Some(FAILED_INDEXES));
+    let mut disrupted = (*failed("c", 0, 1, &[(FAILURE_COUNT, 1), (IGNORED_FAILURE_COUNT, 2)])).clone();
+    disrupted.status.as_mut().unwrap().conditions =
+        serde_json::from_value(json!([{"type": "DisruptionTarget", "status": "True"}])).unwrap();
+    let seen = look(&job, &[Arc::new(disrupted)]);
+    let next = seen.per_index.as_ref().unwrap().counts(&job, 0).annotations();
+    assert_eq!((next[FAILURE_COUNT].as_str(), next[IGNORED_FAILURE_COUNT].as_str()), ("1", "3"), "ignored, not failed");
+}

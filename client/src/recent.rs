@@ -1,9 +1,11 @@
 //! A map that remembers the recent and forgets the rest, so that what outsiders name can't grow it without bound.
 
-use std::{collections::HashMap, hash::Hash};
+use std::collections::HashMap;
+use std::hash::Hash;
 
 /// A map of at most `limit` entries. When it is full the half that was used longest ago is forgotten, so that
 /// making room costs amortised constant time.
+#[derive(Debug)]
 pub struct RecentMap<K, V> {
     limit: usize,
     uses: u64,
@@ -14,6 +16,16 @@ impl<K: Hash + Eq, V> RecentMap<K, V> {
     /// An empty map for `limit` entries, at least 2.
     pub fn new(limit: usize) -> RecentMap<K, V> {
         RecentMap { limit: limit.max(2), uses: 0, entries: HashMap::new() }
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// The value of `key`, which counts as a use.

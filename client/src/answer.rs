@@ -1,0 +1,45 @@
+//! What an API server's refusal says.
+
+/// Whether the server answered with this HTTP code.
+pub fn is_code(error: &kube::Error, code: u16) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == code)
+}
+
+/// The server's own words, without the client's around them.
+pub fn message(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Whether the write was refused because the namespace is being deleted: nobody needs to hear of that.
+pub fn is_namespace_terminating(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) if status.code == 403 => status
+            .details
+            .as_ref()
+            .is_some_and(|details| details.causes.iter().any(|cause| cause.reason == "NamespaceTerminating")),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(status: serde_json::Value) -> kube::Error {
+        kube::Error::Api(serde_json::from_value(status).unwrap())
+    }
+
+    #[test]
+    fn refusals_are_told_apart() {
+        let gone = refusal(serde_json::json!({"code": 404, "message": "pods \"a\" not found", "reason": "NotFound"}));
+        assert!(is_code(&gone, 404) && !is_code(&gone, 409));
+        assert_eq!(message(&gone), "pods \"a\" not found");
+        assert!(!is_namespace_terminating(&gone));
+        let ending = refusal(serde_json::json!({"code": 403, "message": "m", "reason": "Forbidden",
+            "details": {"causes": [{"reason": "NamespaceTerminating", "message": "m", "field": "metadata.namespace"}]}}));
+        assert!(is_namespace_terminating(&ending));
+    }
+}
