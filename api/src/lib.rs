@@ -9,6 +9,8 @@
 
 pub mod apply;
 pub mod catalog;
+pub mod cel;
+pub mod custom;
 pub mod decode;
 pub mod discovery;
 pub mod duration;
@@ -22,6 +24,7 @@ pub mod openapi;
 pub mod patch;
 pub mod pod;
 pub mod quantity;
+pub mod quota;
 pub mod schema;
 pub mod selector;
 

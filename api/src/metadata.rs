@@ -70,6 +70,25 @@ pub fn validate_metadata_update(new: &Value, old: &Value) -> Vec<FieldError> {
     errors
 }
 
+/// All errors in the metadata of a resource inside of another (`schema/objectmeta/validation.go`).
+pub(crate) fn embedded_metadata_errors(object: &Value, root: &Path) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    for field in ["name", "generateName"] {
+        let text = meta::text(object, field);
+        let details = names::path_segment(text).into_iter();
+        errors.extend(details.map(|detail| FieldError::invalid(&root.child(field), &json!(text), &detail)));
+    }
+    match meta::namespace(object) {
+        "" => {}
+        text => {
+            let details = names::dns1123_label(text).into_iter();
+            errors.extend(details.map(|d| FieldError::invalid(&root.child("namespace"), &json!(text), &d)));
+        }
+    }
+    errors.extend(common(object, root));
+    errors
+}
+
 fn namespace(resource: &Resource, object: &Value, root: &Path) -> Vec<FieldError> {
     let path = root.child("namespace");
     match meta::namespace(object) {

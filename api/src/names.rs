@@ -14,6 +14,10 @@ const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alpha
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', \
      and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
      '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const WILDCARD: &str = "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must \
+     consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. \
+     '*.example.com', regex used for validation is \
+     '\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 const LABEL_1035: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an \
      alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for \
      validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
@@ -85,6 +89,15 @@ pub fn dns1123_subdomain(text: &str) -> Vec<String> {
     let mut errors = length_errors(text, SUBDOMAIN_MAX_BYTES);
     if !is_subdomain(text) {
         errors.push(SUBDOMAIN.to_string());
+    }
+    errors
+}
+
+/// A DNS subdomain below a wildcard, `*.example.com`: hosts of ingresses.
+pub fn wildcard_subdomain(text: &str) -> Vec<String> {
+    let mut errors = length_errors(text, SUBDOMAIN_MAX_BYTES);
+    if !text.strip_prefix("*.").is_some_and(is_subdomain) {
+        errors.push(WILDCARD.to_string());
     }
     errors
 }

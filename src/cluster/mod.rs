@@ -18,7 +18,7 @@ use coracle_controllers::ControllersConfig;
 use coracle_node::{Node, NodeAddresses, NodeConfig};
 use coracle_oci::{ImageStore, Registries};
 use coracle_scheduler::SchedulerConfig;
-use coracle_server::{NodeTransports, Server, ServerConfig, pki};
+use coracle_server::{FrontProxy, NodeTransports, Server, ServerConfig, pki};
 use coracle_store::{Store, StoreConfig};
 use ipnet::IpNet;
 use tokio::net::TcpListener;
@@ -125,15 +125,18 @@ impl Cluster {
             .await
             .context("cannot open the store")?;
         let nodes = NodeTransports::default();
+        let credentials = Credentials::load(&directory, &block, api_address)?;
         let mut config = ServerConfig::new(api_address);
         config.service_cidr = IpNet::V4(block.service_cidr);
+        config.client_ca_pem = Some(credentials.ca_pem.clone());
+        config.token_key_pem = Some(credentials.token_key_pem);
+        config.front_proxy = Some(credentials.front_proxy);
         let server = Server::new(store.clone(), config, nodes.clone()).await.context("cannot start the API server")?;
         let name = node_name(args);
         server.set_ready("node", Err(format!("node {name} is not registered yet")));
 
-        let (tls, kubeconfig, ca) = credentials(&directory, &block, api_address)?;
-        serve_api(&server, listener, tls, &mut tasks, &shutdown);
-        start_control_loops(&server, ca, &mut tasks, &clients_shutdown);
+        serve_api(&server, listener, credentials.tls, &mut tasks, &shutdown);
+        start_control_loops(&server, credentials.ca_pem, &mut tasks, &clients_shutdown);
         let config = node_config(&directory, args, &name, &block, &registries)?;
         let node = start_node(&server, config, &shutdown).await?;
         nodes.register(&name, node.router());
@@ -142,7 +145,7 @@ impl Cluster {
         let client = server.client("kubernetes-admin", &["system:masters"]);
         Ok(Cluster {
             client,
-            kubeconfig,
+            kubeconfig: credentials.kubeconfig,
             api_address,
             registry,
             registries,
@@ -194,13 +197,37 @@ async fn listen_api(args: &ClusterArgs, settings: &settings::Settings) -> anyhow
     })
 }
 
-/// Certificates and the kubeconfig; made on first start, renewed when they near their end.
-fn credentials(
-    directory: &DataDir,
-    block: &block::Block,
-    api_address: SocketAddr,
-) -> anyhow::Result<(Arc<rustls::ServerConfig>, PathBuf, String)> {
-    let authority = pki::Authority::load_or_create(directory.path("pki")).context("the cluster's certificates")?;
+/// What the cluster proves itself with; made on first start, certificates renewed when they near their end.
+struct Credentials {
+    tls: Arc<rustls::ServerConfig>,
+    /// The administrator's file.
+    kubeconfig: PathBuf,
+    ca_pem: String,
+    token_key_pem: String,
+    front_proxy: FrontProxy,
+}
+
+impl Credentials {
+    fn load(directory: &DataDir, block: &block::Block, api_address: SocketAddr) -> anyhow::Result<Self> {
+        let authority = pki::Authority::load_or_create(directory.path("pki")).context("the cluster's certificates")?;
+        let server = authority.server("apiserver", &server_names(block, api_address)?)?;
+        let admin = authority.client("admin", "kubernetes-admin", "system:masters")?;
+        let ca_pem = authority.certificate_pem().to_string();
+        let url = format!("https://{}", reachable(api_address));
+        let kubeconfig = directory.path("kubeconfig");
+        pki::write_private(&kubeconfig, &pki::kubeconfig("coracle", &url, &ca_pem, "kubernetes-admin", &admin))?;
+        Ok(Self {
+            tls: authority.tls(&server)?,
+            kubeconfig,
+            ca_pem,
+            token_key_pem: authority.token_key()?,
+            front_proxy: FrontProxy::load_or_create(directory.path("pki/front-proxy"))?,
+        })
+    }
+}
+
+/// The names that the API server's certificate is for.
+fn server_names(block: &block::Block, api_address: SocketAddr) -> anyhow::Result<Vec<String>> {
     let service = block.service_cidr.hosts().next().context("the Service network has no addresses")?;
     let mut names: Vec<String> = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"]
         .into_iter()
@@ -210,13 +237,7 @@ fn credentials(
     names.extend([service.to_string(), block.node_ip.to_string(), api_address.ip().to_string()]);
     names.sort();
     names.dedup();
-    let server = authority.server("apiserver", &names)?;
-    let admin = authority.client("admin", "kubernetes-admin", "system:masters")?;
-    let url = format!("https://{}", reachable(api_address));
-    let text = pki::kubeconfig("coracle", &url, authority.certificate_pem(), "kubernetes-admin", &admin);
-    let path = directory.path("kubeconfig");
-    pki::write_private(&path, &text)?;
-    Ok((authority.tls(&server)?, path, authority.certificate_pem().to_string()))
+    Ok(names)
 }
 
 /// The address that a client on this machine uses for one that may be the wildcard.

@@ -36,29 +36,29 @@ fn both(shaped: &Shaped<'_>, old: &Value, new: &Value, path: &str) -> Result<Cha
     }
     let mut change = Change::default();
     match (shaped.shape(), old, new) {
-        (Shape::Struct(id), Value::Object(old), Value::Object(new)) => {
+        (Shape::Struct, Value::Object(old), Value::Object(new)) => {
             for (name, pair) in pairs(old.iter(), new.iter()) {
-                let Some(shaped) = shaped.field(id, name) else { continue };
+                let Some(shaped) = shaped.field(name) else { continue };
                 let below = side(&shaped, pair, &format!("{path}.{name}"), false)?;
                 change.put(Element::field(name), below);
             }
         }
-        (Shape::Map(element), Value::Object(old), Value::Object(new)) => {
+        (Shape::Map, Value::Object(old), Value::Object(new)) => {
             for (key, pair) in pairs(old.iter(), new.iter()) {
-                let below = side(&shaped.element(element), pair, &format!("{path}.{key}"), true)?;
+                let below = side(&shaped.element(), pair, &format!("{path}.{key}"), true)?;
                 change.put(Element::field(key), below);
             }
         }
-        (Shape::List(element, keys), Value::Array(_), Value::Array(_)) => {
-            let (old, new) = (keyed(old, keys, path)?, keyed(new, keys, path)?);
+        (Shape::List(keys), Value::Array(_), Value::Array(_)) => {
+            let (old, new) = (keyed(old, &keys, path)?, keyed(new, &keys, path)?);
             for (own, pair) in pairs(old.into_iter(), new.into_iter()) {
-                let below = side(&shaped.element(element), pair, &format!("{path}{}", own.display()), true)?;
+                let below = side(&shaped.element(), pair, &format!("{path}{}", own.display()), true)?;
                 change.put(own, below);
             }
         }
         (Shape::Set, Value::Array(_), Value::Array(_)) => {
             for (own, pair) in pairs(values(old).into_iter(), values(new).into_iter()) {
-                let below = side(&shaped.element(&crate::schema::Type::Any), pair, path, true)?;
+                let below = side(&Shaped::Atom, pair, path, true)?;
                 change.put(own, below);
             }
         }

@@ -2,18 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::ShapeError;
 use super::path::Element;
-
-/// Default of the only key field that has one: `protocol` of container and service ports.
-const DEFAULT_PROTOCOL: &str = "TCP";
+use super::shape::Key;
 
 /// The elements of a list of structs, in order.
 pub(super) fn keyed<'v>(
     list: &'v Value,
-    keys: &'static [&'static str],
+    keys: &[Key<'_>],
     path: &str,
 ) -> Result<Vec<(Element, &'v Value)>, ShapeError> {
     let items = list.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -21,12 +19,12 @@ pub(super) fn keyed<'v>(
     for (index, item) in items.iter().enumerate() {
         let mut own = Map::new();
         for key in keys {
-            let value = match item.get(key) {
-                Some(value) => value.clone(),
-                None if *key == "protocol" => json!(DEFAULT_PROTOCOL),
-                None => return Err(ShapeError::MissingKey(path.to_string(), index, key)),
+            let value = match (item.get(key.name), &key.default) {
+                (Some(value), _) => value.clone(),
+                (None, Some(default)) => default.as_ref().clone(),
+                (None, None) => return Err(ShapeError::MissingKey(path.to_string(), index, key.name.to_string())),
             };
-            own.insert((*key).to_string(), value);
+            own.insert(key.name.to_string(), value);
         }
         found.push((Element::Key(own), item));
     }

@@ -17,8 +17,8 @@ pub(super) fn merge(shaped: &Shaped<'_>, live: &Value, config: &Value) -> Result
 
 fn both(shaped: &Shaped<'_>, live: &Value, config: &Value, path: &str) -> Result<Value, ShapeError> {
     match (shaped.shape(), live, config) {
-        (Shape::Struct(id), Value::Object(live), Value::Object(config)) => {
-            let merged = fields(live, config, |name, old, new| match (shaped.field(id, name), old) {
+        (Shape::Struct, Value::Object(live), Value::Object(config)) => {
+            let merged = fields(live, config, |name, old, new| match (shaped.field(name), old) {
                 (Some(shaped), Some(old)) => both(&shaped, old, new, &format!("{path}.{name}")).map(Some),
                 // Nobody can own an empty list of elements that are owned one by one: it is as good as none.
                 (Some(shaped), None) if shaped.has_elements() && is_empty(new) => Ok(None),
@@ -26,17 +26,17 @@ fn both(shaped: &Shaped<'_>, live: &Value, config: &Value, path: &str) -> Result
             });
             merged.map(Value::Object)
         }
-        (Shape::Map(element), Value::Object(live), Value::Object(config)) => {
-            let element = shaped.element(element);
+        (Shape::Map, Value::Object(live), Value::Object(config)) => {
+            let element = shaped.element();
             let merged = fields(live, config, |key, old, new| match old {
                 Some(old) => both(&element, old, new, &format!("{path}.{key}")).map(Some),
                 None => Ok(Some(new.clone())),
             });
             merged.map(Value::Object)
         }
-        (Shape::List(element, keys), Value::Array(_), Value::Array(_)) => {
-            let element = shaped.element(element);
-            let (live, config) = (keyed(live, keys, path)?, keyed(config, keys, path)?);
+        (Shape::List(keys), Value::Array(_), Value::Array(_)) => {
+            let element = shaped.element();
+            let (live, config) = (keyed(live, &keys, path)?, keyed(config, &keys, path)?);
             list(live, config, |own, old, new| both(&element, old, new, &format!("{path}{}", own.display())))
         }
         (Shape::Set, Value::Array(_), Value::Array(_)) => {
@@ -90,16 +90,16 @@ fn list(
 /// in `owned` themselves.
 pub(super) fn remove(shaped: &Shaped<'_>, value: Value, gone: &FieldSet, owned: &FieldSet) -> Value {
     match (shaped.shape(), value) {
-        (Shape::Struct(id), Value::Object(fields)) => {
-            Value::Object(remove_fields(fields, gone, owned, |name| shaped.field(id, name)))
+        (Shape::Struct, Value::Object(fields)) => {
+            Value::Object(remove_fields(fields, gone, owned, |name| shaped.field(name)))
         }
-        (Shape::Map(element), Value::Object(entries)) => {
-            Value::Object(remove_fields(entries, gone, owned, |_| Some(shaped.element(element))))
+        (Shape::Map, Value::Object(entries)) => {
+            Value::Object(remove_fields(entries, gone, owned, |_| Some(shaped.element())))
         }
-        (Shape::List(element, keys), list @ Value::Array(_)) => {
+        (Shape::List(keys), list @ Value::Array(_)) => {
             // Lists that can't be taken apart were refused when they were merged.
-            let Ok(items) = keyed(&list, keys, "") else { return list };
-            let element = shaped.element(element);
+            let Ok(items) = keyed(&list, &keys, "") else { return list };
+            let element = shaped.element();
             let kept = items.into_iter().filter_map(|(own, item)| match gone.child(&own) {
                 Some(gone) if gone.is_member() => None,
                 Some(gone) => Some(remove(&element, item.clone(), gone, below(owned, &own))),

@@ -1,8 +1,8 @@
 //! Server-side apply (KEP-555): who owns which field, and what an applied configuration changes.
 //!
 //! Sets of fields, merging and conflict rules follow `sigs.k8s.io/structured-merge-diff`; error texts follow
-//! kube-apiserver. Ownership starts with the first apply: until then an object carries no `managedFields`, and plain
-//! writes cost nothing. The first apply gives everything that is there to the manager `before-first-apply`.
+//! kube-apiserver. Ownership starts with the creation of an object. One without `managedFields` (they were taken away)
+//! gives everything that is there to the manager `before-first-apply` when it is applied.
 //!
 //! Invariant: a field that another manager owns and that would change is never changed without `force`.
 
@@ -22,7 +22,8 @@ mod to_set;
 use serde_json::{Map, Value, json};
 
 use crate::catalog::Resource;
-use crate::decode::{DecodeError, FieldValidation, Wording, check_fields};
+use crate::custom::declared;
+use crate::decode::{DecodeError, FieldValidation, Wording, check_fields, findings};
 use crate::error::{ApiError, ApiResult, Reason};
 use crate::schema::{Schemas, Type};
 use managers::{Managers, Owner};
@@ -51,7 +52,7 @@ enum ShapeError {
         "{0}: element {1}: associative list with keys has an element that omits key field \"{2}\" (and doesn't have \
          default value)"
     )]
-    MissingKey(String, usize, &'static str),
+    MissingKey(String, usize, String),
     /// Two list elements have the same keys.
     #[error("{0}: duplicate entries for key {1}")]
     Duplicate(String, String),
@@ -94,8 +95,25 @@ pub fn apply(resource: &Resource, live: Option<&Value>, config: Value, options: 
     Ok(merged)
 }
 
+/// Begins the books of a new object that nobody applied: what its author has set is the author's. `new` is the object
+/// after defaulting and before admission, as upstream: what admission adds belongs to nobody.
+pub fn track_create(resource: &Resource, new: &mut Value, options: ApplyOptions<'_>) {
+    metadata(new).remove("managedFields");
+    // An object without a readable shape has no books: validation lets duplicate keys in lists pass in places.
+    let Some(fields) = root(resource).ok().and_then(|root| to_set::fields(&root, new).ok()) else { return };
+    let mut fields = own_fields(fields);
+    if resource.has_status {
+        fields.forget(&[Element::field("status")]);
+    }
+    let mut managers = Managers::default();
+    let owner = Owner::update(options.manager, &resource.api_version(), options.subresource);
+    managers.add(owner, &fields, options.now);
+    managers.write_to(new);
+}
+
 /// Brings `managedFields` up to date after a write that is no apply. `new` is what will be stored, after defaulting.
-/// Does nothing for objects that nobody has applied.
+/// An object without any keeps none: its author has taken them away (`managedFields: [{}]`), and only an apply begins
+/// them again.
 pub fn track_update(resource: &Resource, old: &Value, new: &mut Value, options: ApplyOptions<'_>) {
     let is_reset = |value: &Value| {
         let entries = value.pointer("/metadata/managedFields").and_then(Value::as_array);
@@ -115,11 +133,14 @@ pub fn track_update(resource: &Resource, old: &Value, new: &mut Value, options: 
     managers.write_to(new);
 }
 
-fn root(resource: &Resource) -> ApiResult<Shaped<'static>> {
+fn root(resource: &Resource) -> ApiResult<Shaped<'_>> {
+    if let Some(custom) = &resource.custom {
+        return Ok(Shaped::custom(&custom.schema));
+    }
     let schemas = Schemas::builtin();
     let id = schemas.root(&resource.api_version(), &resource.kind);
     let id = id.ok_or_else(|| ApiError::internal(format!("no schema for {}", resource.qualified())))?;
-    Ok(Shaped::root(schemas, Type::Object(id)))
+    Ok(Shaped::built_in(schemas, Type::Object(id)))
 }
 
 /// The configuration, decoded: only known fields, values as they would be stored.
@@ -137,7 +158,13 @@ fn checked(resource: &Resource, mut config: Value) -> ApiResult<Value> {
     if has_managers {
         return Err(ApiError::bad_request("metadata.managedFields must be nil"));
     }
-    match check_fields(&api_version, kind, &mut config, Vec::new(), (FieldValidation::Strict, Wording::Json)) {
+    let checked = match &resource.custom {
+        Some(custom) => {
+            declared(custom, &mut config).and_then(|unknown| findings(unknown, Vec::new(), FieldValidation::Strict))
+        }
+        None => check_fields(&api_version, kind, &mut config, Vec::new(), (FieldValidation::Strict, Wording::Json)),
+    };
+    match checked {
         Ok(_) => Ok(config),
         Err(DecodeError::Strict(unknown)) => {
             let fields = unknown.iter().filter_map(|text| text.strip_prefix("unknown field \"")?.strip_suffix('"'));

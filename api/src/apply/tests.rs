@@ -251,7 +251,8 @@ proptest! {
         let live = applied(None, first, by("me")).unwrap();
         let next = applied(Some(&live), second.clone(), by("me")).unwrap();
         let fresh = applied(None, second, by("me")).unwrap();
-        let root = root(&deployments()).unwrap();
+        let row = deployments();
+        let root = root(&row).unwrap();
         let change = compare::compare(&root, &fresh, &next).unwrap();
         prop_assert_eq!(own_fields(change.changed).paths(), Vec::<String>::new());
     }
@@ -266,7 +267,8 @@ proptest! {
 
     #[test]
     fn field_sets_survive_encoding(spec in spec()) {
-        let root = root(&deployments()).unwrap();
+        let row = deployments();
+        let root = root(&row).unwrap();
         let set = to_set::fields(&root, &deployment(spec)).unwrap();
         prop_assert_eq!(FieldSet::decode(&set.encode()), set);
     }

@@ -17,22 +17,22 @@ pub(super) fn fields(shaped: &Shaped<'_>, value: &Value) -> Result<FieldSet, Sha
 pub(super) fn below(shaped: &Shaped<'_>, value: &Value, path: &str) -> Result<FieldSet, ShapeError> {
     let mut set = FieldSet::default();
     match (shaped.shape(), value) {
-        (Shape::Struct(id), Value::Object(fields)) => {
+        (Shape::Struct, Value::Object(fields)) => {
             for (name, field) in fields {
-                let Some(shaped) = shaped.field(id, name) else { continue };
+                let Some(shaped) = shaped.field(name) else { continue };
                 let below = below(&shaped, field, &format!("{path}.{name}"))?;
                 set.put(Element::field(name), if is_hollow(field) { below.with_member() } else { below });
             }
         }
-        (Shape::Map(element), Value::Object(entries)) => {
+        (Shape::Map, Value::Object(entries)) => {
             for (key, entry) in entries {
-                let below = below(&shaped.element(element), entry, &format!("{path}.{key}"))?;
+                let below = below(&shaped.element(), entry, &format!("{path}.{key}"))?;
                 set.put(Element::field(key), below.with_member());
             }
         }
-        (Shape::List(element, keys), Value::Array(_)) => {
-            for (own, item) in keyed(value, keys, path)? {
-                let below = below(&shaped.element(element), item, &format!("{path}{}", own.display()))?;
+        (Shape::List(keys), Value::Array(_)) => {
+            for (own, item) in keyed(value, &keys, path)? {
+                let below = below(&shaped.element(), item, &format!("{path}{}", own.display()))?;
                 set.put(own, below.with_member());
             }
         }

@@ -3,57 +3,25 @@
 //! Everything generic (routing, discovery, storage keys, strategies, tables, selectors) reads rows. Serving a new
 //! resource means adding a row in [`rows`] and, where the kind has rules of its own, a module in [`crate::kinds`].
 
+mod behaviour;
 mod rows;
 mod rules;
+mod subresource;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
+pub use behaviour::{Scale, TableColumn};
 pub use rules::{Column, ColumnType, RowCells, Rules, ScalePaths, SelectableField};
+pub use subresource::Subresource;
+
+use crate::custom::CustomKind;
 
 /// A verb as discovery lists it.
 pub type Verb = &'static str;
 
 /// The verbs of an ordinary resource.
 pub const ALL_VERBS: &[Verb] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
-
-/// A path segment below an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Subresource {
-    /// `status`: written by the controller of the object, not by its author.
-    Status,
-    /// `scale`: `autoscaling/v1 Scale` view of a replica count.
-    Scale,
-    /// `binding` of a pod: `v1 Binding` assigns it to a node.
-    Binding,
-    /// `log` of a pod.
-    Log,
-    /// `finalize` of a namespace: replaces `spec.finalizers`.
-    Finalize,
-}
-
-impl Subresource {
-    /// The path segment.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Status => "status",
-            Self::Scale => "scale",
-            Self::Binding => "binding",
-            Self::Log => "log",
-            Self::Finalize => "finalize",
-        }
-    }
-
-    /// The verbs discovery lists.
-    pub fn verbs(self) -> &'static [Verb] {
-        match self {
-            Self::Status | Self::Scale => &["get", "patch", "update"],
-            Self::Binding => &["create"],
-            Self::Log => &["get"],
-            Self::Finalize => &["update"],
-        }
-    }
-}
 
 /// One row: everything generic code needs to know of a resource.
 #[derive(Debug, Clone)]
@@ -86,7 +54,11 @@ pub struct Resource {
     pub has_status: bool,
     /// What happens to dependents when a delete request does not say (`Orphan` for batch/v1 jobs).
     pub orphans_by_default: bool,
-    /// What is particular to the kind.
+    /// Nothing is stored: a create asks a question, and the server answers with the object's `status` filled in.
+    pub review: bool,
+    /// What a CustomResourceDefinition says about the kind, when it comes from one; it may change or go.
+    pub custom: Option<Arc<CustomKind>>,
+    /// What is particular to a built-in kind. Generic code asks the methods of [`Resource`] instead.
     pub rules: &'static Rules,
 }
 
@@ -108,7 +80,7 @@ impl Resource {
 
     /// `PodList`
     pub fn list_kind(&self) -> String {
-        format!("{}List", self.kind)
+        self.custom.as_ref().map_or_else(|| format!("{}List", self.kind), |custom| custom.list_kind.clone())
     }
 
     /// Whether the subresource is served.
@@ -132,6 +104,12 @@ impl Catalog {
     /// The resources that every cluster serves.
     pub fn builtin() -> Self {
         Self { rows: rows::builtin().into_iter().map(Arc::new).collect() }
+    }
+
+    /// These rows with others behind them.
+    #[must_use]
+    pub fn with(&self, more: Vec<Arc<Resource>>) -> Self {
+        Self { rows: self.rows.iter().cloned().chain(more).collect() }
     }
 
     /// All rows, in discovery order.

@@ -79,6 +79,8 @@ pub enum ColumnType {
     String,
     /// `integer`
     Integer,
+    /// `boolean`
+    Boolean,
 }
 
 /// `TableColumnDefinition`

@@ -19,6 +19,7 @@ mod walk;
 use serde_json::Value;
 
 use crate::catalog::Resource;
+use crate::custom::decode_custom;
 use crate::error::{ApiError, ApiResult};
 use crate::schema::{Schemas, Type};
 use envelope::Expected;
@@ -78,7 +79,10 @@ pub fn decode(
     body: impl Into<Parsed>,
     validation: FieldValidation,
 ) -> ApiResult<(Value, Vec<String>)> {
-    decode_as(&resource.api_version(), &resource.kind, body, validation)
+    match &resource.custom {
+        Some(custom) => decode_custom(custom, body.into(), validation),
+        None => decode_as(&resource.api_version(), &resource.kind, body, validation),
+    }
 }
 
 /// [`decode`] for a kind that is no resource: `Scale`, `Binding`, `DeleteOptions`.
@@ -120,7 +124,32 @@ pub(crate) fn check_fields(
 ) -> Result<Vec<String>, DecodeError> {
     let schemas = Schemas::builtin();
     let ty = schemas.root(api_version, kind).map_or(Type::Any, Type::Object);
-    let unknown = walk::walk(schemas, value, &ty, wording)?;
+    findings(walk::walk(schemas, value, &ty, wording)?, duplicates, validation)
+}
+
+/// Checks and normalises `metadata` of an object whose kind has no schema here. Returns the paths of unknown fields.
+pub(crate) fn check_metadata(object: &mut Value) -> Result<Vec<String>, DecodeError> {
+    let Some(metadata) = object.get_mut("metadata") else { return Ok(Vec::new()) };
+    let unknown = normalize_metadata(metadata)?;
+    Ok(unknown.iter().map(|path| format!("metadata.{path}")).collect())
+}
+
+/// [`check_metadata`] for the metadata alone; paths start below it.
+pub(crate) fn normalize_metadata(metadata: &mut Value) -> Result<Vec<String>, DecodeError> {
+    if metadata.is_null() {
+        *metadata = Value::Object(serde_json::Map::new());
+    }
+    let schemas = Schemas::builtin();
+    let ty = schemas.metadata().map_or(Type::Any, Type::Object);
+    walk::walk(schemas, metadata, &ty, Wording::Json)
+}
+
+/// What to say about unknown and duplicate fields: warnings, or an error under strict validation.
+pub(crate) fn findings(
+    unknown: Vec<String>,
+    duplicates: Vec<String>,
+    validation: FieldValidation,
+) -> Result<Vec<String>, DecodeError> {
     if validation == FieldValidation::Ignore || (unknown.is_empty() && duplicates.is_empty()) {
         return Ok(Vec::new());
     }

@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::response_kind;
 use crate::catalog::{Catalog, Resource, Subresource};
 
 /// Versions of `apidiscovery.k8s.io`, which differ in name only.
@@ -85,7 +84,7 @@ fn resource(row: &Resource) -> Value {
 }
 
 fn subresource(row: &Resource, subresource: Subresource) -> Value {
-    let [group, version, kind] = response_kind(row, subresource);
+    let [group, version, kind] = subresource.kind(row);
     json!({
         "subresource": subresource.name(),
         "responseKind": { "group": group, "version": version, "kind": kind },

@@ -5,7 +5,6 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::response_kind;
 use crate::catalog::{Catalog, Resource, Subresource};
 
 /// Bytes of the hash that discovery shows, as in Kubernetes.
@@ -45,7 +44,7 @@ fn group(name: &str, versions: &[String]) -> Value {
 /// `/api/v1` (with an empty group) and `/apis/GROUP/VERSION`; `None` when nothing is served there.
 pub fn api_resource_list(catalog: &Catalog, group: &str, version: &str) -> Option<Value> {
     let served = catalog.rows().iter().filter(|row| row.group == group && row.version == version);
-    let mut resources: Vec<Value> = served.flat_map(|row| entries(row)).collect();
+    let mut resources: Vec<Value> = served.flat_map(|row| entries(catalog, row)).collect();
     if resources.is_empty() {
         return None;
     }
@@ -61,7 +60,7 @@ pub fn api_resource_list(catalog: &Catalog, group: &str, version: &str) -> Optio
     Some(document)
 }
 
-fn entries(row: &Resource) -> Vec<Value> {
+fn entries(catalog: &Catalog, row: &Resource) -> Vec<Value> {
     let mut entry = Map::new();
     entry.insert("name".into(), json!(row.plural));
     entry.insert("singularName".into(), json!(row.singular));
@@ -74,14 +73,16 @@ fn entries(row: &Resource) -> Vec<Value> {
     if !row.categories.is_empty() {
         entry.insert("categories".into(), json!(row.categories));
     }
-    entry.insert("storageVersionHash".into(), json!(storage_version_hash(row)));
+    if !row.review {
+        entry.insert("storageVersionHash".into(), json!(storage_version_hash(catalog, row)));
+    }
     let mut all = vec![Value::Object(entry)];
     all.extend(row.subresources.iter().map(|subresource| subresource_entry(row, *subresource)));
     all
 }
 
 fn subresource_entry(row: &Resource, subresource: Subresource) -> Value {
-    let [group, version, kind] = response_kind(row, subresource);
+    let [group, version, kind] = subresource.kind(row);
     let mut entry = json!({
         "name": format!("{}/{}", row.plural, subresource.name()),
         "singularName": "",
@@ -97,9 +98,13 @@ fn subresource_entry(row: &Resource, subresource: Subresource) -> Value {
 }
 
 /// A short hash of the group, version and kind that objects are stored as.
-fn storage_version_hash(row: &Resource) -> String {
-    // A row that shows another row's objects is stored under the core group (events are the only such rows).
-    let group = if row.stored_as.is_some() { "" } else { row.group.as_ref() };
-    let hash = Sha256::digest(format!("{group}/{}/{}", row.version, row.kind));
+fn storage_version_hash(catalog: &Catalog, row: &Resource) -> String {
+    let owner = catalog.find_stored(&row.storage_key());
+    let stored = owner.as_deref().unwrap_or(row);
+    let version = match &row.custom {
+        Some(custom) => custom.storage_version.rsplit('/').next().unwrap_or_default(),
+        None => stored.version.as_ref(),
+    };
+    let hash = Sha256::digest(format!("{}/{version}/{}", stored.group, stored.kind));
     STANDARD.encode(&hash[..STORAGE_HASH_BYTES])
 }

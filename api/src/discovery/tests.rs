@@ -55,7 +55,8 @@ fn aggregated_discovery_has_everything_that_the_legacy_one_has() {
         let mut names = Vec::new();
         for document in [aggregated_core(&catalog, version), aggregated_groups(&catalog, version)] {
             for group in document["items"].as_array().unwrap() {
-                for resource in group["versions"][0]["resources"].as_array().unwrap() {
+                let versions = group["versions"].as_array().unwrap().iter();
+                for resource in versions.flat_map(|version| version["resources"].as_array().unwrap()) {
                     names.push((group["metadata"]["name"].clone(), resource["resource"].clone()));
                 }
             }
@@ -65,7 +66,8 @@ fn aggregated_discovery_has_everything_that_the_legacy_one_has() {
     let groups = aggregated_groups(&catalog, AggregatedVersion::V2);
     assert_eq!(groups["apiVersion"], "apidiscovery.k8s.io/v2");
     let apps = groups["items"].as_array().unwrap().iter().find(|group| group["metadata"]["name"] == "apps").unwrap();
-    let deployments = &apps["versions"][0]["resources"][0];
+    let resources = apps["versions"][0]["resources"].as_array().unwrap();
+    let deployments = resources.iter().find(|entry| entry["resource"] == "deployments").unwrap();
     assert_eq!(deployments["responseKind"], json!({"group": "apps", "version": "v1", "kind": "Deployment"}));
     assert_eq!(deployments["scope"], "Namespaced");
     assert_eq!(deployments["subresources"][0]["responseKind"]["kind"], "Scale");

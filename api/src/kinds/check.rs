@@ -1,10 +1,10 @@
 //! Collecting the errors of an object.
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::json::json;
-use crate::field::{FieldError, Path};
+use super::json::{has, integer, json, part, text};
+use crate::field::{ErrorType, FieldError, Path};
 use crate::metadata::IMMUTABLE;
 
 /// `must be greater than or equal to 0`
@@ -17,6 +17,12 @@ pub(super) struct Errors(pub(super) Vec<FieldError>);
 impl Errors {
     pub(super) fn invalid(&mut self, path: &Path, value: &impl Serialize, detail: &str) {
         self.0.push(FieldError::invalid(path, &json(value), detail));
+    }
+
+    /// An error about the whole rather than its value, which is left out.
+    pub(super) fn bare(&mut self, path: &Path, detail: &str) {
+        let body = format!("Invalid value: {detail}");
+        self.0.push(FieldError { kind: ErrorType::Invalid, path: path.clone(), body });
     }
 
     pub(super) fn required(&mut self, path: &Path, detail: &str) {
@@ -82,4 +88,55 @@ impl Errors {
             self.invalid(path, new, IMMUTABLE);
         }
     }
+
+    /// The field of `object` is a text that is there.
+    pub(super) fn filled(&mut self, path: &Path, object: &Value, field: &str) {
+        if text(object, field).is_empty() {
+            self.required(&path.child(field), "");
+        }
+    }
+
+    /// The field of `object` is one of these, and is there.
+    pub(super) fn choice(&mut self, path: &Path, object: &Value, field: &str, supported: &[&str]) {
+        match text(object, field) {
+            "" => self.required(&path.child(field), ""),
+            value => self.one_of_if_set(&path.child(field), Some(value), supported),
+        }
+    }
+
+    /// The field of `object` is one of these, if it is there.
+    pub(super) fn choice_if_set(&mut self, path: &Path, object: &Value, field: &str, supported: &[&str]) {
+        if has(object, field) {
+            self.one_of_if_set(&path.child(field), Some(text(object, field)), supported);
+        }
+    }
+
+    /// The field of `object` is a number that is not below zero, if it is there.
+    pub(super) fn count(&mut self, path: &Path, object: &Value, field: &str) {
+        self.not_negative(&path.child(field), Some(integer(object, field)));
+    }
+
+    /// These fields of two versions of an object are equal; absent, null and empty are the same.
+    pub(super) fn fixed(&mut self, path: &Path, new: &Value, old: &Value, fields: &[&str]) {
+        for field in fields {
+            let (new, old) = (part(new, field), part(old, field));
+            if !same(&new, &old) {
+                self.invalid(&path.child(field), &new, IMMUTABLE);
+            }
+        }
+    }
+
+    /// A label selector that is there.
+    pub(super) fn selector(&mut self, path: &Path, object: &Value, field: &str) {
+        if let Some(selector) = object.get(field).filter(|s| !s.is_null()) {
+            super::workload::selector_errors(self, selector, &path.child(field));
+        }
+    }
+}
+
+/// Whether two values mean the same: what Go's `omitempty` leaves out equals what is empty.
+pub(super) fn same(new: &Value, old: &Value) -> bool {
+    let mut differences = Vec::new();
+    super::pod::compare("", new, old, &mut differences);
+    differences.is_empty()
 }

@@ -26,6 +26,21 @@ pub(super) fn list<'a>(value: &'a Value, path: &str) -> &'a [Value] {
     meta::at(value, path).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
+/// The strings in the list at a dotted path.
+pub(super) fn texts<'a>(value: &'a Value, path: &str) -> Vec<&'a str> {
+    list(value, path).iter().filter_map(Value::as_str).collect()
+}
+
+/// The entries of the map at a dotted path.
+pub(super) fn entries<'a>(value: &'a Value, path: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    meta::at(value, path).and_then(Value::as_object).into_iter().flatten()
+}
+
+/// A copy of what is at a dotted path, null when absent.
+pub(super) fn part(value: &Value, path: &str) -> Value {
+    meta::at(value, path).cloned().unwrap_or_default()
+}
+
 /// Whether a field is there and not null.
 pub(super) fn has(value: &Value, path: &str) -> bool {
     meta::at(value, path).is_some_and(|v| !v.is_null())

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::check::Errors;
 use super::json::{carry_over, integer, sections, set_default};
 use super::table::{AGE, CONTAINERS, IMAGES, age, number, of_containers, selector, wide};
-use super::{pod, workload};
+use super::{pod, warnings, workload};
 use crate::catalog::{Column, RowCells, Rules, ScalePaths};
 use crate::field::{FieldError, Path};
 use crate::names;
@@ -22,7 +22,7 @@ pub static RULES: Rules = Rules {
         workload::status_counts(&mut errors, new, &["fullyLabeledReplicas", "readyReplicas", "availableReplicas"]);
         errors.0
     },
-    warnings: pod::template_warnings,
+    warnings: warnings::of_workload,
     name_errors: names::subdomain_name,
     selectable: &[("status.replicas", |set| integer(set, "status.replicas").to_string())],
     columns: COLUMNS,

@@ -29,6 +29,22 @@ pub(super) const fn number(name: &'static str, description: &'static str) -> Col
     Column { kind: ColumnType::Integer, ..column(name, description) }
 }
 
+/// A column of booleans.
+pub(super) const fn flag(name: &'static str, description: &'static str) -> Column {
+    Column { kind: ColumnType::Boolean, ..column(name, description) }
+}
+
+/// `Name`, for kinds that show more than the name there or have it elsewhere than first.
+pub(super) const NAME: Column = Column {
+    format: "name",
+    ..column(
+        "Name",
+        "Name must be unique within a namespace. Is required when creating resources, although some resources may \
+         allow a client to request the generation of an appropriate name automatically. Name is primarily intended \
+         for creation idempotence and configuration definition. Cannot be updated. More info: \
+         https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names",
+    )
+};
 /// `Age`
 pub(super) const AGE: Column = column("Age", CREATED);
 /// Names of the containers of a template.
@@ -46,9 +62,19 @@ pub(super) fn or_none(text: &str) -> Value {
     json!(if text.is_empty() { NONE } else { text })
 }
 
+/// The text, or `<unset>`.
+pub(super) fn or_unset(text: &str) -> Value {
+    json!(if text.is_empty() { "<unset>" } else { text })
+}
+
 /// One field of each container in `spec.template`, separated by commas.
 pub(super) fn of_containers(object: &Value, field: &str) -> Value {
-    let fields: Vec<&str> = list(object, "spec.template.spec.containers").iter().map(|c| text(c, field)).collect();
+    of_containers_at(object, "spec.template.spec.containers", field)
+}
+
+/// The same for the containers at another path.
+pub(super) fn of_containers_at(object: &Value, path: &str, field: &str) -> Value {
+    let fields: Vec<&str> = list(object, path).iter().map(|c| text(c, field)).collect();
     json!(fields.join(","))
 }
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::check::Errors;
-use super::json::integer;
+use super::json::{has, integer, part, text};
 use super::pod;
 use crate::field::Path;
 use crate::names;
@@ -33,13 +33,50 @@ pub(super) fn validate(errors: &mut Errors, object: &Value, kind: &str) {
     };
     labels_match(errors, selector, template, &template_path);
     errors.0.extend(pod::validate_template(template, &template_path));
-    let policy = template.pointer("/spec/restartPolicy").and_then(Value::as_str).unwrap_or_default();
-    if policy != "Always" {
-        errors.not_supported(&template_path.child("spec").child("restartPolicy"), policy, &["Always"]);
+    runs_always(errors, template, &template_path, "ReplicaSet");
+}
+
+/// The same for kinds whose selector may be missing: then it selects nothing, and no template fits.
+/// `name` is the kind in lower case and `kind` as it is.
+pub(super) fn selector_and_template(errors: &mut Errors, spec: &Value, path: &Path, name: &str, kind: &str) {
+    let (selector, template) = (part(spec, "selector"), part(spec, "template"));
+    let template_path = path.child("template");
+    if !selector.is_null() {
+        selector_errors(errors, &selector, &path.child("selector"));
     }
-    if template.pointer("/spec/activeDeadlineSeconds").is_some_and(|s| !s.is_null()) {
-        let path = template_path.child("spec").child("activeDeadlineSeconds");
-        errors.forbidden(&path, "activeDeadlineSeconds in ReplicaSet is not Supported");
+    let matches = LabelSelector::from_value(Some(&selector)).map(|s| s.matches_object(&template));
+    if selector.is_null() || matches.is_ok_and(|matches| !matches) {
+        let labels = part(&template, "metadata.labels");
+        let path = template_path.child("metadata").child("labels");
+        errors.invalid(&path, &labels, "`selector` does not match template `labels`");
+    }
+    if !selector.is_null() && LabelSelector::from_value(Some(&selector)).is_ok_and(|s| s.is_everything()) {
+        errors.invalid(&path.child("selector"), &selector, &format!("empty selector is invalid for {name}"));
+    }
+    errors.0.extend(pod::validate_template(&template, &template_path));
+    runs_always(errors, &template, &template_path, kind);
+}
+
+/// The pods of a kind that replaces them run until somebody deletes them.
+pub(super) fn runs_always(errors: &mut Errors, template: &Value, path: &Path, kind: &str) {
+    let path = path.child("spec");
+    match text(template, "spec.restartPolicy") {
+        "Always" => {}
+        policy => errors.not_supported(&path.child("restartPolicy"), policy, &["Always"]),
+    }
+    if has(template, "spec.activeDeadlineSeconds") {
+        let detail = format!("activeDeadlineSeconds in {kind} is not Supported");
+        errors.forbidden(&path.child("activeDeadlineSeconds"), &detail);
+    }
+}
+
+/// Hash collisions are not forgotten.
+pub(super) fn collisions(errors: &mut Errors, new: &Value, old: &Value) {
+    let path = Path::root("status").child("collisionCount");
+    let count = |object: &Value| integer(object, "status.collisionCount");
+    errors.not_negative(&path, Some(count(new)));
+    if count(new) < count(old) {
+        errors.invalid(&path, &count(new), "cannot be decremented");
     }
 }
 

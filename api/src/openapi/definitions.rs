@@ -5,7 +5,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::catalog::{Catalog, Resource};
-use crate::schema::{ATOMIC_OBJECTS, ListType, definitions, kinds_of, list_rule, map_is_atomic, name_of, short_name};
+use crate::custom::{add_definitions, definition_name};
+use crate::schema::{
+    ATOMIC_OBJECTS, ListType, definitions, kinds_of, list_rule, map_is_atomic, name_of, short_name, values_of,
+};
 
 /// What definitions of `metav1` start with.
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
@@ -26,6 +29,9 @@ pub(super) fn reference(definition: &str) -> Value {
 
 /// The definition of a row's kind. A kind without one of its own is an object of unknown shape.
 pub(super) fn of_kind(resource: &Resource) -> String {
+    if resource.custom.is_some() {
+        return definition_name(resource);
+    }
     name_of(&resource.api_version(), &resource.kind).unwrap_or_else(|| meta("Patch"))
 }
 
@@ -50,6 +56,9 @@ pub(super) fn all(catalog: &Catalog) -> Map<String, Value> {
         all[&name][GVK] = json!(kinds);
     }
     for row in catalog.rows() {
+        if let Some(custom) = &row.custom {
+            add_definitions(row, custom, &mut all);
+        }
         all.insert(of_list(row), list(row));
     }
     all.insert(
@@ -134,6 +143,9 @@ fn extend_property(short: &str, field: &str, property: &mut Value) {
         if let Some(keys) = keys {
             property.insert("x-kubernetes-list-map-keys".into(), json!(keys));
         }
+    }
+    if let Some(values) = values_of(short, field) {
+        property.insert("enum".into(), json!(values));
     }
     if let Some(strategy) = rule.strategy() {
         property.insert("x-kubernetes-patch-strategy".into(), json!(strategy));

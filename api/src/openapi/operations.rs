@@ -5,7 +5,6 @@ use serde_json::Value;
 use super::definitions::{gvk, meta, of_kind, of_list};
 use super::parameters::{self, NAME, NAMESPACE, Parameter};
 use crate::catalog::{Catalog, Resource, Subresource};
-use crate::discovery::response_kind;
 use crate::patch::PatchKind;
 use crate::schema::name_of;
 
@@ -168,9 +167,11 @@ impl Namer<'_> {
 
     fn subresource(&self, subresource: Subresource) -> Vec<Operation> {
         let name = subresource.name();
-        let [group, version, kind] = response_kind(self.row, subresource);
+        let [group, version, kind] = subresource.kind(self.row);
         let api_version = if group.is_empty() { version.clone() } else { format!("{group}/{version}") };
-        let definition = name_of(&api_version, &kind).unwrap_or_else(|| meta("Patch"));
+        let own = kind == self.row.kind && group == self.row.group;
+        let named = if own { Some(of_kind(self.row)) } else { name_of(&api_version, &kind) };
+        let definition = named.unwrap_or_else(|| meta("Patch"));
         let of_verb = |verb: &&'static str| {
             let (method, action) = match *verb {
                 "create" => ("post", "post"),

@@ -16,6 +16,10 @@ const SPECIAL: &[(&str, Type)] = &[
     ("io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime", Type::Scalar(Scalar::MicroTime)),
     ("io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1", Type::Any),
     ("io.k8s.apimachinery.pkg.runtime.RawExtension", Type::Any),
+    ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON", Type::Any),
+    ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray", Type::Any),
+    ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool", Type::Any),
+    ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray", Type::Any),
 ];
 
 pub(super) fn build() -> Schemas {

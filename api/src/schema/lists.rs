@@ -67,6 +67,7 @@ const ATOMIC: ListRule = ListRule::ATOMIC;
 const SET: ListRule = ListRule::of(ListType::Set);
 const BY_NAME: ListRule = ListRule::of(ListType::Map(&["name"])).by("name");
 const BY_TYPE: ListRule = ListRule::of(ListType::Map(&["type"])).by("type");
+const MAP_TYPE: ListRule = ListRule::of(ListType::Map(&["type"]));
 const BY_IP: ListRule = ListRule::of(ListType::Map(&["ip"])).by("ip");
 const BY_MOUNT_PATH: ListRule = ListRule::of(ListType::Map(&["mountPath"])).by("mountPath");
 const BY_DEVICE_PATH: ListRule = ListRule::of(ListType::Map(&["devicePath"])).by("devicePath");
@@ -77,17 +78,35 @@ const SPREAD: ListRule = ListRule::of(ListType::Map(&["topologyKey", "whenUnsati
 
 /// (struct, field, rule), sorted by struct and field.
 pub(super) const ROWS: &[(&str, &str, ListRule)] = &[
+    ("admissionregistration.v1.MutatingAdmissionPolicySpec", "matchConditions", BY_NAME),
+    ("admissionregistration.v1.MutatingWebhook", "matchConditions", BY_NAME),
+    ("admissionregistration.v1.MutatingWebhookConfiguration", "webhooks", BY_NAME),
+    ("admissionregistration.v1.ValidatingAdmissionPolicyBindingSpec", "validationActions", SET),
+    ("admissionregistration.v1.ValidatingAdmissionPolicySpec", "matchConditions", BY_NAME),
+    ("admissionregistration.v1.ValidatingAdmissionPolicySpec", "variables", BY_NAME),
+    ("admissionregistration.v1.ValidatingAdmissionPolicyStatus", "conditions", MAP_TYPE),
+    ("admissionregistration.v1.ValidatingWebhook", "matchConditions", BY_NAME),
+    ("admissionregistration.v1.ValidatingWebhookConfiguration", "webhooks", BY_NAME),
+    ("apiextensions.v1.CustomResourceDefinitionStatus", "conditions", MAP_TYPE),
+    ("apiextensions.v1.JSONSchemaProps", "x-kubernetes-validations", ListRule::of(ListType::Map(&["rule"])).by("rule")),
+    ("apiregistration.v1.APIServiceStatus", "conditions", BY_TYPE),
+    ("apps.v1.DaemonSetStatus", "conditions", BY_TYPE),
     ("apps.v1.DeploymentSpec", "strategy", ATOMIC.retain()),
     ("apps.v1.DeploymentStatus", "conditions", BY_TYPE),
     ("apps.v1.ReplicaSetStatus", "conditions", BY_TYPE),
+    ("apps.v1.StatefulSetStatus", "conditions", BY_TYPE),
+    ("autoscaling.v2.HorizontalPodAutoscalerStatus", "conditions", BY_TYPE),
     ("batch.v1.JobStatus", "conditions", ATOMIC.by("type")),
     ("batch.v1.PodFailurePolicyOnExitCodesRequirement", "values", SET),
     ("batch.v1.UncountedTerminatedPods", "failed", SET),
     ("batch.v1.UncountedTerminatedPods", "succeeded", SET),
+    ("certificates.v1.CertificateSigningRequestStatus", "conditions", MAP_TYPE),
+    ("core.v1.ComponentStatus", "conditions", BY_TYPE),
     ("core.v1.Container", "env", BY_NAME),
     ("core.v1.Container", "ports", CONTAINER_PORTS),
     ("core.v1.Container", "volumeDevices", BY_DEVICE_PATH),
     ("core.v1.Container", "volumeMounts", BY_MOUNT_PATH),
+    ("core.v1.ContainerRestartRuleOnExitCodes", "values", SET),
     ("core.v1.ContainerStatus", "allocatedResourcesStatus", BY_NAME),
     ("core.v1.ContainerStatus", "volumeMounts", BY_MOUNT_PATH),
     ("core.v1.EphemeralContainer", "env", BY_NAME),
@@ -98,6 +117,7 @@ pub(super) const ROWS: &[(&str, &str, ListRule)] = &[
     ("core.v1.NodeSpec", "podCIDRs", SET.merged()),
     ("core.v1.NodeStatus", "addresses", BY_TYPE),
     ("core.v1.NodeStatus", "conditions", BY_TYPE),
+    ("core.v1.PersistentVolumeClaimStatus", "conditions", BY_TYPE),
     ("core.v1.PodSpec", "containers", BY_NAME),
     ("core.v1.PodSpec", "ephemeralContainers", BY_NAME),
     ("core.v1.PodSpec", "hostAliases", BY_IP),
@@ -111,18 +131,43 @@ pub(super) const ROWS: &[(&str, &str, ListRule)] = &[
     ("core.v1.PodStatus", "hostIPs", ATOMIC.by("ip")),
     ("core.v1.PodStatus", "podIPs", BY_IP),
     ("core.v1.PodStatus", "resourceClaimStatuses", BY_NAME.retain()),
+    ("core.v1.ReplicationControllerStatus", "conditions", BY_TYPE),
     ("core.v1.ResourceRequirements", "claims", MAP_NAME),
     ("core.v1.ResourceStatus", "resources", ListRule::of(ListType::Map(&["resourceID"]))),
     ("core.v1.ServiceAccount", "secrets", BY_NAME),
     ("core.v1.ServiceSpec", "ports", SERVICE_PORTS),
     ("core.v1.ServiceStatus", "conditions", BY_TYPE),
     ("discovery.v1.Endpoint", "addresses", SET),
+    ("flowcontrol.v1.FlowSchemaStatus", "conditions", BY_TYPE),
+    ("flowcontrol.v1.NonResourcePolicyRule", "nonResourceURLs", SET),
+    ("flowcontrol.v1.NonResourcePolicyRule", "verbs", SET),
+    ("flowcontrol.v1.PriorityLevelConfigurationStatus", "conditions", BY_TYPE),
+    ("flowcontrol.v1.ResourcePolicyRule", "apiGroups", SET),
+    ("flowcontrol.v1.ResourcePolicyRule", "namespaces", SET),
+    ("flowcontrol.v1.ResourcePolicyRule", "resources", SET),
+    ("flowcontrol.v1.ResourcePolicyRule", "verbs", SET),
     ("meta.v1.ObjectMeta", "finalizers", SET.merged()),
     ("meta.v1.ObjectMeta", "ownerReferences", ListRule::of(ListType::Map(&["uid"])).by("uid")),
+    ("networking.v1.ServiceCIDRStatus", "conditions", BY_TYPE),
+    ("policy.v1.PodDisruptionBudgetStatus", "conditions", BY_TYPE),
+    ("resource.v1.AllocatedDeviceStatus", "conditions", MAP_TYPE),
+    (
+        "resource.v1.ResourceClaimStatus",
+        "devices",
+        ListRule::of(ListType::Map(&["driver", "device", "pool", "shareID"])),
+    ),
+    ("resource.v1.ResourceClaimStatus", "reservedFor", ListRule::of(ListType::Map(&["uid"])).by("uid")),
+    ("storage.v1.CSIDriverSpec", "volumeLifecycleModes", SET),
+    ("storage.v1.CSINodeSpec", "drivers", BY_NAME),
 ];
 
 /// Structs with `mapType=atomic`: apply replaces them as a whole.
 pub const ATOMIC_OBJECTS: &[&str] = &[
+    "admissionregistration.v1.MatchResources",
+    "admissionregistration.v1.NamedRuleWithOperations",
+    "admissionregistration.v1.ParamKind",
+    "admissionregistration.v1.ParamRef",
+    "autoscaling.v1.CrossVersionObjectReference",
     "core.v1.ConfigMapKeySelector",
     "core.v1.EndpointAddress",
     "core.v1.EndpointPort",
@@ -133,16 +178,28 @@ pub const ATOMIC_OBJECTS: &[&str] = &[
     "core.v1.ObjectFieldSelector",
     "core.v1.ObjectReference",
     "core.v1.ResourceFieldSelector",
+    "core.v1.ScopeSelector",
+    "core.v1.ScopedResourceSelectorRequirement",
     "core.v1.SecretKeySelector",
+    "core.v1.SecretReference",
+    "core.v1.TopologySelectorTerm",
     "core.v1.TypedLocalObjectReference",
     "discovery.v1.EndpointPort",
+    "flowcontrol.v1.Subject",
     "meta.v1.LabelSelector",
     "meta.v1.OwnerReference",
+    "networking.v1.ServiceBackendPort",
+    "rbac.v1.RoleRef",
+    "rbac.v1.Subject",
 ];
 
 /// Maps with `mapType=atomic`.
-pub(super) const ATOMIC_MAPS: &[(&str, &str)] =
-    &[("core.v1.PodSpec", "nodeSelector"), ("core.v1.ServiceSpec", "selector")];
+pub(super) const ATOMIC_MAPS: &[(&str, &str)] = &[
+    ("core.v1.PodSpec", "nodeSelector"),
+    ("core.v1.ReplicationControllerSpec", "selector"),
+    ("core.v1.ServiceSpec", "selector"),
+    ("node.v1.Scheduling", "nodeSelector"),
+];
 
 /// The rule of a field, by the struct's short name (`core.v1.PodSpec`).
 pub fn list_rule(object: &str, field: &str) -> ListRule {

@@ -8,6 +8,7 @@
 
 mod build;
 mod definitions;
+mod enums;
 mod go;
 mod lists;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 pub use definitions::{PREFIXES, definitions, kinds_of, name_of, short_name};
+pub use enums::values_of;
 pub use lists::{ATOMIC_OBJECTS, ListRule, ListType, list_rule, map_is_atomic};
 
 /// All object types that the built-in kinds reach.
@@ -103,6 +105,15 @@ impl Schemas {
     /// The type of a kind, for example `("apps/v1", "Deployment")`.
     pub fn root(&self, api_version: &str, kind: &str) -> Option<ObjectId> {
         self.roots.get(&(api_version.to_string(), kind.to_string())).copied()
+    }
+
+    /// `ObjectMeta`, which every kind shares.
+    pub fn metadata(&self) -> Option<ObjectId> {
+        let any = self.root("v1", "ConfigMap")?;
+        match self.object(any).field("metadata")?.ty {
+            Type::Object(id) => Some(id),
+            _ => None,
+        }
     }
 
     /// The struct behind a handle.

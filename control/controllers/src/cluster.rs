@@ -6,7 +6,9 @@ use coracle_client::EventRecorder;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{ConfigMap, Endpoints, Namespace, Node, Pod, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, Endpoints, Namespace, Node, Pod, ReplicationController, ResourceQuota, Service, ServiceAccount,
+};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::runtime::watcher::Config;
 use kube::{Api, Client};
@@ -28,6 +30,10 @@ pub struct Cluster {
     pub pods: Informer<Pod>,
     /// All replica sets.
     pub replica_sets: Informer<ReplicaSet>,
+    /// All replication controllers.
+    pub replication_controllers: Informer<ReplicationController>,
+    /// All resource quotas.
+    pub quotas: Informer<ResourceQuota>,
     /// All deployments.
     pub deployments: Informer<Deployment>,
     /// All jobs.
@@ -80,6 +86,8 @@ impl Cluster {
                 resync,
             ),
             replica_sets: Informer::new(Api::all(client.clone()), all.clone(), None, resync),
+            replication_controllers: Informer::new(Api::all(client.clone()), all.clone(), None, resync),
+            quotas: Informer::new(Api::all(client.clone()), all.clone(), None, resync),
             deployments: Informer::new(Api::all(client.clone()), all.clone(), None, resync),
             jobs: Informer::new(Api::all(client.clone()), all.clone(), None, resync),
             services: Informer::new(Api::all(client.clone()), all.clone(), None, resync),
@@ -98,9 +106,11 @@ impl Cluster {
     /// Watches everything for as long as it is polled, each resource in a task of its own.
     pub async fn watch(self: &Arc<Self>) {
         let mut tasks = tokio::task::JoinSet::new();
-        let runs: [fn(Arc<Cluster>) -> futures::future::BoxFuture<'static, ()>; 12] = [
+        let runs: [fn(Arc<Cluster>) -> futures::future::BoxFuture<'static, ()>; 14] = [
             |c| Box::pin(async move { c.pods.run().await }),
             |c| Box::pin(async move { c.replica_sets.run().await }),
+            |c| Box::pin(async move { c.replication_controllers.run().await }),
+            |c| Box::pin(async move { c.quotas.run().await }),
             |c| Box::pin(async move { c.deployments.run().await }),
             |c| Box::pin(async move { c.jobs.run().await }),
             |c| Box::pin(async move { c.services.run().await }),
@@ -130,6 +140,8 @@ impl Cluster {
         futures::join!(
             one(&self.pods),
             one(&self.replica_sets),
+            one(&self.replication_controllers),
+            one(&self.quotas),
             one(&self.deployments),
             one(&self.jobs),
             one(&self.services),

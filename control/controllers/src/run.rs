@@ -11,10 +11,12 @@ use crate::job::{JobController, JobOrphanController};
 use crate::namespace::NamespaceController;
 use crate::node::{EvictionController, NodeController};
 use crate::pod_gc::PodGcController;
+use crate::quota::QuotaController;
 use crate::replica_set::ReplicaSetController;
 use crate::service_account::ServiceAccountController;
 use coracle_client::EventRecorder;
-use k8s_openapi::api::core::v1::EventSource;
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::core::v1::{EventSource, ReplicationController};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -63,7 +65,8 @@ pub async fn run(
 fn controllers(cluster: &Arc<Cluster>) -> Vec<Arc<dyn Reconcile>> {
     vec![
         DeploymentController::new(cluster),
-        ReplicaSetController::new(cluster),
+        ReplicaSetController::<ReplicaSet>::new(cluster),
+        ReplicaSetController::<ReplicationController>::new(cluster),
         JobController::new(cluster),
         JobOrphanController::new(cluster),
         EndpointsController::new(cluster),
@@ -89,6 +92,7 @@ async fn run_once(client: kube::Client, config: ControllersConfig) -> String {
     let mut controllers = controllers(&cluster);
     let collector = GarbageCollector::new(&cluster);
     controllers.push(collector.clone());
+    controllers.push(QuotaController::new(&cluster, &collector.monitors()));
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         writing.await;

@@ -8,10 +8,25 @@ use futures::try_join;
 use serde_json::{Value, json};
 
 use crate::hub::Hub;
+use crate::identity::User;
 use crate::server::StartError;
 use crate::write::{Author, Intent, Next, Part, create_object, edit, prepare_create, revise, stored_as_is};
 
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
+
+/// The classes that every cluster has (`scheduling.SystemPriorityClasses`).
+const PRIORITY_CLASSES: [(&str, i64, &str); 2] = [
+    (
+        "system-node-critical",
+        2_000_001_000,
+        "Used for system critical pods that must not be moved from their current node.",
+    ),
+    (
+        "system-cluster-critical",
+        2_000_000_000,
+        "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+    ),
+];
 
 /// The Service that leads to the API.
 const SERVICE: &str = "kubernetes";
@@ -29,13 +44,23 @@ pub(crate) async fn ensure(hub: &Hub) -> Result<(), StartError> {
         let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "default" } });
         create(hub, "v1", "serviceaccounts", namespace, account)
     }));
+    // A server may be given a catalogue without them.
+    let has_classes = hub.row("scheduling.k8s.io/v1", "priorityclasses").is_ok();
+    let classes =
+        try_join_all(PRIORITY_CLASSES.into_iter().filter(|_| has_classes).map(|(name, value, description)| {
+            let class = json!({
+                "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": { "name": name },
+                "value": value, "description": description,
+            });
+            create(hub, "scheduling.k8s.io/v1", "priorityclasses", "", class)
+        }));
     let service = async {
         create(hub, "v1", "services", "default", service(hub)).await?;
         follow_port(hub).await
     };
     let endpoints = lead_here(hub, "v1", "endpoints", endpoints(hub));
     let slice = lead_here(hub, "discovery.k8s.io/v1", "endpointslices", endpoint_slice(hub));
-    try_join!(accounts, service, endpoints, slice).map(|_| ())
+    try_join!(accounts, classes, service, endpoints, slice).map(|_| ())
 }
 
 fn service(hub: &Hub) -> Value {
@@ -88,7 +113,7 @@ async fn follow_port(hub: &Hub) -> Result<(), StartError> {
     let done = async {
         let resource = row(hub, "v1", "services")?;
         let key = Key::new(resource.storage_key(), "default", SERVICE);
-        let author = Author { manager: "kube-apiserver".into(), subresource: "", applied: false };
+        let author = Author::server();
         let decide = |old: &Value| {
             let mut new = old.clone();
             new["spec"]["ports"] = service(hub)["spec"]["ports"].clone();
@@ -111,7 +136,8 @@ async fn create(hub: &Hub, api_version: &str, plural: &str, namespace: &str, obj
         if hub.store.get(&Key::new(resource.storage_key(), namespace, meta::name(&object))).is_some() {
             return Ok(());
         }
-        let intent = Intent { resource: &resource, namespace, dry_run: false, applied: false };
+        let (author, user) = (Author::server(), User::server());
+        let intent = Intent { resource: &resource, namespace, dry_run: false, author: &author, user: &user };
         match create_object(hub, &intent, object).await {
             Err(error) if error.reason != Reason::AlreadyExists => Err(error),
             _ => Ok(()),

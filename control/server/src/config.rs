@@ -8,10 +8,12 @@ use std::time::Duration;
 use coracle_api::Catalog;
 use ipnet::{IpNet, Ipv4Net};
 
+use crate::aggregate::FrontProxy;
+
 /// How a server is started.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
-    /// The resources that are served.
+    /// The resources that are always served; CustomResourceDefinitions add theirs.
     pub catalog: Arc<Catalog>,
     /// Where Services get their addresses from.
     pub service_cidr: IpNet,
@@ -21,6 +23,16 @@ pub struct ServerConfig {
     pub advertise: SocketAddr,
     /// What `/version` reports.
     pub version: Version,
+    /// The authority of client certificates, PEM: published for the servers behind this one.
+    pub client_ca_pem: Option<String>,
+    /// What this server shows to the servers behind it; made for this run when not given.
+    pub front_proxy: Option<FrontProxy>,
+    /// The key that signs tokens of service accounts (P-256, PKCS#8 PEM); made for this run when not given.
+    pub token_key_pem: Option<String>,
+    /// `iss` of those tokens, and their audience when nobody names one.
+    pub token_issuer: String,
+    /// The longest that a token may be good for; longer ones are cut.
+    pub max_token_seconds: i64,
     /// The bounds of everything that a client could make grow.
     pub limits: Limits,
 }
@@ -34,6 +46,11 @@ impl ServerConfig {
             node_port_range: 30_000..=32_767,
             advertise,
             version: Version::default(),
+            client_ca_pem: None,
+            front_proxy: None,
+            token_key_pem: None,
+            token_issuer: "https://kubernetes.default.svc.cluster.local".into(),
+            max_token_seconds: 1 << 32,
             limits: Limits::default(),
         }
     }

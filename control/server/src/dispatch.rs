@@ -6,16 +6,18 @@ use std::time::Instant;
 use axum::body::Body;
 use bytes::Bytes;
 use coracle_api::{ApiError, ApiResult, Reason};
-use http::header::ACCEPT;
+use http::header::{ACCEPT, AUTHORIZATION};
 use http::{Request, Response};
+use http_body_util::BodyExt;
 
+use crate::aggregate::{self, Remote};
 use crate::authz::{Attributes, Subject, forbidden};
 use crate::docs;
 use crate::http::{Accept, Params, Place, Target, Verb, drain, error, read_bytes, resolve, warn};
 use crate::hub::{Call, Hub};
 use crate::identity::User;
 use crate::metrics::Held;
-use crate::{read, subresource, write};
+use crate::{custom, read, review, subresource, write};
 
 /// What a request turned out to be, for the metrics.
 #[derive(Default)]
@@ -56,19 +58,61 @@ async fn handle(
         let limit = hub.config.limits.uri_bytes;
         return Err(ApiError::bad_request(format!("the URL of the request is too long: limit is {limit} bytes")));
     }
-    let user = request.extensions().get::<User>().cloned();
+    let user = request.extensions().get::<User>().cloned().or_else(|| of_token(hub, &request));
     if let Some(answer) = docs::public(hub, user.as_ref(), &request) {
         return Ok(answer);
     }
     let user = user.ok_or_else(ApiError::unauthorized)?;
-    match resolve(&hub.config.catalog, request.uri().path())? {
+    let served = hub.now_served();
+    if let Some(remote) = served.remote(request.uri().path()) {
+        return on_remote(hub, (request, body), user, remote, seen).await;
+    }
+    match resolve(&served.catalog, request.uri().path())? {
         Place::Resource(target) => on_resource(hub, (request, body), user, target, seen).await,
         Place::Other => {
             allow_path(hub, &user, &request)?;
             let (parts, _) = request.into_parts();
-            docs::serve(hub, &parts.method, parts.uri.path(), &parts.headers).await
+            docs::serve(hub, &served, &parts, &user).await
         }
     }
+}
+
+/// The user of a bearer token that this server has signed for itself.
+fn of_token(hub: &Hub, request: &Request<()>) -> Option<User> {
+    let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return None;
+    }
+    let audience = [hub.issuer.audience().to_string()];
+    hub.issuer.check(hub, token.trim(), &audience, jiff::Timestamp::now()).ok().map(|(user, _)| user)
+}
+
+/// The request with its body again, for somebody else to answer.
+fn whole(request: Request<()>, body: &mut Option<Body>) -> Request<Body> {
+    request.map(|()| body.take().unwrap_or_default())
+}
+
+/// A request that another server answers. What may last is counted as lasting: nobody here can tell.
+async fn on_remote(
+    hub: &Arc<Hub>,
+    (request, body): (Request<()>, &mut Option<Body>),
+    user: User,
+    remote: &Remote,
+    seen: &mut Seen,
+) -> ApiResult<Response<Body>> {
+    *seen = Seen { verb: "proxy", resource: remote.name.clone() };
+    aggregate::allow(hub, &user, remote, &request)?;
+    let limit = if user.in_process { usize::MAX } else { hub.config.limits.long_running };
+    let held = hub.metrics.long_running(limit).ok_or_else(too_many)?;
+    let answer = aggregate::forward(hub, &user, remote, whole(request, body)).await;
+    Ok(answer.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            // Held for as long as the answer lasts.
+            let _ = &held;
+            frame
+        }))
+    }))
 }
 
 fn allow_path(hub: &Hub, user: &User, request: &Request<()>) -> ApiResult<()> {
@@ -87,7 +131,7 @@ async fn on_resource(
     let params = Params::parse(request.uri().query());
     let verb = target.verb(request.method(), params.flag("watch"))?;
     *seen = Seen { verb: verb.as_str(), resource: target.resource.qualified() };
-    let deprecation = target.resource.rules.deprecation;
+    let deprecation = target.resource.deprecation().map(str::to_string);
     let mut response = on_verb(hub, (request, body), (user, verb), target, params).await?;
     if let Some(text) = deprecation {
         warn(&mut response, &[text]);
@@ -104,22 +148,37 @@ async fn on_verb(
 ) -> ApiResult<Response<Body>> {
     allow(hub, &user, verb, &target)?;
     let held = room(hub, &user, verb, &target, &params)?;
+    if verb == Verb::Create {
+        custom::check_create(hub, &target.resource)?;
+    }
+    if target.subresource == Some(coracle_api::Subresource::Proxy) {
+        return subresource::proxy(hub, target, whole(request, body), held).await;
+    }
     let accept = Accept::negotiate(request.headers().get(ACCEPT).and_then(|h| h.to_str().ok()))?;
     let (parts, ()) = request.into_parts();
     let body = match body.take() {
         Some(body) if verb.writes() => whole_body(hub, body).await?,
         _ => Bytes::new(),
     };
-    let call = Call { target, verb, params, accept, headers: parts.headers, body };
+    let call = Call { target, verb, params, user, accept, headers: parts.headers, body };
     if call.target.subresource.is_some() {
         return subresource::serve(hub, call, held).await;
+    }
+    if call.target.resource.review {
+        return review::serve(hub, &call);
     }
     match verb {
         Verb::Get => read::get(hub, &call).await,
         Verb::List => read::list(hub, &call).await,
         Verb::Watch => read::watch(hub, &call, held).await,
         Verb::Create | Verb::Update | Verb::Patch | Verb::Delete | Verb::DeleteCollection => {
-            write::serve(hub, call).await
+            let defines = call.target.resource.storage_key() == custom::DEFINITIONS;
+            let answer = write::serve(hub, call).await;
+            if defines && answer.is_ok() {
+                // The next request finds what this one has made.
+                custom::catch_up(hub).await;
+            }
+            answer
         }
     }
 }
@@ -133,7 +192,8 @@ async fn whole_body(hub: &Hub, body: Body) -> ApiResult<Bytes> {
 
 fn allow(hub: &Hub, user: &User, verb: Verb, target: &Target) -> ApiResult<()> {
     let subject = Subject::Resource {
-        resource: &target.resource,
+        group: &target.resource.group,
+        resource: &target.resource.plural,
         subresource: target.subresource_name(),
         namespace: &target.namespace,
         name: &target.name,
@@ -146,7 +206,8 @@ fn allow(hub: &Hub, user: &User, verb: Verb, target: &Target) -> ApiResult<()> {
 /// clients outside: they are counted, never refused.
 fn room(hub: &Hub, user: &User, verb: Verb, target: &Target, params: &Params) -> ApiResult<Held> {
     let log = target.subresource == Some(coracle_api::Subresource::Log);
-    let long_running = verb == Verb::Watch || (log && params.flag("follow"));
+    let proxy = target.subresource == Some(coracle_api::Subresource::Proxy);
+    let long_running = verb == Verb::Watch || proxy || (log && params.flag("follow"));
     let bound = |limit: usize| if user.in_process { usize::MAX } else { limit };
     let limits = &hub.config.limits;
     let held = if long_running {
@@ -154,9 +215,11 @@ fn room(hub: &Hub, user: &User, verb: Verb, target: &Target, params: &Params) ->
     } else {
         hub.metrics.request(bound(limits.in_flight))
     };
-    held.ok_or_else(|| {
-        let mut refused = ApiError::new(Reason::TooManyRequests, "Too many requests, please try again later.");
-        refused.details.insert("retryAfterSeconds".into(), 1.into());
-        refused
-    })
+    held.ok_or_else(too_many)
+}
+
+fn too_many() -> ApiError {
+    let mut refused = ApiError::new(Reason::TooManyRequests, "Too many requests, please try again later.");
+    refused.details.insert("retryAfterSeconds".into(), 1.into());
+    refused
 }

@@ -1,19 +1,26 @@
 //! What every handler works with: the parts of the server, and one request as it has been understood so far.
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use axum::body::Body;
 use bytes::Bytes;
 use coracle_store::Store;
 use http::{HeaderMap, Response, StatusCode};
 use tokio_util::sync::CancellationToken;
 
+use crate::aggregate::{Aggregator, FrontProxy};
 use crate::allocate::Allocators;
 use crate::authz::Authorizer;
 use crate::config::ServerConfig;
-use crate::docs::Documents;
+use crate::custom::Custom;
 use crate::http::{Accept, Params, Target, Verb, object};
+use crate::identity::User;
+use crate::identity::token::Issuer;
 use crate::metrics::{Metrics, SharedRegistry};
 use crate::nodes::NodeTransports;
 use crate::ready::Readiness;
+use crate::served::Served;
 use crate::write::Chain;
 
 /// The parts of the server.
@@ -24,7 +31,15 @@ pub(crate) struct Hub {
     pub(crate) authorizer: Box<dyn Authorizer>,
     pub(crate) admission: Chain,
     pub(crate) allocators: Allocators,
-    pub(crate) documents: Documents,
+    /// Makes and checks the tokens of service accounts.
+    pub(crate) issuer: Issuer,
+    /// The catalogue of this moment, and what is made of it.
+    pub(crate) served: ArcSwap<Served>,
+    /// Held while the next one is made.
+    pub(crate) publishing: parking_lot::Mutex<()>,
+    pub(crate) custom: Custom,
+    pub(crate) aggregator: Arc<Aggregator>,
+    pub(crate) front_proxy: FrontProxy,
     pub(crate) readiness: Readiness,
     pub(crate) metrics: Metrics,
     pub(crate) registry: SharedRegistry,
@@ -38,6 +53,8 @@ pub(crate) struct Call {
     pub(crate) target: Target,
     pub(crate) verb: Verb,
     pub(crate) params: Params,
+    /// Who asks.
+    pub(crate) user: User,
     pub(crate) accept: Accept,
     pub(crate) headers: HeaderMap,
     /// The body, read whole before anything is decided about it.

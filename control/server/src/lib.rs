@@ -8,11 +8,14 @@
 //! in a module named after what it does.
 #![forbid(unsafe_code)]
 
+mod aggregate;
 mod allocate;
 mod authz;
 mod bootstrap;
 mod client;
 mod config;
+mod convert;
+mod custom;
 mod dispatch;
 mod docs;
 mod http;
@@ -22,16 +25,21 @@ mod lift;
 mod metrics;
 mod nodes;
 mod options;
+mod outbound;
 pub mod pki;
 mod read;
 mod ready;
+mod review;
+mod served;
 mod server;
 mod subresource;
 mod tls;
 mod write;
 
+pub use aggregate::FrontProxy;
 pub use config::{Limits, ServerConfig, Version};
 pub use identity::User;
+pub use identity::token::KeyError;
 pub use lift::lift;
 pub use nodes::NodeTransports;
 pub use ready::Check;

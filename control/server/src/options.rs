@@ -57,6 +57,15 @@ impl DeleteOptions {
         Ok(options)
     }
 
+    /// As they stand inside of another object.
+    pub(crate) fn of_value(value: Option<&serde_json::Value>) -> ApiResult<Self> {
+        let Some(value) = value.filter(|v| !v.is_null()) else { return Ok(Self::default()) };
+        let options: Self =
+            serde_json::from_value(value.clone()).map_err(|e| ApiError::bad_request(format!("DeleteOptions: {e}")))?;
+        options.check()?;
+        Ok(options)
+    }
+
     fn of_query(call: &Call) -> ApiResult<Self> {
         let params = &call.params;
         Ok(Self {

@@ -3,31 +3,38 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use coracle_api::{ApiError, ApiResult};
 use coracle_store::Store;
 use http::Response;
+use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
+use crate::aggregate::{self, Aggregator, FrontProxy};
 use crate::allocate::Allocators;
 use crate::authz::BuiltIn;
 use crate::bootstrap;
 use crate::client::InProcess;
 use crate::config::ServerConfig;
+use crate::custom::{self, Custom};
 use crate::dispatch::dispatch;
 use crate::docs::Documents;
 use crate::http::{Compressible, error};
 use crate::hub::Hub;
 use crate::identity::User;
+use crate::identity::token::{Issuer, KeyError, TokenKey};
 use crate::metrics::Metrics;
 use crate::nodes::NodeTransports;
+use crate::pki::PkiError;
 use crate::ready::{Check, Readiness};
+use crate::served::Served;
 use crate::tls::{self, ServeError};
 use crate::write::Chain;
 
@@ -45,6 +52,12 @@ pub enum StartError {
     /// The service network has no room for a single Service.
     #[error("the service network {0} is too small: it needs at least 4 addresses")]
     ServiceNetwork(ipnet::IpNet),
+    /// Tokens cannot be signed.
+    #[error("cannot use the key of service account tokens: {0}")]
+    TokenKey(#[from] KeyError),
+    /// The certificate of the front proxy could not be made.
+    #[error("cannot make the certificate of the front proxy: {0}")]
+    FrontProxy(Box<PkiError>),
 }
 
 /// An API server over a store.
@@ -64,14 +77,30 @@ impl Server {
         let readiness = Readiness::default();
         let health = store.clone();
         readiness.register("store", Arc::new(move || health.healthy()));
+        let front_proxy = match config.front_proxy.clone() {
+            Some(given) => given,
+            None => FrontProxy::ephemeral().map_err(|error| StartError::FrontProxy(Box::new(error)))?,
+        };
+        let key = match &config.token_key_pem {
+            Some(pem) => TokenKey::from_pem(pem)?,
+            None => TokenKey::generate()?,
+        };
+        let issuer = Issuer::new(&config.token_issuer, key);
+        let documents = Documents::new(&config.catalog, &config.version);
+        let served = Served { catalog: config.catalog.clone(), documents, remotes: Vec::new() };
         let hub = Hub {
-            documents: Documents::new(&config.catalog, &config.version),
+            served: ArcSwap::from_pointee(served),
+            publishing: Mutex::default(),
+            custom: Custom::default(),
+            aggregator: Arc::new(Aggregator::default()),
+            front_proxy,
             store,
             config,
             nodes,
             authorizer: Box::new(BuiltIn),
             admission: Chain::built_in(),
             allocators,
+            issuer,
             readiness,
             metrics,
             registry: Arc::new(registry),
@@ -79,6 +108,11 @@ impl Server {
         };
         let server = Self { hub: Arc::new(hub) };
         bootstrap::ensure(&server.hub).await?;
+        // Definitions before the first request: what was served before a restart is served after it.
+        custom::start(&server.hub).await;
+        let failed = |what: &'static str| move |source| StartError::Bootstrap { what: what.into(), source };
+        aggregate::publish_authentication(&server.hub).await.map_err(failed("the authentication ConfigMap"))?;
+        aggregate::start(&server.hub).await.map_err(failed("the local APIServices"))?;
         Ok(server)
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::json::{carry_over, integer, object, sections, set_default, set_if_zero, text};
 use super::table::{AGE, CONTAINERS, IMAGES, age, column, of_containers, selector, wide};
-use super::{generation, pod};
+use super::{generation, pod, warnings};
 use crate::catalog::{Column, RowCells, Rules, ScalePaths};
 use crate::names;
 
@@ -18,7 +18,7 @@ pub static RULES: Rules = Rules {
     validate: validation::validate,
     validate_update: validation::validate_update,
     validate_status: validation::validate_status,
-    warnings: pod::template_warnings,
+    warnings: warnings::of_workload,
     name_errors: names::subdomain_name,
     columns: COLUMNS,
     cells,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::catalog::{Column, RowCells};
 use crate::duration;
 use crate::kinds::json::{has, integer, text};
-use crate::kinds::table::{column, wide};
+use crate::kinds::table::{NAME, column, wide};
 use crate::meta;
 
 /// `Name` is one of these: events are read by what happened, not by their names.
@@ -27,16 +27,7 @@ pub(super) const COLUMNS: &[Column] = &[
     column("Message", "A human-readable description of the status of this operation."),
     wide("First Seen", "The time at which the event was first recorded. (Time of server receipt is in TypeMeta.)"),
     wide("Count", "The number of times this event has occurred."),
-    Column {
-        format: "name",
-        ..wide(
-            "Name",
-            "Name must be unique within a namespace. Is required when creating resources, although some resources may \
-             allow a client to request the generation of an appropriate name automatically. Name is primarily intended \
-             for creation idempotence and configuration definition. Cannot be updated. More info: \
-             https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names",
-        )
-    },
+    Column { priority: 1, ..NAME },
 ];
 
 /// One row for an event in its `v1` form.

@@ -1,15 +1,18 @@
 //! Rules of jobs.
 
 mod columns;
+mod policies;
 mod prepare;
 mod validation;
 
 use serde_json::{Map, Value, json};
 
 use super::json::{carry_over, has, integer, items, sections, set_default, set_if_zero};
-use super::pod;
+use super::{pod, warnings};
 use crate::catalog::Rules;
 use crate::names;
+
+pub(super) use validation::validate_spec;
 
 /// The rules of the row.
 pub static RULES: Rules = Rules {
@@ -18,7 +21,8 @@ pub static RULES: Rules = Rules {
     prepare_update: |new, old| carry_over(new, old, "status"),
     validate: validation::validate,
     validate_update: validation::validate_update,
-    warnings: pod::template_warnings,
+    validate_status: validation::validate_status,
+    warnings: warnings::of_workload,
     name_errors: names::subdomain_name,
     selectable: &[("status.successful", |job| integer(job, "status.succeeded").to_string())],
     columns: columns::COLUMNS,
@@ -34,13 +38,7 @@ fn defaults(job: &mut Value) {
     let Some(spec) = job.get_mut("spec").filter(|s| s.is_object()) else { return };
     spec.get_mut("template").into_iter().for_each(pod::template_defaults);
     let (per_index, policy) = (has(spec, "backoffLimitPerIndex"), has(spec, "podFailurePolicy"));
-    if let Some(failure_policy) = spec.get_mut("podFailurePolicy") {
-        items(failure_policy, "rules").for_each(|rule| {
-            items(rule, "onPodConditions").filter_map(Value::as_object_mut).for_each(|condition| {
-                set_if_zero(condition, "status", "True");
-            });
-        });
-    }
+    condition_defaults(spec);
     let labels = spec.pointer("/template/metadata/labels").cloned();
     let Some(map) = spec.as_object_mut() else { return };
     let counts = |key: &str| map.get(key).is_some_and(|v| !v.is_null());
@@ -56,5 +54,16 @@ fn defaults(job: &mut Value) {
     prepare::inherit_labels(job, labels);
     if let Some(map) = job.as_object_mut() {
         set_default(map, "status", json!(Map::new()));
+    }
+}
+
+/// Conditions that a failure policy looks for are true unless it says otherwise.
+pub(super) fn condition_defaults(spec: &mut Value) {
+    if let Some(failure_policy) = spec.get_mut("podFailurePolicy") {
+        items(failure_policy, "rules").for_each(|rule| {
+            items(rule, "onPodConditions").filter_map(Value::as_object_mut).for_each(|condition| {
+                set_if_zero(condition, "status", "True");
+            });
+        });
     }
 }

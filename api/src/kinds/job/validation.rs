@@ -2,17 +2,20 @@
 
 use serde_json::{Value, json};
 
+use super::policies;
 use super::prepare::{CONTROLLER_UID, JOB_NAME};
 use crate::field::{FieldError, Path};
 use crate::kinds::check::Errors;
 use crate::kinds::json::{boolean, has, integer, text};
 use crate::kinds::{pod, workload};
-use crate::meta;
+use crate::{meta, names};
 
 /// Most completions of an indexed job.
 const MAX_INDEXES: i64 = 10_000_000;
 /// Most pods an indexed job runs at a time.
 const MAX_PARALLEL_INDEXES: i64 = 100_000;
+/// Most indexes that may fail before the job does.
+const MAX_FAILED_INDEXES: i64 = 100_000;
 /// Suffixes of pod names (`-INDEX`) must fit a DNS label.
 const NAME_LIMIT_BYTES: usize = 63;
 
@@ -23,27 +26,84 @@ pub(super) fn validate(job: &Value) -> Vec<FieldError> {
         errors.required(&path, "");
         return errors.0;
     };
-    numbers(&mut errors, spec, &path);
-    completion_mode(&mut errors, job, spec, &path);
+    validate_spec(&mut errors, spec, &path, meta::name(job));
     selector(&mut errors, job, spec, &path);
-    let policies = ["Failed", "TerminatingOrFailed"];
-    let replacement = text(spec, "podReplacementPolicy");
-    errors.one_of_if_set(&path.child("podReplacementPolicy"), Some(replacement).filter(|r| !r.is_empty()), &policies);
-    let Some(template) = spec.get("template").filter(|t| !t.is_null()) else {
-        errors.required(&path.child("template"), "");
-        return errors.0;
-    };
-    let template_path = path.child("template");
-    workload::labels_match(&mut errors, spec.get("selector"), template, &template_path);
-    errors.0.extend(pod::validate_template(template, &template_path));
-    if !matches!(text(template, "spec.restartPolicy"), "OnFailure" | "Never") {
-        let path = template_path.child("spec").child("restartPolicy");
-        errors.required(&path, "valid values: \"OnFailure\", \"Never\"");
+    if let Some(template) = spec.get("template").filter(|t| !t.is_null()) {
+        workload::labels_match(&mut errors, spec.get("selector"), template, &path.child("template"));
     }
-    if has(spec, "podFailurePolicy") && text(template, "spec.restartPolicy") != "Never" {
-        let path = template_path.child("spec").child("restartPolicy");
-        let detail = "only \"Never\" is supported when podFailurePolicy is specified";
-        errors.invalid(&path, &text(template, "spec.restartPolicy"), detail);
+    errors.0
+}
+
+/// All errors in the spec of a job called `name`, or of those that a cron job makes, but for the selector.
+pub(in crate::kinds) fn validate_spec(errors: &mut Errors, spec: &Value, path: &Path, name: &str) {
+    numbers(errors, spec, path);
+    completion_mode(errors, name, spec, path);
+    policies::success(errors, spec, &path.child("successPolicy"));
+    policies::failure(errors, spec, &path.child("podFailurePolicy"));
+    limits_per_index(errors, spec, path);
+    managed_by(errors, spec, &path.child("managedBy"));
+    replacement(errors, spec, &path.child("podReplacementPolicy"));
+    let template_path = path.child("template");
+    let Some(template) = spec.get("template").filter(|t| !t.is_null()) else {
+        return errors.required(&template_path, "");
+    };
+    errors.0.extend(pod::validate_template(template, &template_path));
+    let (policy, path) = (text(template, "spec.restartPolicy"), template_path.child("spec").child("restartPolicy"));
+    if !matches!(policy, "OnFailure" | "Never") {
+        errors.required(&path, "valid values: \"OnFailure\", \"Never\"");
+    } else if has(spec, "podFailurePolicy") && policy != "Never" {
+        errors.invalid(&path, &policy, "only \"Never\" is supported when podFailurePolicy is specified");
+    }
+}
+
+/// Pods that are replaced while they terminate would be judged before they ended.
+fn replacement(errors: &mut Errors, spec: &Value, path: &Path) {
+    let policy = text(spec, "podReplacementPolicy");
+    if has(spec, "podFailurePolicy") {
+        errors.one_of_if_set(path, Some(policy).filter(|p| !p.is_empty()), &["Failed"]);
+    } else {
+        errors.one_of_if_set(path, Some(policy).filter(|p| !p.is_empty()), &["Failed", "TerminatingOrFailed"]);
+    }
+}
+
+fn limits_per_index(errors: &mut Errors, spec: &Value, path: &Path) {
+    let (failed, completions) = (integer(spec, "maxFailedIndexes"), integer(spec, "completions"));
+    let failed_path = path.child("maxFailedIndexes");
+    if has(spec, "maxFailedIndexes") && !has(spec, "backoffLimitPerIndex") {
+        errors.required(&path.child("backoffLimitPerIndex"), "when maxFailedIndexes is specified");
+    }
+    if has(spec, "maxFailedIndexes") && has(spec, "completions") && failed > completions {
+        errors.invalid(&failed_path, &failed, "must be less than or equal to completions");
+    }
+    if failed > MAX_FAILED_INDEXES {
+        let detail = format!("must be less than or equal to {MAX_FAILED_INDEXES}");
+        errors.invalid(&failed_path, &failed, &detail);
+    }
+}
+
+/// `example.com/controller`: who runs the job instead of the built-in controller (KEP-4368).
+fn managed_by(errors: &mut Errors, spec: &Value, path: &Path) {
+    let manager = text(spec, "managedBy");
+    if !has(spec, "managedBy") {
+        return;
+    }
+    match manager.split_once('/') {
+        Some((domain, name)) if !domain.is_empty() && !name.is_empty() => {
+            errors.named(path, domain, names::dns1123_subdomain);
+        }
+        _ => errors.invalid(path, &manager, "must be a domain-prefixed path (such as \"acme.io/foo\")"),
+    }
+    if manager.len() > NAME_LIMIT_BYTES {
+        errors.0.push(FieldError::too_long(path, NAME_LIMIT_BYTES));
+    }
+}
+
+/// Counts of pods are not negative.
+pub(super) fn validate_status(new: &Value, _: &Value) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    let status = new.get("status").unwrap_or(&Value::Null);
+    for field in ["active", "succeeded", "failed", "ready", "terminating"] {
+        errors.count(&Path::root("status"), status, field);
     }
     errors.0
 }
@@ -62,7 +122,7 @@ fn numbers(errors: &mut Errors, spec: &Value, path: &Path) {
     }
 }
 
-fn completion_mode(errors: &mut Errors, job: &Value, spec: &Value, path: &Path) {
+fn completion_mode(errors: &mut Errors, name: &str, spec: &Value, path: &Path) {
     match text(spec, "completionMode") {
         "" | "NonIndexed" => {
             for field in ["backoffLimitPerIndex", "maxFailedIndexes", "successPolicy"] {
@@ -84,10 +144,10 @@ fn completion_mode(errors: &mut Errors, job: &Value, spec: &Value, path: &Path) 
                     format!("must be less than or equal to {MAX_PARALLEL_INDEXES} when completion mode is Indexed");
                 errors.invalid(&path.child("parallelism"), &integer(spec, "parallelism"), &detail);
             }
-            let last = format!("{}-{}", meta::name(job), (completions - 1).max(0));
+            let last = format!("{name}-{}", (completions - 1).max(0));
             if last.len() > NAME_LIMIT_BYTES {
                 let detail = format!("will not able to create pod with invalid DNS label: {last}");
-                errors.invalid(&Path::root("metadata").child("name"), &meta::name(job), &detail);
+                errors.invalid(&Path::root("metadata").child("name"), &name, &detail);
             }
         }
         other => errors.not_supported(&path.child("completionMode"), other, &["Indexed", "NonIndexed"]),

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::resource_defaults;
+use super::{resource_defaults, volume_sources};
 use crate::kinds::json::{boolean, has, items, list, sections, set_default, set_if_zero, text};
+use crate::kinds::volume_claim;
 
 /// File mode of volumes made of objects: 0644.
 const DEFAULT_MODE: i64 = 0o644;
@@ -138,9 +139,7 @@ fn volume(volume: &mut Value) {
             set_default(map, "defaultMode", DEFAULT_MODE);
         }
     }
-    if let Some(map) = volume.get_mut("hostPath").and_then(Value::as_object_mut) {
-        set_default(map, "type", "");
-    }
+    volume_sources::defaults(volume);
     if let Some(map) = volume.get_mut("emptyDir").and_then(Value::as_object_mut) {
         resource_defaults::normalize_field(map, "sizeLimit");
     }
@@ -151,7 +150,7 @@ fn volume(volume: &mut Value) {
         default_in(image, "pullPolicy", policy);
     }
     if let Some(spec) = volume.get_mut("ephemeral").and_then(|e| e.get_mut("volumeClaimTemplate")?.get_mut("spec")) {
-        default_in(spec, "volumeMode", "Filesystem");
+        volume_claim::spec_defaults(spec);
     }
 }
 

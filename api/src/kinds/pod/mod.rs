@@ -7,16 +7,19 @@ mod prepare;
 mod resource_defaults;
 mod update;
 mod validation;
+pub(super) mod volume_sources;
 mod warnings;
 
 use crate::catalog::Rules;
 use crate::names;
 
 pub(super) use defaults::template_defaults;
-pub(super) use resource_defaults::normalize_list;
+pub(super) use resource_defaults::{normalize_field, normalize_list};
 pub(super) use update::compare;
-pub(super) use validation::{PROTOCOLS, port, taints, valid_address, validate_template};
-pub(super) use warnings::of_template as template_warnings;
+pub use update::validate_resize;
+pub use validation::validate_ephemeral_update;
+pub(super) use validation::{PROTOCOLS, node_selector, port, taints, tolerations, valid_address, validate_template};
+pub(super) use warnings::of_spec_at as spec_warnings;
 
 /// The rules of the row.
 pub static RULES: Rules = Rules {

@@ -1,10 +1,13 @@
 //! What may change in a pod that exists.
 
+use k8s_openapi::api::core::v1::{Pod, PodSpec};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::field::{FieldError, Path};
 use crate::kinds::check::Errors;
-use crate::kinds::json::{has, integer, list, text};
+use crate::kinds::json::{has, integer, list, object, text};
+use crate::pod::qos_class;
 
 /// Followed by what else changed.
 const ONLY: &str = "pod updates may not change fields other than `spec.containers[*].image`,\
@@ -100,6 +103,49 @@ fn with_permitted_changes(new: &Value, old: &Value) -> Value {
         put_back(&mut munged, old, "nodeSelector");
     }
     munged
+}
+
+/// All errors in a write to the `resize` of a pod: CPU and memory of its containers change, and nothing else
+/// (KEP-1287).
+pub fn validate_resize(new: &Value, old: &Value) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    let path = Path::root("spec");
+    let (Some(spec), Some(before)) = (new.get("spec"), old.get("spec")) else { return Vec::new() };
+    let class = |spec: &Value| {
+        let spec = PodSpec::deserialize(spec).unwrap_or_default();
+        qos_class(&Pod { spec: Some(spec), ..Pod::default() }).as_str()
+    };
+    if class(spec) != class(before) {
+        errors.invalid(&path, &class(spec), "Pod QOS Class may not change as a result of resizing");
+    }
+    let mut munged = spec.clone();
+    for key in ["containers", "initContainers"] {
+        let containers = munged.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten();
+        for (container, before) in containers.zip(list(before, key)) {
+            put_back(container, before, "resizePolicy");
+            keep_other_resources(container, before);
+        }
+    }
+    let mut differences = Vec::new();
+    compare("spec", &munged, before, &mut differences);
+    if !differences.is_empty() {
+        errors.forbidden(&path, &format!("only cpu and memory resources are mutable\n{}\n", shown(&differences)));
+    }
+    errors.0
+}
+
+/// Takes CPU and memory from the old container, so that only other changes are left to see.
+fn keep_other_resources(container: &mut Value, before: &Value) {
+    for list in ["requests", "limits"] {
+        for resource in ["cpu", "memory"] {
+            let old = before.get("resources").and_then(|r| r.get(list)?.get(resource)).cloned();
+            let Some(resources) = container.get_mut("resources").filter(|r| r.is_object()) else { continue };
+            match old {
+                Some(amount) => drop(object(resources, list).map(|l| l.insert(resource.into(), amount))),
+                None => drop(resources.get_mut(list).and_then(Value::as_object_mut).map(|l| l.remove(resource))),
+            }
+        }
+    }
 }
 
 fn put_back(into: &mut Value, from: &Value, key: &str) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::kinds::json::{integer, list, text};
+use crate::meta;
 use crate::quantity::Quantity;
 
 /// Node labels that have been renamed: old name, since when, new name.
@@ -19,12 +20,14 @@ const RENAMED_LABELS: [(&str, &str, &str); 6] = [
 
 /// Warnings for a pod.
 pub(super) fn of_pod(pod: &Value) -> Vec<String> {
-    pod.get("spec").map(|spec| of_spec(spec, "spec")).unwrap_or_default()
+    let mut found = crate::kinds::warnings::of_name(pod, "the Pod's hostname");
+    found.extend(of_spec_at(pod, "spec"));
+    found
 }
 
-/// Warnings for the template of a workload.
-pub(in crate::kinds) fn of_template(workload: &Value) -> Vec<String> {
-    workload.pointer("/spec/template/spec").map(|spec| of_spec(spec, "spec.template.spec")).unwrap_or_default()
+/// Warnings for the pod spec at a dotted path.
+pub(in crate::kinds) fn of_spec_at(object: &Value, path: &str) -> Vec<String> {
+    meta::at(object, path).map(|spec| of_spec(spec, path)).unwrap_or_default()
 }
 
 fn of_spec(spec: &Value, path: &str) -> Vec<String> {

@@ -71,10 +71,10 @@ fn affinity_and_spread() {
         spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight: Invalid value: 101: must be in the range 1-100
         spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].podAffinityTerm.namespace: Invalid value: "No": a lowercase RFC 1123 label
         spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].podAffinityTerm.topologyKey: Invalid value: "a b": name part
-        spec.topologySpreadConstraints[0].maxSkew: Invalid value: 0: must be greater than 0
+        spec.topologySpreadConstraints[0].maxSkew: Invalid value: 0: must be greater than zero
         spec.topologySpreadConstraints[0].minDomains: Invalid value: 2: can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ScheduleAnyway
-        spec.topologySpreadConstraints[1].nodeTaintsPolicy: Unsupported value: "Foo": supported values: "Honor", "Ignore"
         spec.topologySpreadConstraints[1].{topologyKey, whenUnsatisfiable}: Duplicate value: "{zone, ScheduleAnyway}"
+        spec.topologySpreadConstraints[1].nodeTaintsPolicy: Unsupported value: "Foo": supported values: "Honor", "Ignore"
     "#]]
     .assert_eq(&(lines.join("\n") + "\n"));
 }
@@ -298,12 +298,12 @@ fn jobs() {
     expect![[r#"
         spec.completions: Invalid value: -1: must be greater than or equal to 0
         spec.completionMode: Unsupported value: "Odd": supported values: "Indexed", "NonIndexed"
+        spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never"
         spec.template.metadata.labels[batch.kubernetes.io/controller-uid]: Required value: must be 'u1'
         spec.template.metadata.labels[batch.kubernetes.io/controller-uid]: Invalid value: {"app":"web"}: must be 'u1'
         spec.template.metadata.labels[batch.kubernetes.io/job-name]: Required value: must be 'w'
         spec.template.metadata.labels[batch.kubernetes.io/job-name]: Invalid value: {"app":"web"}: must be 'w'
         spec.selector: Invalid value: {"matchLabels":{"app":"web"}}: `selector` not auto-generated
-        spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never"
     "#]]
     .assert_eq(&errors("jobs", workload("Job", json!({ "completions": -1, "completionMode": "Odd" }))));
     let indexed = json!({ "completions": null, "parallelism": 2, "completionMode": "Indexed", "manualSelector": true,

@@ -1,7 +1,10 @@
 //! Golden tests over all kinds: what a minimal object becomes, what is refused and in which words, what is shown.
 
+mod catalog;
 mod defaults;
 mod invalid;
+mod pod_fields;
+mod pod_invalid;
 mod prepare;
 mod robust;
 mod tables;

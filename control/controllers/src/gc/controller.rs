@@ -35,6 +35,11 @@ impl GarbageCollector {
         })
     }
 
+    /// What the watches know, for others who need to hear of everything.
+    pub fn monitors(&self) -> Arc<Monitors> {
+        self.monitors.clone()
+    }
+
     /// Keeps the graph up to date for as long as it is polled.
     pub async fn monitor(&self) {
         self.monitors.run(&self.cluster.client, self.cluster.config.discovery_period).await;

@@ -9,3 +9,4 @@ mod monitors;
 mod process;
 
 pub use controller::GarbageCollector;
+pub use monitors::Monitors;

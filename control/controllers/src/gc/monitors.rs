@@ -21,6 +21,9 @@ const DISCOVERY_RETRY: Duration = Duration::from_secs(1);
 /// Absent uids remembered; when there are more, the server is asked again.
 const MAX_ABSENT: usize = 10_000;
 
+/// Called with a namespace.
+type GoneHandler = Box<dyn Fn(&str) + Send + Sync>;
+
 /// What the watches know.
 pub struct Monitors {
     /// Of all objects.
@@ -31,6 +34,8 @@ pub struct Monitors {
     kinds: RwLock<HashMap<(String, String), Served>>,
     /// Uids of owners that are gone for good: a uid never comes back.
     absent: Mutex<HashSet<String>>,
+    /// Who wants to hear of the namespaces of objects that are gone.
+    gone: Mutex<Vec<GoneHandler>>,
     /// How many of the first watches have yet to show their whole list; None before discovery.
     unsynced: watch::Sender<Option<usize>>,
 }
@@ -44,6 +49,7 @@ impl Monitors {
             queue: WorkQueue::new(),
             kinds: RwLock::default(),
             absent: Mutex::default(),
+            gone: Mutex::default(),
             unsynced,
         }
     }
@@ -51,6 +57,16 @@ impl Monitors {
     /// The resource of a kind, if the server has it.
     pub fn resource(&self, api_version: &str, kind: &str) -> Option<Served> {
         self.kinds.read().get(&(api_version.to_owned(), kind.to_owned())).cloned()
+    }
+
+    /// The resources that the server has now.
+    pub fn served(&self) -> Vec<Served> {
+        self.kinds.read().values().cloned().collect()
+    }
+
+    /// Calls `handler` with the namespace of every object that is seen to be gone.
+    pub fn on_gone(&self, handler: impl Fn(&str) + Send + Sync + 'static) {
+        self.gone.lock().push(Box::new(handler));
     }
 
     /// Waits until the lists that were there in the beginning are in the graph.
@@ -133,7 +149,12 @@ impl Monitors {
                     }
                 }
                 Event::Apply(object) => self.apply(&served, &object),
-                Event::Delete(object) => self.remove(object.metadata.uid.as_deref().unwrap_or_default()),
+                Event::Delete(object) => {
+                    self.remove(object.metadata.uid.as_deref().unwrap_or_default());
+                    if let Some(namespace) = &object.metadata.namespace {
+                        self.gone.lock().iter().for_each(|handler| handler(namespace));
+                    }
+                }
             }
         }
     }

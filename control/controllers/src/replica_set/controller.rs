@@ -1,5 +1,6 @@
-//! The ReplicaSet controller: counts, creates, deletes, reports.
+//! The controller of ReplicaSets and ReplicationControllers: counts, creates, deletes, reports.
 
+use super::kinds::Replicated;
 use super::status::{self, Failure};
 use crate::cluster::Cluster;
 use crate::framework::{
@@ -13,10 +14,10 @@ use coracle_api::pod;
 use coracle_api::selector::LabelSelector;
 use coracle_client::{is_code, is_namespace_terminating, message};
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::PostParams;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,32 +25,31 @@ use std::time::Duration;
 const BURST: usize = 500;
 
 /// See the module's documentation.
-pub struct ReplicaSetController {
+pub struct ReplicaSetController<S> {
     cluster: Arc<Cluster>,
     queue: WorkQueue,
     expectations: Expectations,
     pods: PodControl,
+    kind: PhantomData<fn() -> S>,
 }
 
-impl ReplicaSetController {
+impl<S: Replicated> ReplicaSetController<S> {
     /// The controller, listening to the informers it needs.
-    pub fn new(cluster: &Arc<Cluster>) -> Arc<ReplicaSetController> {
+    pub fn new(cluster: &Arc<Cluster>) -> Arc<ReplicaSetController<S>> {
         let controller = Arc::new(ReplicaSetController {
             cluster: cluster.clone(),
             queue: WorkQueue::new(),
             expectations: Expectations::default(),
-            pods: PodControl {
-                client: cluster.client.clone(),
-                recorder: cluster.recorder.named("replicaset-controller"),
-            },
+            pods: PodControl { client: cluster.client.clone(), recorder: cluster.recorder.named(S::COMPONENT) },
+            kind: PhantomData,
         });
-        cluster.replica_sets.tell(&controller, Self::set_changed);
+        S::informer(cluster).tell(&controller, Self::set_changed);
         cluster.pods.tell(&controller, Self::pod_changed);
         controller
     }
 
-    fn set_changed(&self, delta: &Delta<'_, ReplicaSet>) {
-        let key = Key::of(&delta.object().metadata);
+    fn set_changed(&self, delta: &Delta<'_, S>) {
+        let key = Key::of(delta.object().meta());
         if matches!(delta, Delta::Deleted(_)) {
             self.expectations.forget(&key);
         }
@@ -76,26 +76,26 @@ impl ReplicaSetController {
 
     /// The set that controls the pod, if that is one we know, of the same uid.
     fn owner_key(&self, pod: &Pod) -> Option<Key> {
-        let owner = controller_of(&pod.metadata).filter(|owner| owner.kind == "ReplicaSet")?;
+        let owner = controller_of(&pod.metadata).filter(|owner| owner.kind == S::kind(&()))?;
         let key = Key::new(pod.metadata.namespace.clone()?, owner.name.clone());
-        let set = self.cluster.replica_sets.store().get(&key)?;
-        (set.metadata.uid.as_deref() == Some(&owner.uid)).then_some(key)
+        let set = S::informer(&self.cluster).store().get(&key)?;
+        (set.meta().uid.as_deref() == Some(&owner.uid)).then_some(key)
     }
 
     fn orphan_changed(&self, pod: &Pod) {
         let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
-        for set in self.cluster.replica_sets.store().in_namespace(namespace) {
-            if may_adopt(set.spec.as_ref().map(|spec| &spec.selector), pod.metadata.labels.as_ref()) {
-                self.queue.add(Key::of(&set.metadata));
+        for set in S::informer(&self.cluster).store().in_namespace(namespace) {
+            if may_adopt(set.selector().as_ref(), pod.metadata.labels.as_ref()) {
+                self.queue.add(Key::of(set.meta()));
             }
         }
     }
 
     /// The pods of the set, after adopting and releasing what must be.
-    async fn claim(&self, set: &ReplicaSet, selector: &LabelSelector) -> Result<Vec<Arc<Pod>>, ReconcileError> {
-        let uid = set.metadata.uid.as_deref().unwrap_or_default();
-        let namespace = set.metadata.namespace.as_deref().unwrap_or_default();
-        let deleting = set.metadata.deletion_timestamp.is_some();
+    async fn claim(&self, set: &S, selector: &LabelSelector) -> Result<Vec<Arc<Pod>>, ReconcileError> {
+        let uid = set.meta().uid.as_deref().unwrap_or_default();
+        let namespace = set.meta().namespace.as_deref().unwrap_or_default();
+        let deleting = set.meta().deletion_timestamp.is_some();
         let store = self.cluster.pods.store();
         let api: Api<Pod> = Api::namespaced(self.cluster.client.clone(), namespace);
         let mut claimed = Vec::new();
@@ -119,23 +119,23 @@ impl ReplicaSetController {
     }
 
     /// Asks the server, not the cache: a set that was deleted must adopt nothing.
-    async fn check_alive(&self, set: &ReplicaSet) -> Result<(), ReconcileError> {
-        let name = set.metadata.name.as_deref().unwrap_or_default();
+    async fn check_alive(&self, set: &S) -> Result<(), ReconcileError> {
+        let name = set.meta().name.as_deref().unwrap_or_default();
         let live = self.api(set).get(name).await?;
-        if live.metadata.uid == set.metadata.uid && live.metadata.deletion_timestamp.is_none() {
+        if live.meta().uid == set.meta().uid && live.meta().deletion_timestamp.is_none() {
             return Ok(());
         }
         Err(ReconcileError::Invalid(format!("{name} has just been deleted, so that it adopts no pods")))
     }
 
-    fn api(&self, set: &ReplicaSet) -> Api<ReplicaSet> {
-        let namespace = set.metadata.namespace.as_deref().unwrap_or_default();
+    fn api(&self, set: &S) -> Api<S> {
+        let namespace = set.meta().namespace.as_deref().unwrap_or_default();
         Api::namespaced(self.cluster.client.clone(), namespace)
     }
 
     /// Creates or deletes pods until there are as many as wanted; the failure, if there was one.
-    async fn scale(&self, key: &Key, set: &ReplicaSet, active: &[Arc<Pod>]) -> Option<(&'static str, kube::Error)> {
-        let wanted = set.spec.as_ref().and_then(|s| s.replicas).unwrap_or(1);
+    async fn scale(&self, key: &Key, set: &S, active: &[Arc<Pod>]) -> Option<(&'static str, kube::Error)> {
+        let wanted = set.replicas();
         let wanted = usize::try_from(wanted).unwrap_or(0);
         if active.len() < wanted {
             let error = self.create(key, set, (wanted - active.len()).min(BURST)).await?;
@@ -148,8 +148,8 @@ impl ReplicaSetController {
         None
     }
 
-    async fn create(&self, key: &Key, set: &ReplicaSet, count: usize) -> Option<kube::Error> {
-        let template = set.spec.as_ref().and_then(|s| s.template.clone()).unwrap_or_default();
+    async fn create(&self, key: &Key, set: &S, count: usize) -> Option<kube::Error> {
+        let template = set.template();
         let pod = pod_from_template(&template, &key.namespace, &key.name, owner_reference(set));
         self.expectations.expect_creations(key, count);
         let (created, error) = slow_start(count, |_| async { self.pods.create(set, &pod).await.map(drop) }).await;
@@ -158,7 +158,7 @@ impl ReplicaSetController {
         error.filter(|error| !is_namespace_terminating(error))
     }
 
-    async fn delete(&self, key: &Key, set: &ReplicaSet, active: &[Arc<Pod>], count: usize) -> Option<kube::Error> {
+    async fn delete(&self, key: &Key, set: &S, active: &[Arc<Pod>], count: usize) -> Option<kube::Error> {
         let mut ranked = active.to_vec();
         sort_for_deletion(&mut ranked, &self.related_pods(set), Timestamp::now());
         ranked.truncate(count);
@@ -177,24 +177,24 @@ impl ReplicaSetController {
     }
 
     /// The pods of all sets with the same controller: a Deployment's pods should not crowd one node either.
-    fn related_pods(&self, set: &ReplicaSet) -> Vec<Arc<Pod>> {
-        let (pods, sets) = (self.cluster.pods.store(), self.cluster.replica_sets.store());
-        let siblings = match controller_of(&set.metadata) {
+    fn related_pods(&self, set: &S) -> Vec<Arc<Pod>> {
+        let (pods, sets) = (self.cluster.pods.store(), S::informer(&self.cluster).store());
+        let siblings = match controller_of(set.meta()) {
             Some(owner) => sets.controlled_by(&owner.uid),
             None => vec![Arc::new(set.clone())],
         };
         siblings
             .iter()
-            .filter_map(|sibling| sibling.metadata.uid.as_deref())
+            .filter_map(|sibling| sibling.meta().uid.as_deref())
             .flat_map(|uid| pods.controlled_by(uid))
             .collect()
     }
 }
 
 #[async_trait]
-impl Reconcile for ReplicaSetController {
+impl<S: Replicated> Reconcile for ReplicaSetController<S> {
     fn name(&self) -> &'static str {
-        "replicaset"
+        S::NAME
     }
 
     fn queue(&self) -> &WorkQueue {
@@ -202,26 +202,26 @@ impl Reconcile for ReplicaSetController {
     }
 
     async fn reconcile(&self, key: &Key) -> Result<Option<Duration>, ReconcileError> {
-        let Some(set) = self.cluster.replica_sets.store().get(key) else {
+        let Some(set) = S::informer(&self.cluster).store().get(key) else {
             self.expectations.forget(key);
             return Ok(None);
         };
         // Asked before the pods are read: what is seen in between must not be counted twice.
-        let may_scale = self.expectations.satisfied(key) && set.metadata.deletion_timestamp.is_none();
-        let pods = self.claim(&set, &selector_of(set.spec.as_ref().map(|spec| &spec.selector))?).await?;
+        let may_scale = self.expectations.satisfied(key) && set.meta().deletion_timestamp.is_none();
+        let pods = self.claim(&set, &selector_of(set.selector().as_ref())?).await?;
         let terminating = pods.iter().filter(|p| pod::is_deleting(p) && !pod::is_terminal(p)).count();
         let active: Vec<Arc<Pod>> = pods.into_iter().filter(|p| pod::is_active(p)).collect();
         let failure = if may_scale { self.scale(key, &set, &active).await } else { None };
         let told: Failure = failure.as_ref().map(|(reason, error)| (*reason, message(error)));
-        let new = status::status(&set, &active, terminating, &told, Timestamp::now());
+        let new = status::status(&*set, &active, terminating, &told, Timestamp::now());
         let waits = new.ready_replicas != new.available_replicas;
-        if status::differs(set.status.as_ref(), &new) {
-            let updated = ReplicaSet { status: Some(new), ..(*set).clone() };
+        if status::differs(set.status().as_ref(), &new) {
+            let updated = (*set).clone().with_status(new);
             self.api(&set).replace_status(&key.name, &PostParams::default(), &updated).await?;
         }
         match failure {
             Some((_, error)) => Err(error.into()),
-            None => Ok(waits.then(|| status::min_ready(&set).max(Duration::from_secs(1)))),
+            None => Ok(waits.then(|| status::min_ready(&*set).max(Duration::from_secs(1)))),
         }
     }
 }

@@ -1,8 +1,9 @@
-//! What a ReplicaSet reports about its pods.
+//! What a set reports about its pods.
 
+use super::kinds::Replicated;
 use coracle_api::pod;
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetCondition, ReplicaSetStatus};
+use k8s_openapi::api::apps::v1::{ReplicaSetCondition, ReplicaSetStatus};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::sync::Arc;
@@ -12,27 +13,20 @@ use std::time::Duration;
 pub type Failure = Option<(&'static str, String)>;
 
 /// `spec.minReadySeconds`.
-pub fn min_ready(set: &ReplicaSet) -> Duration {
-    let seconds = set.spec.as_ref().and_then(|s| s.min_ready_seconds).unwrap_or(0);
-    Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+pub fn min_ready(set: &impl Replicated) -> Duration {
+    Duration::from_secs(u64::try_from(set.min_ready_seconds()).unwrap_or(0))
 }
 
 /// The status of `set`, whose pods that count are `active`, and whose pods on their way out are `terminating`.
 pub fn status(
-    set: &ReplicaSet,
+    set: &impl Replicated,
     active: &[Arc<Pod>],
     terminating: usize,
     failure: &Failure,
     now: Timestamp,
 ) -> ReplicaSetStatus {
-    let old = set.status.clone().unwrap_or_default();
-    let wanted_labels = set
-        .spec
-        .as_ref()
-        .and_then(|s| s.template.as_ref())
-        .and_then(|t| t.metadata.as_ref())
-        .and_then(|m| m.labels.clone())
-        .unwrap_or_default();
+    let old = set.status().unwrap_or_default();
+    let wanted_labels = set.template().metadata.and_then(|m| m.labels).unwrap_or_default();
     let labeled = |pod: &&Arc<Pod>| {
         wanted_labels.iter().all(|(key, value)| pod.metadata.labels.as_ref().and_then(|l| l.get(key)) == Some(value))
     };
@@ -43,7 +37,7 @@ pub fn status(
         ready_replicas: Some(count(active.iter().filter(|p| pod::is_ready(p)).count())),
         available_replicas: Some(count(active.iter().filter(|p| pod::is_available(p, min_ready, now)).count())),
         terminating_replicas: Some(count(terminating)),
-        observed_generation: set.metadata.generation,
+        observed_generation: set.meta().generation,
         conditions: conditions(old.conditions, failure, now),
     }
 }
@@ -93,6 +87,7 @@ fn count(n: usize) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use k8s_openapi::api::apps::v1::ReplicaSet;
 
     fn set() -> ReplicaSet {
         serde_json::from_value(serde_json::json!({

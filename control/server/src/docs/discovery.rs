@@ -4,27 +4,36 @@ use axum::body::Body;
 use coracle_api::discovery::{
     AggregatedVersion, aggregated_core, aggregated_groups, api_group, api_group_list, api_resource_list, api_versions,
 };
-use coracle_api::{ApiError, ApiResult, Catalog};
+use coracle_api::{ApiError, ApiResult};
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 use serde_json::Value;
 
 use super::etag::tagged;
+use crate::aggregate::{merge_aggregated, merge_groups, remote_group};
 use crate::http::value;
+use crate::served::Served;
 
 /// Answers below `/api` and `/apis`; `None` for other paths.
 pub(super) fn answer(
-    catalog: &Catalog,
+    served: &Served,
     advertise: &str,
     path: &str,
     headers: &HeaderMap,
 ) -> Option<ApiResult<Response<Body>>> {
+    let (catalog, remotes) = (&served.catalog, &served.remotes);
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     let document = match segments.as_slice() {
-        ["api"] => return Some(Ok(either(headers, aggregated_core, catalog, || api_versions(advertise)))),
-        ["apis"] => return Some(Ok(either(headers, aggregated_groups, catalog, || api_group_list(catalog)))),
+        ["api"] => {
+            let aggregated = |version| aggregated_core(catalog, version);
+            return Some(Ok(either(headers, aggregated, || api_versions(advertise))));
+        }
+        ["apis"] => {
+            let aggregated = |version| merge_aggregated(aggregated_groups(catalog, version), remotes);
+            return Some(Ok(either(headers, aggregated, || merge_groups(api_group_list(catalog), remotes))));
+        }
         ["api", version] => api_resource_list(catalog, "", version),
-        ["apis", group] => api_group(catalog, group),
+        ["apis", group] => remote_group(api_group(catalog, group), group, remotes),
         ["apis", group, version] => api_resource_list(catalog, group, version),
         _ => return None,
     };
@@ -34,14 +43,13 @@ pub(super) fn answer(
 /// The aggregated form if the client knows it, otherwise the legacy one.
 fn either(
     headers: &HeaderMap,
-    aggregated: fn(&Catalog, AggregatedVersion) -> Value,
-    catalog: &Catalog,
+    aggregated: impl FnOnce(AggregatedVersion) -> Value,
     legacy: impl FnOnce() -> Value,
 ) -> Response<Body> {
     match asked(headers) {
         None => value(StatusCode::OK, &legacy()),
         Some(version) => {
-            let body = aggregated(catalog, version).to_string();
+            let body = aggregated(version).to_string();
             let mut response = tagged(headers, body.into());
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(version.media_type()));
             response

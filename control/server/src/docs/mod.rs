@@ -11,13 +11,14 @@ use std::sync::Arc;
 use axum::body::Body;
 use coracle_api::openapi::OpenApi;
 use coracle_api::{ApiError, ApiResult, Catalog};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use serde_json::json;
 
 use crate::config::Version;
 use crate::http::{Params, text, value};
 use crate::hub::Hub;
 use crate::identity::{MASTERS, User};
+use crate::served::Served;
 use health::Endpoint;
 use openapi::Named;
 
@@ -48,20 +49,30 @@ pub(crate) fn public(hub: &Hub, user: Option<&User>, request: &Request<()>) -> O
 }
 
 /// Answers the rest, to users who may ask.
-pub(crate) async fn serve(hub: &Hub, method: &Method, path: &str, headers: &HeaderMap) -> ApiResult<Response<Body>> {
-    if !is_read(method) {
+pub(crate) async fn serve(
+    hub: &Arc<Hub>,
+    served: &Served,
+    request: &http::request::Parts,
+    user: &User,
+) -> ApiResult<Response<Body>> {
+    let (path, headers) = (request.uri.path(), &request.headers);
+    if !is_read(&request.method) {
         return Err(ApiError::no_such_path());
     }
     let advertise = hub.config.advertise.to_string();
-    if let Some(answer) = discovery::answer(&hub.config.catalog, &advertise, path, headers) {
+    if let Some(answer) = discovery::answer(served, &advertise, path, headers) {
         return answer;
     }
     if let Some(named) = Named::parse(path) {
-        return named.answer(&hub.documents.openapi, headers).await;
+        return openapi::serve(hub, served, named, request, user).await;
     }
     match path {
         "/metrics" => metrics(hub),
-        "/" => Ok(value(StatusCode::OK, &json!({ "paths": paths(&hub.config.catalog) }))),
+        "/openid/v1/jwks" => Ok(value(StatusCode::OK, &hub.issuer.jwks())),
+        "/.well-known/openid-configuration" => {
+            Ok(value(StatusCode::OK, &hub.issuer.configuration(&hub.config.advertise.to_string())))
+        }
+        "/" => Ok(value(StatusCode::OK, &json!({ "paths": paths(&served.catalog) }))),
         _ => Ok(text(StatusCode::NOT_FOUND, "404 page not found\n")),
     }
 }
@@ -78,9 +89,11 @@ fn paths(catalog: &Catalog) -> Vec<String> {
         "/apis",
         "/healthz",
         "/livez",
+        "/.well-known/openid-configuration",
         "/metrics",
         "/openapi/v2",
         "/openapi/v3",
+        "/openid/v1/jwks",
         "/readyz",
         "/version",
     ];

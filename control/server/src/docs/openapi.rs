@@ -9,7 +9,12 @@ use coracle_api::{ApiError, ApiResult};
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Response};
 
-use super::etag::with_tag;
+use super::etag::{tagged, with_tag};
+use crate::aggregate;
+use crate::http::read_bytes;
+use crate::hub::Hub;
+use crate::identity::User;
+use crate::served::Served;
 
 /// Which document a path names.
 pub(super) enum Named {
@@ -17,6 +22,36 @@ pub(super) enum Named {
     Index,
     V3 { group: String, version: String },
 }
+
+/// Answers with the document, wherever it is from.
+pub(super) async fn serve(
+    hub: &Arc<Hub>,
+    served: &Served,
+    named: Named,
+    request: &http::request::Parts,
+    user: &User,
+) -> ApiResult<Response<Body>> {
+    if let Named::V3 { group, version } = &named
+        && let Some(remote) = served.remote(&format!("/apis/{group}/{version}"))
+    {
+        let mut onward = http::Request::new(Body::empty());
+        *onward.uri_mut() = request.uri.clone();
+        *onward.headers_mut() = request.headers.clone();
+        return Ok(aggregate::forward(hub, user, remote, onward).await);
+    }
+    let merged = matches!(named, Named::Index) && !served.remotes.is_empty();
+    let answer = named.answer(&served.documents.openapi, &request.headers, merged).await?;
+    if !merged {
+        return Ok(answer);
+    }
+    let bytes = read_bytes(answer.into_body(), MAX_INDEX_BYTES).await?;
+    let index = serde_json::from_slice(&bytes).map_err(ApiError::internal)?;
+    let index = aggregate::merge_openapi_index(index, &served.remotes);
+    Ok(tagged(&request.headers, index.to_string().into()))
+}
+
+/// The index has a line per group version.
+const MAX_INDEX_BYTES: usize = 4 << 20;
 
 impl Named {
     /// From a path, if it is below `/openapi`.
@@ -34,7 +69,8 @@ impl Named {
     }
 
     /// Answers with the document. Building one takes a while the first time, so it is done beside the requests.
-    pub(super) async fn answer(self, openapi: &Arc<OpenApi>, headers: &HeaderMap) -> ApiResult<Response<Body>> {
+    /// `whole`: even for a client that has it already.
+    async fn answer(self, openapi: &Arc<OpenApi>, headers: &HeaderMap, whole: bool) -> ApiResult<Response<Body>> {
         let accept = headers.get(ACCEPT).and_then(|h| h.to_str().ok()).unwrap_or_default();
         let protobuf =
             matches!(self, Self::V2) && accept.split(',').any(|clause| clause.trim().starts_with(V2_PROTOBUF));
@@ -53,7 +89,9 @@ impl Named {
         };
         let built = tokio::task::spawn_blocking(build).await.map_err(ApiError::internal)?;
         let document = built.ok_or_else(ApiError::no_such_path)?;
-        let mut response = with_tag(headers, Bytes::from_owner(document.bytes.clone()), &document.etag());
+        let nothing = HeaderMap::new();
+        let known = if whole { &nothing } else { headers };
+        let mut response = with_tag(known, Bytes::from_owner(document.bytes.clone()), &document.etag());
         if protobuf {
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(V2_PROTOBUF_ANSWER));
         }

@@ -109,6 +109,8 @@ fn locate(catalog: &Catalog, group: &str, version: &str, rest: &[&str]) -> Optio
         [plural] => (*plural, "", None),
         [plural, name] => (*plural, *name, None),
         [plural, name, subresource] => (*plural, *name, Some(*subresource)),
+        // What follows is a path of whoever is behind the proxy.
+        [plural, name, "proxy", ..] => (*plural, *name, Some("proxy")),
         _ => return None,
     };
     if group.is_empty() && plural == "bindings" && name.is_empty() {
@@ -147,6 +149,9 @@ impl Target {
     fn read_or_write(&self, method: &Method, watch: bool) -> Option<Verb> {
         let named = !self.name.is_empty();
         let object = named && self.subresource.is_none();
+        if self.subresource == Some(Subresource::Proxy) {
+            return through_proxy(method);
+        }
         match *method {
             Method::GET | Method::HEAD if object && self.legacy_watch => Some(Verb::Watch),
             Method::GET | Method::HEAD if named => Some(Verb::Get),
@@ -168,6 +173,18 @@ impl Target {
     /// The subresource as it stands in a path, empty when there is none.
     pub(crate) fn subresource_name(&self) -> &'static str {
         self.subresource.map_or("", Subresource::name)
+    }
+}
+
+/// A proxy takes every method; the verb says who may use which.
+fn through_proxy(method: &Method) -> Option<Verb> {
+    match *method {
+        Method::GET | Method::HEAD | Method::OPTIONS => Some(Verb::Get),
+        Method::POST => Some(Verb::Create),
+        Method::PUT => Some(Verb::Update),
+        Method::PATCH => Some(Verb::Patch),
+        Method::DELETE => Some(Verb::Delete),
+        _ => None,
     }
 }
 

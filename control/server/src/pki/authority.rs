@@ -132,6 +132,20 @@ impl Authority {
         self.keep(file, &parameters, is_same)
     }
 
+    /// The key that signs tokens of service accounts, PEM, kept as `sa.key`: tokens outlive the process.
+    pub fn token_key(&self) -> Result<String, PkiError> {
+        let path = self.directory.join("sa.key");
+        if let Some(pem) = read(&path)? {
+            return match KeyPair::from_pem(&pem) {
+                Ok(_) => Ok(pem),
+                Err(_) => Err(PkiError::Malformed { path, what: "private key" }),
+            };
+        }
+        let pem = KeyPair::generate()?.serialize_pem();
+        write(&path, &pem, Secrecy::Private)?;
+        Ok(pem)
+    }
+
     /// TLS for a server: its certificate, and client certificates of this authority. A client without one is let
     /// in as nobody, so that it can be told 401 rather than see a broken handshake.
     pub fn tls(&self, server: &Identity) -> Result<Arc<rustls::ServerConfig>, PkiError> {
@@ -269,6 +283,7 @@ mod tests {
             assert_eq!(mode & 0o777, 0o600, "{file}");
         }
         second.tls(&server).unwrap();
+        assert_eq!(first.token_key().unwrap(), second.token_key().unwrap());
     }
 
     #[test]

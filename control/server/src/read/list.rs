@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use super::page::Token;
 use super::version::Freshness;
 use super::{Selection, View, scope};
+use crate::convert;
 use crate::http::{Compressible, Format, streamed};
 use crate::hub::{Call, Hub};
 
@@ -34,7 +35,8 @@ struct Page {
 pub(crate) async fn list(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
     let view = View::new(&call.target.resource, call.accept, &call.params)?;
     let selection = Selection::parse(&call.target, &call.params)?;
-    let page = page(hub, call, &selection).await?;
+    let mut page = page(hub, call, &selection).await?;
+    page.records = convert::present(hub, &call.target.resource, page.records).await?;
     respond(call, view, page)
 }
 

@@ -1,5 +1,9 @@
 //! Label and field selectors of a request, matched against what was lifted out of the records.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use coracle_api::custom::CustomKind;
 use coracle_api::selector::{FieldSelector, LabelSelector};
 use coracle_api::{ApiError, ApiResult, Resource};
 use coracle_store::{Key, Record, Scope, WatchScope};
@@ -13,6 +17,8 @@ pub(crate) struct Selection {
     fields: FieldSelector,
     /// A path that names one object watches only that.
     name: Option<String>,
+    /// The custom kind whose own fields are selected by: they are read from the objects.
+    custom: Option<Arc<CustomKind>>,
 }
 
 impl Selection {
@@ -22,10 +28,13 @@ impl Selection {
             .map_err(|e| ApiError::bad_request(e.to_string()))?;
         let fields = FieldSelector::parse(params.get("fieldSelector").unwrap_or_default())
             .map_err(|e| ApiError::bad_request(e.to_string()))?;
-        let supported = |field: &str| target.resource.rules.selectable.iter().any(|(label, _)| *label == field);
+        let selectable = target.resource.selectable();
+        let supported = |field: &str| selectable.contains(&field);
         fields.check_supported(supported).map_err(|e| ApiError::bad_request(e.to_string()))?;
         let name = (!target.name.is_empty()).then(|| target.name.clone());
-        Ok(Self { labels, fields, name })
+        let own = fields.terms().iter().any(|term| selectable.contains(&term.field.as_str()));
+        let custom = target.resource.custom.clone().filter(|_| own);
+        Ok(Self { labels, fields, name, custom })
     }
 
     /// Whether all objects are selected.
@@ -37,11 +46,23 @@ impl Selection {
     pub(crate) fn matches(&self, record: &Record) -> bool {
         self.name.as_deref().is_none_or(|name| *record.key.name == *name)
             && self.labels.matches_with(|key| record.lifted.label(key))
-            && self.fields.matches_with(|field| match field {
-                "metadata.name" => Some(&record.key.name),
-                "metadata.namespace" => Some(&record.key.namespace),
-                other => record.lifted.field(other),
-            })
+            && self.matches_fields(record)
+    }
+
+    fn matches_fields(&self, record: &Record) -> bool {
+        let own: HashMap<&str, String> = match &self.custom {
+            Some(kind) => {
+                let object = super::parse(&record.json).unwrap_or_default();
+                let values = kind.selectable.iter().map(|(label, _)| label.as_str());
+                values.filter_map(|label| Some((label, kind.select(label, &object)?))).collect()
+            }
+            None => HashMap::new(),
+        };
+        self.fields.matches_with(|field| match field {
+            "metadata.name" => Some(&record.key.name),
+            "metadata.namespace" => Some(&record.key.namespace),
+            other => own.get(other).map(String::as_str).or_else(|| record.lifted.field(other)),
+        })
     }
 
     /// The one name that can be selected, if there is only one.
@@ -55,9 +76,10 @@ impl Selection {
         if let Some(name) = self.only_name() {
             return narrowed.named(name);
         }
-        for (label, _) in resource.rules.selectable {
+        // What custom kinds are selected by is not lifted: their definitions come after the store is open.
+        for label in resource.selectable().into_iter().filter(|_| resource.custom.is_none()) {
             if let Some(value) = self.fields.required_value(label).filter(|v| !v.is_empty()) {
-                narrowed = narrowed.with_field(*label, value);
+                narrowed = narrowed.with_field(label, value);
                 break;
             }
         }

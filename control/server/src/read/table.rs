@@ -1,7 +1,9 @@
 //! Tables (`meta.k8s.io/v1 Table`): what `kubectl get` prints is made here, from the kind's columns.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use coracle_api::catalog::{Column, ColumnType, Rules};
+use coracle_api::catalog::{Column, ColumnType, TableColumn};
 use coracle_api::{ApiResult, Resource, meta};
 use coracle_store::Record;
 use jiff::Timestamp;
@@ -36,38 +38,40 @@ const CREATED_AT: Column = Column {
 /// How the rows of one kind are made.
 #[derive(Clone)]
 pub(crate) struct Table {
-    rules: &'static Rules,
+    resource: Arc<Resource>,
+    columns: Arc<[TableColumn]>,
     include: Include,
     /// The age of everything in one answer is as of its beginning.
     now_seconds: i64,
 }
 
 impl Table {
-    pub(crate) fn new(resource: &Resource, include: Include) -> Self {
-        Self { rules: resource.rules, include, now_seconds: Timestamp::now().as_second() }
+    pub(crate) fn new(resource: &Arc<Resource>, include: Include) -> Self {
+        let now_seconds = Timestamp::now().as_second();
+        Self { resource: resource.clone(), columns: resource.columns().into(), include, now_seconds }
     }
 
     /// `columnDefinitions`
     pub(crate) fn columns(&self) -> Value {
-        let own = if self.rules.columns.is_empty() { &[CREATED_AT] } else { self.rules.columns };
-        let name = (!self.rules.shows_own_name()).then_some(&NAME);
-        name.into_iter().chain(own).map(definition).collect()
+        let name = (!self.resource.shows_own_name()).then(|| TableColumn::from(&NAME));
+        let created_at = self.columns.is_empty().then(|| TableColumn::from(&CREATED_AT));
+        name.iter().chain(&created_at).chain(self.columns.iter()).map(definition).collect()
     }
 
     /// One row.
     pub(crate) fn row(&self, record: &Record) -> ApiResult<Value> {
         let mut object = parse(&record.json)?;
-        if let Some(convert) = self.rules.from_storage {
+        if let Some(convert) = self.resource.rules.from_storage {
             object = convert(object);
         }
-        let mut cells = Vec::with_capacity(self.rules.columns.len() + 1);
-        if !self.rules.shows_own_name() {
+        let mut cells = Vec::with_capacity(self.columns.len() + 1);
+        if !self.resource.shows_own_name() {
             cells.push(json!(meta::name(&object)));
         }
-        if self.rules.columns.is_empty() {
+        if self.columns.is_empty() {
             cells.push(json!(meta::text(&object, "creationTimestamp")));
         } else {
-            cells.extend((self.rules.cells)(&object, self.now_seconds).cells);
+            cells.extend(self.resource.cells(&object, self.now_seconds));
         }
         let mut row = Map::new();
         row.insert("cells".into(), Value::Array(cells));
@@ -97,14 +101,10 @@ impl Table {
     }
 }
 
-fn definition(column: &Column) -> Value {
-    let kind = match column.kind {
-        ColumnType::String => "string",
-        ColumnType::Integer => "integer",
-    };
+fn definition(column: &TableColumn) -> Value {
     json!({
         "name": column.name,
-        "type": kind,
+        "type": column.kind,
         "format": column.format,
         "description": column.description,
         "priority": column.priority,

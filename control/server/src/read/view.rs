@@ -1,6 +1,8 @@
 //! From a stored record to what this client asked to see: the stored bytes as they are wherever possible, another
 //! API group's form of the object, its metadata only, or a table row.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use coracle_api::{ApiError, ApiResult, Resource};
 use coracle_store::{Event, Record};
@@ -26,7 +28,7 @@ pub(crate) enum View {
 
 impl View {
     /// The view that a request negotiated.
-    pub(crate) fn new(resource: &Resource, accept: Accept, params: &Params) -> ApiResult<Self> {
+    pub(crate) fn new(resource: &Arc<Resource>, accept: Accept, params: &Params) -> ApiResult<Self> {
         Ok(match accept.shape {
             Shape::Metadata => Self::Metadata,
             Shape::Table => Self::Table(Table::new(resource, Include::parse(params.get("includeObject"))?)),

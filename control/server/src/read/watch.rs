@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{BufMut, Bytes, BytesMut};
-use coracle_api::{ApiError, ApiResult};
+use coracle_api::{ApiError, ApiResult, Resource};
 use coracle_store::{Event, EventKind, Record, Watch, WatchError};
 use futures::stream;
 use http::Response;
@@ -19,6 +19,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep};
 use super::view::{line, parse};
 use super::watch_options::Options;
 use super::{Selection, View, scope};
+use crate::convert;
 use crate::http::streamed;
 use crate::hub::{Call, Hub};
 use crate::metrics::Held;
@@ -37,7 +38,8 @@ pub(crate) async fn watch(hub: &Arc<Hub>, call: &Call, held: Held) -> ApiResult<
         Some(revision) => (Vec::new(), revision),
         None => {
             let snapshot = hub.store.list(&scope);
-            (snapshot.iter().filter(|r| selection.matches(r)).cloned().collect(), snapshot.revision)
+            let records = snapshot.iter().filter(|r| selection.matches(r)).cloned().collect();
+            (convert::present(hub, &call.target.resource, records).await?, snapshot.revision)
         }
     };
     let (source, ended) = match hub.store.watch(selection.watch_scope(scope, &call.target.resource), from) {
@@ -47,6 +49,7 @@ pub(crate) async fn watch(hub: &Arc<Hub>, call: &Call, held: Held) -> ApiResult<
     let bookmarks = options.bookmarks.then(|| bookmark_timer(hub.config.limits.bookmark_interval));
     let watcher = Watcher {
         hub: hub.clone(),
+        resource: call.target.resource.clone(),
         source,
         ended,
         selection,
@@ -76,6 +79,7 @@ fn bookmark_timer(interval: Duration) -> Interval {
 /// One watch in progress.
 struct Watcher {
     hub: Arc<Hub>,
+    resource: Arc<Resource>,
     /// `None` when it could not start or is over.
     source: Option<Watch>,
     /// An error that the client is still to be told.
@@ -123,7 +127,7 @@ impl Watcher {
                 Wake::Events(None) => return None,
                 Wake::Events(Some(Err(error))) => self.ended = Some(error),
                 Wake::Events(Some(Ok(events))) => {
-                    if let Some(piece) = self.piece(&events) {
+                    if let Some(piece) = self.piece(&events).await {
                         return Some(piece);
                     }
                 }
@@ -163,10 +167,14 @@ impl Watcher {
     }
 
     /// The lines for these events; nothing when none concerns the client.
-    fn piece(&mut self, events: &[Arc<Event>]) -> Option<Bytes> {
+    async fn piece(&mut self, events: &[Arc<Event>]) -> Option<Bytes> {
         let mut lines = Vec::with_capacity(events.len());
         for event in events {
-            match self.line(event) {
+            let line = match self.resource.custom {
+                Some(_) => self.converted_line(event).await,
+                None => self.line(event),
+            };
+            match line {
                 Ok(Some(line)) => {
                     self.headed = false;
                     lines.push(line);
@@ -205,13 +213,41 @@ impl Watcher {
         }
     }
 
+    /// The same for a custom resource, which may be stored in another version than the client watches.
+    async fn converted_line(&self, event: &Event) -> ApiResult<Option<Bytes>> {
+        let now = self.selection.matches(&event.record);
+        let before = event.previous.as_ref().filter(|previous| self.selection.matches(previous));
+        let (kind, record) = match (event.kind, before, now) {
+            (EventKind::Modified, None, true) => (EventKind::Added, event.record.clone()),
+            (EventKind::Added | EventKind::Modified, _, true) | (EventKind::Deleted, Some(_), true) => {
+                (event.kind, event.record.clone())
+            }
+            (EventKind::Modified | EventKind::Deleted, Some(_), false) => return self.converted_gone(event).await,
+            _ => return Ok(None),
+        };
+        let shown = convert::present_one(&self.hub, &self.resource, record.clone()).await?;
+        if Arc::ptr_eq(&shown, &record) && kind == event.kind {
+            return self.view.event(event, self.headed).map(Some);
+        }
+        Ok(Some(line(kind.as_str(), &self.view.object(&shown, self.headed)?)))
+    }
+
+    async fn converted_gone(&self, event: &Event) -> ApiResult<Option<Bytes>> {
+        let record = Arc::new(self.last_known(event)?);
+        let shown = convert::present_one(&self.hub, &self.resource, record).await?;
+        Ok(Some(line("DELETED", &self.view.object(&shown, self.headed)?)))
+    }
+
     /// `DELETED` with the object as the client knew it, at the revision of the change.
     fn gone(&self, event: &Event) -> ApiResult<Bytes> {
+        Ok(line("DELETED", &self.view.object(&self.last_known(event)?, self.headed)?))
+    }
+
+    fn last_known(&self, event: &Event) -> ApiResult<Record> {
         let known = event.previous.as_ref().unwrap_or(&event.record);
         let mut object = parse(&known.json)?;
         object["metadata"]["resourceVersion"] = json!(event.revision.to_string());
-        let record = Record { json: object.to_string().into(), revision: event.revision, ..(**known).clone() };
-        Ok(line("DELETED", &self.view.object(&record, self.headed)?))
+        Ok(Record { json: object.to_string().into(), revision: event.revision, ..(**known).clone() })
     }
 
     /// A watch that ends in order leaves the client as far ahead as it can be.

@@ -12,11 +12,11 @@ use serde_json::{Map, Value, json};
 use crate::http::status_success;
 use crate::hub::{Call, Hub};
 use crate::read::key;
-use crate::write::{Next, edit, now, parsed};
+use crate::write::{Author, Next, Writer, author, edit_as, now, parsed, revise_as};
 
 /// Answers a POST of a `v1 Binding`, below the pod or (its name in the body) to the namespace's `bindings`.
 pub(super) async fn bind(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
-    let dry_run = call.params.dry_run()?;
+    let author = author(call)?;
     let (binding, _) = decode_as("v1", "Binding", parsed(call, "Binding")?, call.params.field_validation()?)?;
     let mut target = call.target.clone();
     if target.name.is_empty() {
@@ -24,7 +24,7 @@ pub(super) async fn bind(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
     }
     check(&target.name, &target.resource, &binding)?;
     let resource = target.resource.clone();
-    edit(hub, &resource, &key(&target), dry_run, |pod| assign(&resource, pod, &binding)).await?;
+    edit_as(hub, &Writer::of(call)?, &key(&target), |pod| assign(&resource, pod, &binding, &author)).await?;
     Ok(status_success(StatusCode::CREATED, Map::new()))
 }
 
@@ -51,7 +51,7 @@ fn check(pod: &str, resource: &Arc<Resource>, binding: &Value) -> ApiResult<()> 
 }
 
 /// The pod on its node. 409 when it is on one already, or going.
-fn assign(resource: &Resource, pod: &Value, binding: &Value) -> ApiResult<Next> {
+fn assign(resource: &Resource, pod: &Value, binding: &Value, author: &Author) -> ApiResult<Next> {
     let (name, node) = (meta::name(pod), binding["target"]["name"].as_str().unwrap_or_default());
     let conflict = |why: String| {
         let message = format!("Operation cannot be fulfilled on {}/binding \"{name}\": {why}", resource.plural);
@@ -86,7 +86,7 @@ fn assign(resource: &Resource, pod: &Value, binding: &Value) -> ApiResult<Next> 
         }
     }
     set_scheduled(&mut new);
-    Ok(Next::Write { object: new, pinned: false })
+    Ok(Next::Write { object: revise_as(resource, new, pod, author, |_, _| Vec::new())?, pinned: false })
 }
 
 fn set_scheduled(pod: &mut Value) {

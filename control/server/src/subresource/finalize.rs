@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::hub::{Call, Hub};
 use crate::read::key;
-use crate::write::{Next, body_of, edit, respond};
+use crate::write::{Next, Writer, author, body_of, edit_as, respond, revise_as};
 
 pub(super) async fn finalize(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
-    let dry_run = call.params.dry_run()?;
+    let author = author(call)?;
     let (wanted, warnings) = body_of(call)?;
     let resource = &call.target.resource;
     if meta::name(&wanted) != call.target.name {
@@ -33,8 +33,9 @@ pub(super) async fn finalize(hub: &Hub, call: &Call) -> ApiResult<Response<Body>
                 new["spec"].as_object_mut().map(|spec| spec.remove("finalizers"));
             }
         }
-        Ok(Next::Write { object: new, pinned: !version.is_empty() })
+        let object = revise_as(resource, new, old, &author, |_, _| Vec::new())?;
+        Ok(Next::Write { object, pinned: !version.is_empty() })
     };
-    let edited = edit(hub, resource, &key(&call.target), dry_run, decide).await?;
+    let edited = edit_as(hub, &Writer::of(call)?, &key(&call.target), decide).await?;
     respond(call, &edited.record, &warnings)
 }

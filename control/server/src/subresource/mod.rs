@@ -1,9 +1,17 @@
-//! What lies below an object: `status`, `scale`, `binding`, `log`, `finalize`.
+//! What lies below an object: `status`, `scale`, `binding`, `log`, `finalize`, `eviction`, `ephemeralcontainers`,
+//! `resize`, `token`, `approval`, `proxy`.
 
+mod approval;
 mod binding;
+mod containers;
+mod eviction;
 mod finalize;
 mod log;
+mod proxy;
 mod scale;
+mod token;
+
+pub(crate) use proxy::proxy;
 
 use std::sync::Arc;
 
@@ -24,7 +32,11 @@ pub(crate) async fn serve(hub: &Arc<Hub>, call: Call, held: Held) -> ApiResult<R
     match (subresource, call.verb) {
         (Subresource::Log, _) => log::log(hub, &call, held).await,
         (Subresource::Status, Verb::Get) => read::get(hub, &call).await,
-        (Subresource::Scale, Verb::Get) => scale::get(hub, &call),
+        (Subresource::Scale, Verb::Get) => scale::get(hub, &call).await,
+        (Subresource::EphemeralContainers | Subresource::Resize | Subresource::Approval, Verb::Get) => {
+            read::get(hub, &call).await
+        }
+        (Subresource::Token, _) => token::issue(hub, &call),
         _ => {
             let hub = hub.clone();
             detached(async move {
@@ -33,7 +45,16 @@ pub(crate) async fn serve(hub: &Arc<Hub>, call: Call, held: Held) -> ApiResult<R
                     Subresource::Scale => scale::update(&hub, &call).await,
                     Subresource::Binding => binding::bind(&hub, &call).await,
                     Subresource::Finalize => finalize::finalize(&hub, &call).await,
-                    Subresource::Log => Err(ApiError::no_such_path()),
+                    Subresource::Eviction => eviction::evict(&hub, &call).await,
+                    Subresource::EphemeralContainers => containers::debug(&hub, &call).await,
+                    Subresource::Resize => containers::resize(&hub, &call).await,
+                    Subresource::Approval => approval::update(&hub, &call).await,
+                    Subresource::Log
+                    | Subresource::Token
+                    | Subresource::Proxy
+                    | Subresource::Attach
+                    | Subresource::Exec
+                    | Subresource::PortForward => Err(ApiError::no_such_path()),
                 }
             })
             .await

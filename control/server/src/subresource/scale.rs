@@ -1,7 +1,7 @@
 //! `scale`: the replica count of anything that has one, as `autoscaling/v1 Scale`.
 
 use axum::body::Body;
-use coracle_api::catalog::ScalePaths;
+use coracle_api::catalog::Scale;
 use coracle_api::decode::decode_as;
 use coracle_api::field::{FieldError, Path};
 use coracle_api::patch::patch_object_as;
@@ -11,27 +11,29 @@ use coracle_store::Record;
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
+use crate::convert;
 use crate::http::Verb;
 use crate::hub::{Call, Hub};
 use crate::read::key;
-use crate::write::{Next, Part, author, edit, load, parsed, patch_kind, revise};
+use crate::write::{Next, Part, Writer, author, edit_as, load, parsed, patch_kind, revise};
 
 const TYPE: (&str, &str) = ("autoscaling/v1", "Scale");
 
-fn paths(call: &Call) -> ApiResult<ScalePaths> {
-    call.target.resource.rules.scale.ok_or_else(ApiError::no_such_path)
+fn paths(call: &Call) -> ApiResult<Scale> {
+    call.target.resource.scale().ok_or_else(ApiError::no_such_path)
 }
 
 /// Answers a GET.
-pub(super) fn get(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
+pub(super) async fn get(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
     let record = hub.store.get(&key(&call.target));
     let record = record.ok_or_else(|| ApiError::not_found(&call.target.resource, &call.target.name))?;
+    let record = convert::present_one(hub, &call.target.resource, record).await?;
     respond(call, &record, &[])
 }
 
 /// Answers a PUT or PATCH.
 pub(super) async fn update(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
-    let (paths, dry_run) = (paths(call)?, call.params.dry_run()?);
+    let paths = paths(call)?;
     let validation = call.params.field_validation()?;
     let resource = &call.target.resource;
     let mut warnings = Vec::new();
@@ -43,7 +45,7 @@ pub(super) async fn update(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> 
     let decide = |old: &Value| {
         let (scale, found) = match &given {
             Some((scale, found)) => (scale.clone(), found.clone()),
-            None => patch_object_as(TYPE, patch_kind(call)?, &view(paths, old)?, &call.body, validation)?,
+            None => patch_object_as(TYPE, patch_kind(call)?, &view(call, &paths, old)?, &call.body, validation)?,
         };
         warnings = found;
         let version = meta::resource_version(&scale);
@@ -53,13 +55,13 @@ pub(super) async fn update(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> 
         check(call, &scale)?;
         let mut new = old.clone();
         // A Scale without a count means none: Go's zero value.
-        set(&mut new, paths.spec_replicas, scale["spec"].get("replicas").cloned().unwrap_or(json!(0)));
+        set(&mut new, &paths.spec_replicas, scale["spec"].get("replicas").cloned().unwrap_or(json!(0)));
         Ok(Next::Write {
             object: revise(resource, Part::Main, new, old, &author)?,
             pinned: given.is_some() && !version.is_empty(),
         })
     };
-    let edited = edit(hub, resource, &key(&call.target), dry_run, decide).await?;
+    let edited = edit_as(hub, &Writer::of(call)?, &key(&call.target), decide).await?;
     respond(call, &edited.record, &warnings)
 }
 
@@ -82,15 +84,27 @@ fn check(call: &Call, scale: &Value) -> ApiResult<()> {
 
 fn respond(call: &Call, record: &Record, warnings: &[String]) -> ApiResult<Response<Body>> {
     let object = load(&call.target.resource, record)?;
-    let scale = view(paths(call)?, &object)?.to_string();
+    let scale = view(call, &paths(call)?, &object)?.to_string();
     Ok(call.respond(StatusCode::OK, scale.into(), warnings))
 }
 
 /// The object as a Scale.
-fn view(paths: ScalePaths, object: &Value) -> ApiResult<Value> {
-    let number = |path: &str| meta::at(object, path).and_then(Value::as_i64).unwrap_or_default();
-    let selector = LabelSelector::from_value(meta::at(object, paths.selector))
-        .map_err(|e| ApiError::internal(format!("the stored selector is invalid: {e}")))?;
+fn view(call: &Call, paths: &Scale, object: &Value) -> ApiResult<Value> {
+    let number = |path: &str| meta::at(object, path).and_then(Value::as_i64);
+    let wanted = number(&paths.spec_replicas);
+    if wanted.is_none() && call.target.resource.custom.is_some() {
+        // Nothing defaults it, and whoever scales must not take nothing for zero.
+        let path = &paths.spec_replicas;
+        return Err(ApiError::internal(format!("the spec replicas field \".{path}\" does not exist")));
+    }
+    let selector = paths.selector.as_ref().and_then(|path| meta::at(object, path));
+    let selector = match selector {
+        Some(Value::String(text)) => text.clone(),
+        None if call.target.resource.custom.is_some() => String::new(),
+        selector => LabelSelector::from_value(selector)
+            .map_err(|e| ApiError::internal(format!("the stored selector is invalid: {e}")))?
+            .to_string(),
+    };
     let mut metadata = json!({});
     for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
         metadata[field] = object["metadata"][field].clone();
@@ -99,8 +113,8 @@ fn view(paths: ScalePaths, object: &Value) -> ApiResult<Value> {
         "kind": TYPE.1,
         "apiVersion": TYPE.0,
         "metadata": metadata,
-        "spec": { "replicas": number(paths.spec_replicas) },
-        "status": { "replicas": number(paths.status_replicas), "selector": selector.to_string() },
+        "spec": { "replicas": wanted.unwrap_or_default() },
+        "status": { "replicas": number(&paths.status_replicas).unwrap_or_default(), "selector": selector },
     }))
 }
 

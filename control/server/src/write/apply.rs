@@ -9,7 +9,7 @@ use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::create::{Intent, create_object};
-use super::edit::edit;
+use super::edit::{Writer, edit_as};
 use super::strategy::{Author, Part, now};
 use super::update::{respond, successor};
 use crate::hub::{Call, Hub};
@@ -30,7 +30,7 @@ pub(super) async fn apply(hub: &Hub, call: &Call, part: Part, author: Author) ->
     for _ in 0..MAX_ATTEMPTS {
         let outcome = if hub.store.get(&key).is_some() {
             let decide = |old: &Value| successor(call, part, merged(call, Some(old), &config, &author)?, old, &author);
-            let edited = edit(hub, &call.target.resource, &key, dry_run, decide).await;
+            let edited = edit_as(hub, &Writer::of(call)?, &key, decide).await;
             edited.and_then(|edited| respond(call, &edited.record, &[]))
         } else {
             create(hub, call, part, &config, &author, dry_run).await
@@ -68,7 +68,7 @@ async fn create(
         return Err(ApiError::not_found(resource, &call.target.name));
     }
     let object = merged(call, None, config, author)?;
-    let intent = Intent { resource, namespace: &call.target.namespace, dry_run, applied: true };
+    let intent = Intent { resource, namespace: &call.target.namespace, dry_run, author, user: &call.user };
     let record = create_object(hub, &intent, object).await?;
     let view = View::new(resource, call.accept, &call.params)?;
     Ok(call.respond(StatusCode::CREATED, view.object(&record, true)?, &[]))

@@ -6,7 +6,7 @@ use coracle_api::{ApiResult, Reason};
 use futures::{StreamExt, TryStreamExt, stream};
 use http::{Response, StatusCode};
 
-use super::delete::delete_object;
+use super::delete::delete_as;
 use crate::hub::{Call, Hub};
 use crate::options::DeleteOptions;
 use crate::read::{View, selected};
@@ -21,7 +21,7 @@ pub(super) async fn delete(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> 
     let deletions = selected(hub, call)?.into_iter().map(|record| {
         let options = &options;
         async move {
-            match delete_object(hub, resource, &record.key, options).await {
+            match delete_as(hub, &call.user, resource, &record.key, options).await {
                 Ok(edited) => Ok(Some(edited.record)),
                 // Somebody else has deleted it meanwhile: that is what was asked for.
                 Err(error) if error.reason == Reason::NotFound => Ok(None),

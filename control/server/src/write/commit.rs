@@ -3,15 +3,37 @@
 use std::sync::Arc;
 
 use coracle_api::{ApiError, ApiResult, Reason, Resource, meta};
-use coracle_store::{CommitError, Committed, Key, Lifted, Record, Txn};
+use coracle_store::{CommitError, Committed, Key, Lifted, Op, Record, Txn};
 use serde_json::Value;
 
+use super::admission::{Admitted, Charge};
 use super::document::encode;
 use crate::hub::Hub;
 
 /// Commits, with errors in the API's words.
 pub(crate) async fn commit(hub: &Hub, resource: &Resource, name: &str, txn: Txn) -> ApiResult<Committed> {
     hub.store.commit(txn).await.map_err(|error| explain(resource, name, error))
+}
+
+/// How often a write asks the quotas again. Writes take turns there, so that only controllers come in between.
+const MAX_CHARGES: usize = 32;
+
+/// Commits one change together with what it takes from quotas, and returns what is stored now.
+pub(crate) async fn commit_charged(hub: &Hub, write: &Admitted<'_>, new: &Value, op: Op) -> ApiResult<Arc<Record>> {
+    for _ in 0..MAX_CHARGES {
+        let Charge { ops, turn } = hub.admission.quotas.charge(hub, write, new).await?;
+        let mut all = vec![op.clone()];
+        all.extend(ops);
+        let outcome = hub.store.commit(Txn::new(all)).await;
+        drop(turn);
+        match outcome {
+            // A quota is not what it was: there may be more room now, or less.
+            Err(CommitError::Conflict { key, .. }) if key != *op.key() => {}
+            outcome => return stored(outcome.map_err(|error| explain(write.resource, write.name, error))?),
+        }
+    }
+    let why = "the quotas of the namespace changed all the time; please try again";
+    Err(ApiError::conflict(write.resource, write.name, why))
 }
 
 fn explain(resource: &Resource, name: &str, error: CommitError) -> ApiError {

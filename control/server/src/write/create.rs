@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use coracle_api::{ApiError, ApiResult, Reason, Resource, meta};
-use coracle_store::{Expect, Key, Record, Txn};
+use coracle_store::{Expect, Key, Op, Record};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::admission::{Action, Admitted};
-use super::commit::{commit, imagined, stored};
-use super::document::{body_of, encode};
-use super::strategy::{name_from_prefix, prepare_create, validate_create};
+use super::author::author;
+use super::commit::{commit_charged, imagined};
+use super::document::body_of;
+use super::strategy::{Author, book_create, name_from_prefix, prepare_create, validate_create};
+use crate::convert;
 use crate::hub::{Call, Hub};
+use crate::identity::User;
 use crate::read::View;
 
 /// Names tried for an object with `generateName`: with 14 million suffixes a second try is rare, and more than this
@@ -25,8 +28,24 @@ pub(crate) struct Intent<'a> {
     /// Empty for cluster-scoped objects.
     pub(crate) namespace: &'a str,
     pub(crate) dry_run: bool,
-    /// The object comes from an apply, with its books of field owners; others can't bring any.
-    pub(crate) applied: bool,
+    /// Whose fields they are.
+    pub(crate) author: &'a Author,
+    /// Who asks, for admission.
+    pub(crate) user: &'a User,
+}
+
+impl Intent<'_> {
+    fn admitted<'b>(&'b self, name: &'b str) -> Admitted<'b> {
+        Admitted {
+            resource: self.resource,
+            namespace: self.namespace,
+            name,
+            subresource: "",
+            action: Action::Create,
+            old: None,
+            user: self.user,
+        }
+    }
 }
 
 /// Answers a POST.
@@ -34,7 +53,8 @@ pub(super) async fn create(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> 
     let dry_run = call.params.dry_run()?;
     let (object, mut warnings) = body_of(call)?;
     let resource = &call.target.resource;
-    let intent = Intent { resource, namespace: &call.target.namespace, dry_run, applied: false };
+    let author = author(call)?;
+    let intent = Intent { resource, namespace: &call.target.namespace, dry_run, author: &author, user: &call.user };
     warnings.extend((resource.rules.warnings)(&object));
     let record = create_object(hub, &intent, object).await?;
     let view = View::new(resource, call.accept, &call.params)?;
@@ -45,18 +65,18 @@ pub(super) async fn create(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> 
 pub(crate) async fn create_object(hub: &Hub, intent: &Intent<'_>, mut object: Value) -> ApiResult<Arc<Record>> {
     place(intent, &mut object)?;
     let resource = intent.resource;
-    (resource.rules.defaults)(&mut object);
+    resource.defaults(&mut object);
     let name = [meta::name(&object), meta::text(&object, "generateName")].into_iter().find(|n| !n.is_empty());
     let name = name.unwrap_or_default().to_string();
-    let admitted = Admitted { resource, namespace: intent.namespace, name: &name, action: Action::Create };
-    hub.admission.admit(hub, &admitted, &mut object).await?;
+    book_create(resource, &mut object, intent.author);
+    hub.admission.admit(hub, &intent.admitted(&name), &mut object).await?;
     if !meta::name(&object).is_empty() || name.is_empty() {
         return write(hub, intent, object).await;
     }
     for _ in 0..MAX_NAMES {
         name_from_prefix(&mut object);
         // Once more, for defaults that are made of the name.
-        (resource.rules.defaults)(&mut object);
+        resource.defaults(&mut object);
         match write(hub, intent, object.clone()).await {
             Err(error) if error.reason == Reason::AlreadyExists => {}
             outcome => return outcome,
@@ -80,9 +100,6 @@ fn place(intent: &Intent<'_>, object: &mut Value) -> ApiResult<()> {
             ApiError::bad_request("namespace may not be set on a cluster-scoped object")
         });
     }
-    if !intent.applied {
-        meta::metadata_mut(object).remove("managedFields");
-    }
     if intent.resource.namespaced {
         meta::metadata_mut(object).insert("namespace".into(), json!(intent.namespace));
     }
@@ -96,6 +113,8 @@ async fn write(hub: &Hub, intent: &Intent<'_>, mut object: Value) -> ApiResult<A
     prepare_create(resource, &mut object);
     validate_create(resource, &object)?;
     let name = meta::name(&object).to_string();
+    let admitted = intent.admitted(&name);
+    hub.admission.validate(hub, &admitted, &object).await?;
     let key = Key::new(resource.storage_key(), intent.namespace, name.as_str());
     // Seen before anything is allocated or written: most duplicates are found here.
     if hub.store.get(&key).is_some() {
@@ -103,10 +122,11 @@ async fn write(hub: &Hub, intent: &Intent<'_>, mut object: Value) -> ApiResult<A
     }
     let reservation = hub.allocators.reserve(resource, &mut object, None)?;
     if intent.dry_run {
+        hub.admission.quotas.charge(hub, &admitted, &object).await?;
         return imagined(resource, key, object, 0);
     }
-    let txn = Txn::put(key, encode(resource, object)?, Expect::Absent);
-    let record = stored(commit(hub, resource, &name, txn).await?)?;
+    let op = Op::Put { key, object: convert::encode(hub, resource, object.clone()).await?, expect: Expect::Absent };
+    let record = commit_charged(hub, &admitted, &object, op).await?;
     reservation.keep();
-    Ok(record)
+    convert::present_one(hub, resource, record).await
 }

@@ -9,12 +9,13 @@ use http::{Response, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Map, json};
 
-use super::admission::{Action, Admitted};
+use super::admission::Action;
 use super::deletion::decide;
-use super::edit::{Edited, edit};
+use super::edit::{Edited, Writer, edit_as};
 use super::update::respond;
 use crate::http::status_success;
 use crate::hub::{Call, Hub};
+use crate::identity::User;
 use crate::options::DeleteOptions;
 use crate::read::key;
 
@@ -22,7 +23,7 @@ use crate::read::key;
 pub(super) async fn delete(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
     let options = DeleteOptions::of(call)?;
     let resource = &call.target.resource;
-    let edited = delete_object(hub, resource, &key(&call.target), &options).await?;
+    let edited = delete_as(hub, &call.user, resource, &key(&call.target), &options).await?;
     if !edited.removed || resource.graceful {
         return respond(call, &edited.record, &[]);
     }
@@ -36,14 +37,24 @@ pub(super) async fn delete(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> 
     Ok(status_success(StatusCode::OK, details))
 }
 
-/// Deletes one object as the options say.
-pub(super) async fn delete_object(
+/// Deletes one object as the options say, in the name of the server itself.
+pub(crate) async fn delete_object(
     hub: &Hub,
     resource: &Arc<Resource>,
     key: &Key,
     options: &DeleteOptions,
 ) -> ApiResult<Edited> {
-    let admitted = Admitted { resource, namespace: &key.namespace, name: &key.name, action: Action::Delete };
-    hub.admission.admit(hub, &admitted, &mut json!({})).await?;
-    edit(hub, resource, key, options.is_dry_run(), |old| decide(resource, options, old, Timestamp::now())).await
+    delete_as(hub, &User::server(), resource, key, options).await
+}
+
+/// Deletes one object as the options say.
+pub(crate) async fn delete_as(
+    hub: &Hub,
+    user: &User,
+    resource: &Arc<Resource>,
+    key: &Key,
+    options: &DeleteOptions,
+) -> ApiResult<Edited> {
+    let writer = Writer { resource, user, subresource: "", action: Action::Delete, dry_run: options.is_dry_run() };
+    edit_as(hub, &writer, key, |old| decide(resource, options, old, Timestamp::now())).await
 }

@@ -22,6 +22,7 @@ const DEFAULT_GRACE_SECONDS: i64 = 30;
 pub(super) fn decide(resource: &Resource, options: &DeleteOptions, old: &Value, now: Timestamp) -> ApiResult<Next> {
     check_preconditions(resource, options, old)?;
     let mut new = old.clone();
+    crate::custom::before_deletion(resource, &mut new);
     let pending = match mark(resource, options, &mut new, now) {
         Marked::Pending => return Ok(Next::Keep),
         Marked::Graceful(seconds) => seconds > 0,

@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use coracle_api::{ApiError, ApiResult, Resource, Subresource, meta};
-use coracle_store::{Expect, Key, Record, Txn};
+use coracle_store::{Expect, Key, Op, Record, Txn};
 use serde_json::Value;
 
-use super::commit::{commit, imagined, stored};
-use super::document::{encode, load};
-use crate::hub::Hub;
+use super::admission::{Action, Admitted};
+use super::commit::{commit, commit_charged, imagined, stored};
+use crate::convert;
+use crate::hub::{Call, Hub};
+use crate::identity::User;
 
 /// How often a change is decided again. Each time means that another write to the same object succeeded meanwhile.
 const MAX_ATTEMPTS: usize = 100;
@@ -32,36 +34,103 @@ pub(crate) struct Edited {
     pub(crate) removed: bool,
 }
 
-/// Changes the object at `key` as `decide` says. `decide` sees the stored version in the form `resource` serves, and
-/// may be asked several times.
+/// Who changes what, for admission.
+#[derive(Clone, Copy)]
+pub(crate) struct Writer<'a> {
+    pub(crate) resource: &'a Arc<Resource>,
+    pub(crate) user: &'a User,
+    /// The subresource that is written, empty for the object itself.
+    pub(crate) subresource: &'a str,
+    pub(crate) action: Action,
+    pub(crate) dry_run: bool,
+}
+
+impl<'a> Writer<'a> {
+    /// The author of a request that changes what the URL names.
+    pub(crate) fn of(call: &'a Call) -> ApiResult<Self> {
+        let (resource, subresource) = (&call.target.resource, call.target.subresource_name());
+        Ok(Self { resource, user: &call.user, subresource, action: Action::Update, dry_run: call.params.dry_run()? })
+    }
+
+    fn admitted<'b>(&'b self, key: &'b Key, old: &'b Value) -> Admitted<'b> {
+        Admitted {
+            resource: self.resource,
+            namespace: &key.namespace,
+            name: &key.name,
+            subresource: self.subresource,
+            action: self.action,
+            old: Some(old),
+            user: self.user,
+        }
+    }
+}
+
+/// Changes the object at `key` in the name of the server itself.
 pub(crate) async fn edit(
     hub: &Hub,
-    resource: &Resource,
+    resource: &Arc<Resource>,
     key: &Key,
     dry_run: bool,
+    decide: impl FnMut(&Value) -> ApiResult<Next> + Send,
+) -> ApiResult<Edited> {
+    let user = User::server();
+    let writer = Writer { resource, user: &user, subresource: "", action: Action::Update, dry_run };
+    edit_as(hub, &writer, key, decide).await
+}
+
+/// Changes the object at `key` as `decide` says. `decide` sees the stored version in the form the resource serves, and
+/// may be asked several times.
+pub(crate) async fn edit_as(
+    hub: &Hub,
+    writer: &Writer<'_>,
+    key: &Key,
     mut decide: impl FnMut(&Value) -> ApiResult<Next> + Send,
 ) -> ApiResult<Edited> {
+    let resource = writer.resource;
     for _ in 0..MAX_ATTEMPTS {
         let record = hub.store.get(key).ok_or_else(|| ApiError::not_found(resource, &key.name))?;
-        let old = load(resource, &record)?;
-        let (next, pinned) = match decide(&old)? {
-            Next::Keep => return Ok(Edited { record, removed: false }),
-            Next::Write { object, .. } if object == old => return Ok(Edited { record, removed: false }),
+        let old = convert::load(hub, resource, &record).await?;
+        let write = writer.admitted(key, &old);
+        if writer.action == Action::Delete {
+            hub.admission.validate(hub, &write, &old).await?;
+        }
+        let (change, pinned) = match decide(&old)? {
+            Next::Keep => return shown(hub, resource, Edited { record, removed: false }).await,
+            Next::Write { object, .. } if object == old => {
+                return shown(hub, resource, Edited { record, removed: false }).await;
+            }
             Next::Write { object, pinned } if may_go(resource, &object, &old) => (Change::Remove(object), pinned),
             Next::Write { object, pinned } => (Change::Write(object), pinned),
             Next::Remove(last) => (Change::Remove(last), false),
         };
-        match apply(hub, resource, &record, &old, next, dry_run).await {
+        if writer.action == Action::Update {
+            hub.admission.validate(hub, &write, change.object()).await?;
+        }
+        match apply(hub, &write, &record, change, writer.dry_run).await {
             Err(error) if is_race(&error) && !pinned => {}
-            outcome => return outcome,
+            outcome => return shown(hub, resource, outcome?).await,
         }
     }
     Err(ApiError::modified(resource, &key.name))
 }
 
+/// What the author sees of it: a custom resource in the version it was written in.
+async fn shown(hub: &Hub, resource: &Resource, edited: Edited) -> ApiResult<Edited> {
+    let record = convert::present_one(hub, resource, edited.record).await?;
+    Ok(Edited { record, ..edited })
+}
+
 enum Change {
     Write(Value),
     Remove(Value),
+}
+
+impl Change {
+    fn object(&self) -> &Value {
+        match self {
+            Self::Write(object) | Self::Remove(object) => object,
+        }
+    }
 }
 
 fn is_race(error: &ApiError) -> bool {
@@ -70,22 +139,23 @@ fn is_race(error: &ApiError) -> bool {
 
 async fn apply(
     hub: &Hub,
-    resource: &Resource,
+    write: &Admitted<'_>,
     record: &Arc<Record>,
-    old: &Value,
     change: Change,
     dry_run: bool,
 ) -> ApiResult<Edited> {
+    let (resource, old) = (write.resource, write.old.unwrap_or(&Value::Null));
     let (key, expect) = (record.key.clone(), Expect::Revision(record.revision));
     match change {
         Change::Write(mut object) => {
             let reservation = hub.allocators.reserve(resource, &mut object, Some(old))?;
             if dry_run {
+                hub.admission.quotas.charge(hub, write, &object).await?;
                 let record = imagined(resource, key, object, record.revision)?;
                 return Ok(Edited { record, removed: false });
             }
-            let txn = Txn::put(key, encode(resource, object.clone())?, expect);
-            let record = stored(commit(hub, resource, meta::name(old), txn).await?)?;
+            let op = Op::Put { key, object: convert::encode(hub, resource, object.clone()).await?, expect };
+            let record = commit_charged(hub, write, &object, op).await?;
             reservation.keep();
             hub.allocators.release(resource, old, Some(&object));
             Ok(Edited { record, removed: false })
@@ -94,7 +164,7 @@ async fn apply(
             if dry_run {
                 return Ok(Edited { record: imagined(resource, key, last, record.revision)?, removed: true });
             }
-            let last = if last == *old { None } else { Some(encode(resource, last)?) };
+            let last = if last == *old { None } else { Some(convert::encode(hub, resource, last).await?) };
             let record = stored(commit(hub, resource, meta::name(old), Txn::delete(key, expect, last)).await?)?;
             hub.allocators.release(resource, old, None);
             Ok(Edited { record, removed: true })

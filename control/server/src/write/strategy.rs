@@ -1,7 +1,8 @@
 //! What happens to an object between decoding and storing, whatever its kind: metadata that the server owns,
 //! `status` and `spec` each changed only by who may, generation, defaults, validation. Pure functions.
 
-use coracle_api::apply::{ApplyOptions, track_update};
+use coracle_api::apply::{ApplyOptions, track_create, track_update};
+use coracle_api::field::FieldError;
 use coracle_api::names::{SUFFIX_LENGTH, generate};
 use coracle_api::{ApiError, ApiResult, Resource, meta, metadata};
 use jiff::Timestamp;
@@ -42,6 +43,23 @@ pub(crate) fn seconds_text(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+impl Author {
+    /// The server itself.
+    pub(crate) fn server() -> Self {
+        Self { manager: "kube-apiserver".into(), subresource: "", applied: false }
+    }
+}
+
+/// Writes down whose the fields of a new object are; an applied one has its books already.
+pub(super) fn book_create(resource: &Resource, object: &mut Value, author: &Author) {
+    if !author.applied {
+        let now = now();
+        let options =
+            ApplyOptions { manager: &author.manager, force: false, subresource: author.subresource, now: &now };
+        track_create(resource, object, options);
+    }
+}
+
 /// Gives a new object what only the server can: a uid, its time of creation. The kind then prepares it.
 pub(crate) fn prepare_create(resource: &Resource, object: &mut Value) {
     let metadata = meta::metadata_mut(object);
@@ -55,7 +73,7 @@ pub(crate) fn prepare_create(resource: &Resource, object: &mut Value) {
     if resource.has_status {
         metadata.insert("generation".into(), json!(1));
     }
-    (resource.rules.prepare_create)(object);
+    resource.prepare_create(object);
 }
 
 /// A fresh name for an object with `generateName`.
@@ -68,7 +86,7 @@ pub(super) fn name_from_prefix(object: &mut Value) {
 /// Every rule for a new object.
 pub(super) fn validate_create(resource: &Resource, object: &Value) -> ApiResult<()> {
     let mut errors = metadata::validate_metadata(resource, object);
-    errors.extend((resource.rules.validate)(object));
+    errors.extend(resource.create_errors(object));
     if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid(resource, meta::name(object), &errors)) }
 }
 
@@ -76,24 +94,54 @@ pub(super) fn validate_create(resource: &Resource, object: &Value) -> ApiResult<
 pub(crate) fn revise(resource: &Resource, part: Part, new: Value, old: &Value, author: &Author) -> ApiResult<Value> {
     let mut new = match part {
         Part::Main => keep_status(resource, new, old),
+        Part::Status if resource.custom.is_some() => take_only_status(new, old),
         Part::Status => take_status(new, old),
     };
     keep_metadata(resource, &mut new, old)?;
-    (resource.rules.defaults)(&mut new);
+    resource.defaults(&mut new);
     if part == Part::Main {
-        (resource.rules.prepare_update)(&mut new, old);
+        resource.prepare_update(&mut new, old);
         bump_generation(resource, &mut new, old);
     }
     let mut errors = metadata::validate_metadata_update(&new, old);
     match part {
-        Part::Main => {
-            errors.extend((resource.rules.validate)(&new));
-            errors.extend((resource.rules.validate_update)(&new, old));
-        }
-        Part::Status => errors.extend((resource.rules.validate_status)(&new, old)),
+        Part::Main => errors.extend(resource.update_errors(&new, old)),
+        Part::Status => errors.extend(resource.status_errors(&new, old)),
     }
+    finish(resource, new, old, author, &errors)
+}
+
+/// The same for a write to a subresource that has put together `new` by rules of its own, of which `check` is the last.
+pub(crate) fn revise_as(
+    resource: &Resource,
+    mut new: Value,
+    old: &Value,
+    author: &Author,
+    check: impl FnOnce(&Value, &Value) -> Vec<FieldError>,
+) -> ApiResult<Value> {
+    let generation = new["metadata"].get("generation").cloned();
+    keep_metadata(resource, &mut new, old)?;
+    if let Some(generation) = generation {
+        meta::metadata_mut(&mut new).insert("generation".into(), generation);
+    }
+    let mut errors = metadata::validate_metadata_update(&new, old);
+    errors.extend(check(&new, old));
+    // One mistake need not be told twice.
+    if errors.is_empty() {
+        errors.extend((resource.rules.validate)(&new));
+    }
+    finish(resource, new, old, author, &errors)
+}
+
+fn finish(
+    resource: &Resource,
+    mut new: Value,
+    old: &Value,
+    author: &Author,
+    errors: &[FieldError],
+) -> ApiResult<Value> {
     if !errors.is_empty() {
-        return Err(ApiError::invalid(resource, meta::name(&new), &errors));
+        return Err(ApiError::invalid(resource, meta::name(&new), errors));
     }
     if !author.applied {
         let now = now();
@@ -130,6 +178,20 @@ fn take_status(mut new: Value, old: &Value) -> Value {
         None => {
             meta::metadata_mut(&mut result).remove("ownerReferences");
         }
+    }
+    result
+}
+
+/// The same for a custom resource, of which nothing but the status changes.
+fn take_only_status(mut new: Value, old: &Value) -> Value {
+    let mut result = old.clone();
+    for (path, field) in [("", "status"), ("/metadata", "managedFields")] {
+        let taken = new.pointer_mut(path).and_then(Value::as_object_mut).and_then(|fields| fields.remove(field));
+        let Some(place) = result.pointer_mut(path).and_then(Value::as_object_mut) else { continue };
+        match taken {
+            Some(value) => place.insert(field.into(), value),
+            None => place.remove(field),
+        };
     }
     result
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::apply::apply;
 use super::author::author;
 use super::document::{body_of, validation};
-use super::edit::{Next, edit};
+use super::edit::{Next, Writer, edit_as};
 use super::strategy::{Author, Part, revise};
 use crate::http::Verb;
 use crate::hub::{Call, Hub};
@@ -18,7 +18,7 @@ use crate::read::{View, key};
 
 /// Answers a PUT or PATCH to one part of an object.
 pub(crate) async fn update_part(hub: &Hub, call: &Call, part: Part) -> ApiResult<Response<Body>> {
-    let dry_run = call.params.dry_run()?;
+    let writer = Writer::of(call)?;
     let resource = &call.target.resource;
     let author = author(call)?;
     let mut warnings = Vec::new();
@@ -34,14 +34,14 @@ pub(crate) async fn update_part(hub: &Hub, call: &Call, part: Part) -> ApiResult
                 warnings = found;
                 successor(call, part, new, old, &author)
             };
-            edit(hub, resource, &key(&call.target), dry_run, decide).await?
+            edit_as(hub, &writer, &key(&call.target), decide).await?
         }
         _ => {
             let (new, found) = body_of(call)?;
             warnings = found;
             check_place(call, &new)?;
-            edit(hub, resource, &key(&call.target), dry_run, |old| successor(call, part, new.clone(), old, &author))
-                .await?
+            let decide = |old: &Value| successor(call, part, new.clone(), old, &author);
+            edit_as(hub, &writer, &key(&call.target), decide).await?
         }
     };
     if part == Part::Main {
@@ -59,9 +59,16 @@ pub(crate) fn respond(call: &Call, record: &coracle_store::Record, warnings: &[S
 
 /// The next version, if the author means the one that is there.
 pub(super) fn successor(call: &Call, part: Part, new: Value, old: &Value, author: &Author) -> ApiResult<Next> {
+    let pinned = check_version(call, &new, old)?;
+    Ok(Next::Write { object: revise(&call.target.resource, part, new, old, author)?, pinned })
+}
+
+/// Whether the author chose the version to follow, which must be the one that is there: 409 otherwise, and 400 for an
+/// object that is not the one in the URL.
+pub(crate) fn check_version(call: &Call, new: &Value, old: &Value) -> ApiResult<bool> {
+    check_place(call, new)?;
     let resource = &call.target.resource;
-    check_place(call, &new)?;
-    let (wanted, actual) = (meta::resource_version(&new), meta::resource_version(old));
+    let (wanted, actual) = (meta::resource_version(new), meta::resource_version(old));
     if !wanted.is_empty() && wanted != actual {
         if wanted.parse::<u64>().is_err() {
             let path = coracle_api::field::Path::root("metadata").child("resourceVersion");
@@ -71,8 +78,7 @@ pub(super) fn successor(call: &Call, part: Part, new: Value, old: &Value, author
         return Err(ApiError::modified(resource, meta::name(old)));
     }
     // A patch carries the version it was applied to; only a PUT's was chosen by its author.
-    let pinned = call.verb == Verb::Update && !wanted.is_empty();
-    Ok(Next::Write { object: revise(resource, part, new, old, author)?, pinned })
+    Ok(call.verb == Verb::Update && !wanted.is_empty())
 }
 
 /// The object must be the one that the URL names.
@@ -97,5 +103,12 @@ fn check_place(call: &Call, object: &Value) -> ApiResult<()> {
 /// Which patch the body is. 415 for one that is not served.
 pub(crate) fn patch_kind(call: &Call) -> ApiResult<PatchKind> {
     let header = call.headers.get(CONTENT_TYPE).and_then(|h| h.to_str().ok()).unwrap_or_default();
-    PatchKind::from_content_type(header).ok_or_else(|| ApiError::unsupported_media_type(&PatchKind::MEDIA_TYPES))
+    let kind = PatchKind::from_content_type(header);
+    if call.target.resource.custom.is_none() {
+        return kind.ok_or_else(|| ApiError::unsupported_media_type(&PatchKind::MEDIA_TYPES));
+    }
+    // A schema says nothing about how lists are merged by a strategy.
+    let served = PatchKind::MEDIA_TYPES.into_iter().filter(|media| !media.contains("strategic")).collect::<Vec<_>>();
+    let kind = kind.filter(|kind| *kind != PatchKind::StrategicMerge);
+    kind.ok_or_else(|| ApiError::unsupported_media_type(&served))
 }

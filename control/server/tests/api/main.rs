@@ -2,14 +2,23 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails should fail loudly")]
 
+mod admitting;
+mod aggregating;
 mod applying;
+mod converting;
 mod creating;
+mod crontabs;
+mod customizing;
+mod defining;
 mod deleting;
 mod discovering;
 mod inside;
 mod listing;
 mod logs;
+mod remote;
+mod reviewing;
 mod services;
+mod subresources;
 mod support;
 mod tls;
 mod updating;

@@ -87,6 +87,17 @@ impl Cluster {
         Self { router: server.router(), server, nodes, store, _directory: directory }
     }
 
+    /// The same store with a new server, as after a restart of the process.
+    pub async fn restarted(self) -> Self {
+        self.server.close();
+        self.store.shutdown().await.unwrap();
+        let store = StoreConfig::new(self._directory.path());
+        let store = Store::open(store, coracle_server::lift()).await.unwrap();
+        let nodes = NodeTransports::default();
+        let server = Server::new(store.clone(), config(), nodes.clone()).await.unwrap();
+        Self { router: server.router(), server, nodes, store, _directory: self._directory.clone() }
+    }
+
     /// Sends a request as an administrator (or as nobody, or somebody else).
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.open(request).await;

@@ -1,8 +1,6 @@
-//! Affinity between pods, and how they are spread.
+//! Affinity between pods, and the label keys that narrow a term down to one version of a workload (KEP-3633).
 
-use std::collections::BTreeSet;
-
-use k8s_openapi::api::core::v1::{Affinity, PodAffinityTerm, TopologySpreadConstraint, WeightedPodAffinityTerm};
+use k8s_openapi::api::core::v1::{Affinity, PodAffinityTerm, WeightedPodAffinityTerm};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use crate::field::Path;
@@ -11,10 +9,8 @@ use crate::kinds::json::json;
 use crate::kinds::workload::selector_errors;
 use crate::names;
 
-const POLICIES: &[&str] = &["Honor", "Ignore"];
-
-/// The terms about other pods.
-pub(super) fn pods(errors: &mut Errors, affinity: &Affinity, path: &Path) {
+/// `podAffinity` and `podAntiAffinity`
+pub(super) fn validate(errors: &mut Errors, affinity: &Affinity, path: &Path) {
     if let Some(pods) = &affinity.pod_affinity {
         let path = path.child("podAffinity");
         required(errors, pods.required_during_scheduling_ignored_during_execution.as_deref(), &path);
@@ -29,14 +25,14 @@ pub(super) fn pods(errors: &mut Errors, affinity: &Affinity, path: &Path) {
 
 fn required(errors: &mut Errors, terms: Option<&[PodAffinityTerm]>, path: &Path) {
     let path = path.child("requiredDuringSchedulingIgnoredDuringExecution");
-    for (index, term) in terms.unwrap_or_default().iter().enumerate() {
+    for (index, term) in terms.into_iter().flatten().enumerate() {
         self::term(errors, term, &path.index(index));
     }
 }
 
 fn preferred(errors: &mut Errors, terms: Option<&[WeightedPodAffinityTerm]>, path: &Path) {
     let path = path.child("preferredDuringSchedulingIgnoredDuringExecution");
-    for (index, weighted) in terms.unwrap_or_default().iter().enumerate() {
+    for (index, weighted) in terms.into_iter().flatten().enumerate() {
         let path = path.index(index);
         if !(1..=100).contains(&weighted.weight) {
             errors.invalid(&path.child("weight"), &weighted.weight, "must be in the range 1-100");
@@ -46,64 +42,56 @@ fn preferred(errors: &mut Errors, terms: Option<&[WeightedPodAffinityTerm]>, pat
 }
 
 fn term(errors: &mut Errors, term: &PodAffinityTerm, path: &Path) {
-    selector(errors, term.label_selector.as_ref(), &path.child("labelSelector"));
-    selector(errors, term.namespace_selector.as_ref(), &path.child("namespaceSelector"));
-    for namespace in term.namespaces.iter().flatten() {
-        errors.named(&path.child("namespace"), namespace, names::dns1123_label);
+    label_selector(errors, term.label_selector.as_ref(), &path.child("labelSelector"));
+    label_selector(errors, term.namespace_selector.as_ref(), &path.child("namespaceSelector"));
+    for name in term.namespaces.iter().flatten() {
+        errors.named(&path.child("namespace"), name, names::dns1123_label);
     }
-    let key = path.child("topologyKey");
-    if term.topology_key.is_empty() {
-        errors.required(&key, "can not be empty");
+    let (keys, mismatch) = (term.match_label_keys.as_deref(), term.mismatch_label_keys.as_deref());
+    label_keys(errors, keys, term.label_selector.as_ref(), &path.child("matchLabelKeys"));
+    label_keys(errors, mismatch, term.label_selector.as_ref(), &path.child("mismatchLabelKeys"));
+    for (index, key) in keys.unwrap_or_default().iter().enumerate() {
+        if mismatch.unwrap_or_default().contains(key) {
+            let detail = "exists in both matchLabelKeys and mismatchLabelKeys";
+            errors.invalid(&path.child("matchLabelKeys").index(index), key, detail);
+        }
     }
-    for detail in names::qualified_name(&term.topology_key) {
-        errors.invalid(&key, &term.topology_key, &detail);
-    }
+    topology_key(errors, &term.topology_key, &path.child("topologyKey"));
 }
 
-fn selector(errors: &mut Errors, selector: Option<&LabelSelector>, path: &Path) {
+/// A selector, if it is there.
+pub(super) fn label_selector(errors: &mut Errors, selector: Option<&LabelSelector>, path: &Path) {
     if let Some(selector) = selector {
         selector_errors(errors, &json(selector), path);
     }
 }
 
-/// `topologySpreadConstraints`
-pub(super) fn spread(errors: &mut Errors, constraints: &[TopologySpreadConstraint], path: &Path) {
-    let mut seen = BTreeSet::new();
-    for (index, constraint) in constraints.iter().enumerate() {
-        let path = path.index(index);
-        self::constraint(errors, constraint, &path);
-        let (key, action) = (&constraint.topology_key, &constraint.when_unsatisfiable);
-        if !seen.insert((key, action)) {
-            errors.duplicate(&path.child("{topologyKey, whenUnsatisfiable}"), &format!("{{{key}, {action}}}"));
-        }
+/// The label of nodes that says which are one place.
+pub(super) fn topology_key(errors: &mut Errors, key: &str, path: &Path) {
+    if key.is_empty() {
+        errors.required(path, "can not be empty");
     }
+    errors.named(path, key, names::qualified_name);
 }
 
-fn constraint(errors: &mut Errors, constraint: &TopologySpreadConstraint, path: &Path) {
-    let action = constraint.when_unsatisfiable.as_str();
-    if constraint.max_skew <= 0 {
-        errors.invalid(&path.child("maxSkew"), &constraint.max_skew, "must be greater than 0");
-    }
-    if constraint.topology_key.is_empty() {
-        errors.required(&path.child("topologyKey"), "can not be empty");
-    }
-    errors.one_of_if_set(&path.child("whenUnsatisfiable"), Some(action), &["DoNotSchedule", "ScheduleAnyway"]);
-    if let Some(domains) = constraint.min_domains {
-        let path = path.child("minDomains");
-        if domains <= 0 {
-            errors.invalid(&path, &domains, "must be greater than 0");
+/// Keys whose values come from the pod itself; they add to a selector that must be there and not say them already.
+pub(super) fn label_keys(errors: &mut Errors, keys: Option<&[String]>, selector: Option<&LabelSelector>, path: &Path) {
+    let keys = keys.unwrap_or_default();
+    let Some(selector) = selector else {
+        if !keys.is_empty() {
+            errors.forbidden(path, "must not be specified when labelSelector is not set");
         }
-        if action != "DoNotSchedule" {
-            let detail = format!("can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {action}");
-            errors.invalid(&path, &domains, &detail);
+        return;
+    };
+    let selects = |key: &String| {
+        selector.match_labels.as_ref().is_some_and(|labels| labels.contains_key(key))
+            || selector.match_expressions.iter().flatten().any(|expression| expression.key == *key)
+    };
+    for (index, key) in keys.iter().enumerate() {
+        let path = path.index(index);
+        errors.named(&path, key, names::qualified_name);
+        if selects(key) {
+            errors.invalid(&path, key, "exists in both matchLabelKeys and labelSelector");
         }
     }
-    let policies = [
-        ("nodeAffinityPolicy", &constraint.node_affinity_policy),
-        ("nodeTaintsPolicy", &constraint.node_taints_policy),
-    ];
-    for (field, policy) in policies {
-        errors.one_of_if_set(&path.child(field), policy.as_deref(), POLICIES);
-    }
-    selector(errors, constraint.label_selector.as_ref(), &path.child("labelSelector"));
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::{Container, PodSpec, SecurityContext, VolumeMount};
+use k8s_openapi::api::core::v1::{Container, PodSpec, VolumeMount};
 
-use super::{env, ports, probes, resources, valid_id, volumes};
+use super::{env, ports, probes, resources, restart, security, volumes};
 use crate::field::{FieldError, Path};
 use crate::kinds::check::Errors;
 use crate::names;
@@ -19,20 +19,21 @@ pub(super) fn validate(errors: &mut Errors, spec: &PodSpec, volumes: &BTreeSet<&
     if spec.containers.is_empty() {
         errors.required(&containers, "");
     }
+    let pod_policy = spec.restart_policy.as_deref().unwrap_or_default();
     let mut seen = BTreeSet::new();
     for (index, container) in spec.containers.iter().enumerate() {
         let path = containers.index(index);
         common(errors, container, volumes, &path);
         unique(errors, &mut seen, container, &path);
         probes::validate(errors, container, &path);
-        let policy = container.restart_policy.as_deref();
-        errors.one_of_if_set(&path.child("restartPolicy"), policy, &["Always", "Never", "OnFailure"]);
+        restart::validate(errors, container, pod_policy, &path);
     }
     for (index, container) in spec.init_containers.iter().flatten().enumerate() {
         let path = init_path.index(index);
         common(errors, container, volumes, &path);
         unique(errors, &mut seen, container, &path);
         init_only(errors, container, &path);
+        restart::validate(errors, container, pod_policy, &path);
     }
     let host_network = spec.host_network.unwrap_or_default();
     ports::conflicts(errors, &spec.containers, host_network, &containers);
@@ -44,7 +45,7 @@ fn unique<'a>(errors: &mut Errors, seen: &mut BTreeSet<&'a str>, container: &'a 
     }
 }
 
-fn common(errors: &mut Errors, container: &Container, volumes: &BTreeSet<&str>, path: &Path) {
+pub(super) fn common(errors: &mut Errors, container: &Container, volumes: &BTreeSet<&str>, path: &Path) {
     errors.required_name(&path.child("name"), &container.name, names::dns1123_label);
     match container.image.as_deref().unwrap_or_default() {
         "" => errors.required(&path.child("image"), ""),
@@ -58,12 +59,13 @@ fn common(errors: &mut Errors, container: &Container, volumes: &BTreeSet<&str>, 
     errors.one_of(&message_policy, container.termination_message_policy.as_ref(), MESSAGE_POLICIES);
     ports::validate(errors, container.ports.as_deref().unwrap_or_default(), &path.child("ports"));
     env::validate(errors, container, path);
-    mounts(errors, container.volume_mounts.as_deref().unwrap_or_default(), volumes, &path.child("volumeMounts"));
+    mounts(errors, container, volumes, &path.child("volumeMounts"));
+    devices(errors, container, volumes, &path.child("volumeDevices"));
     if let Some(requirements) = &container.resources {
         resources::validate(errors, requirements, &path.child("resources"));
     }
     if let Some(context) = &container.security_context {
-        security_context(errors, context, &path.child("securityContext"));
+        security::of_container(errors, context, &path.child("securityContext"));
     }
 }
 
@@ -73,8 +75,6 @@ fn init_only(errors: &mut Errors, container: &Container, path: &Path) {
         probes::validate(errors, container, path);
         return;
     }
-    let policy = container.restart_policy.as_deref();
-    errors.one_of_if_set(&path.child("restartPolicy"), policy, &["Always", "Never", "OnFailure"]);
     for (field, set) in [
         ("lifecycle", container.lifecycle.is_some()),
         ("livenessProbe", container.liveness_probe.is_some()),
@@ -87,10 +87,11 @@ fn init_only(errors: &mut Errors, container: &Container, path: &Path) {
     }
 }
 
-fn mounts(errors: &mut Errors, mounts: &[VolumeMount], volumes: &BTreeSet<&str>, path: &Path) {
+fn mounts(errors: &mut Errors, container: &Container, volumes: &BTreeSet<&str>, path: &Path) {
     let mut points = BTreeSet::new();
-    for (index, mount) in mounts.iter().enumerate() {
+    for (index, mount) in container.volume_mounts.iter().flatten().enumerate() {
         let path = path.index(index);
+        mount_options(errors, mount, container, &path);
         if mount.name.is_empty() {
             errors.required(&path.child("name"), "");
         } else if !volumes.contains(mount.name.as_str()) {
@@ -114,11 +115,50 @@ fn mounts(errors: &mut Errors, mounts: &[VolumeMount], volumes: &BTreeSet<&str>,
     }
 }
 
-fn security_context(errors: &mut Errors, context: &SecurityContext, path: &Path) {
-    valid_id(errors, &path.child("runAsUser"), context.run_as_user);
-    valid_id(errors, &path.child("runAsGroup"), context.run_as_group);
-    if context.allow_privilege_escalation == Some(false) && context.privileged == Some(true) {
-        let detail = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true";
-        errors.invalid(path, context, detail);
+fn mount_options(errors: &mut Errors, mount: &VolumeMount, container: &Container, path: &Path) {
+    let privileged = container.security_context.as_ref().is_some_and(|c| c.privileged == Some(true));
+    let propagation = mount.mount_propagation.as_deref();
+    let propagation_path = path.child("mountPropagation");
+    errors.one_of_if_set(&propagation_path, propagation, &["Bidirectional", "HostToContainer", "None"]);
+    if propagation == Some("Bidirectional") && !privileged {
+        let detail = "Bidirectional mount propagation is available only to privileged containers";
+        errors.forbidden(&propagation_path, detail);
+    }
+    let Some(recursive) = mount.recursive_read_only.as_deref() else { return };
+    let path = path.child("recursiveReadOnly");
+    errors.one_of_if_set(&path, Some(recursive), &["Disabled", "Enabled", "IfPossible"]);
+    if matches!(recursive, "Enabled" | "IfPossible") {
+        if mount.read_only != Some(true) {
+            errors.forbidden(&path, "may only be specified when readOnly is true");
+        }
+        if !matches!(propagation, None | Some("None")) {
+            errors.forbidden(&path, "may only be specified when mountPropagation is None or not specified");
+        }
+    }
+}
+
+/// Volumes given as devices, at paths where nothing else is.
+fn devices(errors: &mut Errors, container: &Container, volumes: &BTreeSet<&str>, path: &Path) {
+    let mounted = |device: &str| container.volume_mounts.iter().flatten().any(|mount| mount.mount_path == device);
+    let (mut names, mut points) = (BTreeSet::new(), BTreeSet::new());
+    for (index, device) in container.volume_devices.iter().flatten().enumerate() {
+        let path = path.index(index);
+        if device.name.is_empty() {
+            errors.required(&path.child("name"), "");
+        } else if !volumes.contains(device.name.as_str()) {
+            errors.0.push(FieldError::not_found(&path.child("name"), &serde_json::json!(device.name)));
+        } else if !names.insert(&device.name) {
+            errors.invalid(&path.child("name"), &device.name, "must be unique");
+        }
+        let path = path.child("devicePath");
+        if device.device_path.is_empty() {
+            errors.required(&path, "");
+        } else if !points.insert(&device.device_path) {
+            errors.invalid(&path, &device.device_path, "must be unique");
+        } else if mounted(&device.device_path) {
+            errors.invalid(&path, &device.device_path, "must not already exist as a path in volumeMounts");
+        } else {
+            volumes::no_backsteps(errors, &path, &device.device_path);
+        }
     }
 }

@@ -79,8 +79,14 @@ fn value_from(errors: &mut Errors, source: &EnvVarSource, has_value: bool, path:
         sources += 1;
         key_ref(errors, &reference.name, &reference.key, &path.child("secretKeyRef"));
     }
-    if source.file_key_ref.is_some() {
+    if let Some(reference) = &source.file_key_ref {
         sources += 1;
+        let path = path.child("fileKeyRef");
+        errors.required_name(&path.child("key"), &reference.key, names::env_var_name);
+        errors.required_name(&path.child("volumeName"), &reference.volume_name, names::dns1123_label);
+        if reference.path.is_empty() {
+            errors.required(&path.child("path"), "");
+        }
     }
     match sources {
         0 => {

@@ -2,24 +2,30 @@
 
 mod affinity;
 mod containers;
+mod dns;
 mod env;
+mod ephemeral;
 mod placement;
 mod ports;
 mod probes;
 mod resources;
+mod restart;
+mod security;
+mod spread;
 mod volumes;
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::{PodSecurityContext, PodSpec};
+use k8s_openapi::api::core::v1::PodSpec;
 use serde_json::Value;
 
 use crate::field::{FieldError, Path};
 use crate::kinds::check::Errors;
 use crate::kinds::json::decode;
-use crate::{metadata, names};
+use crate::{meta, metadata, names};
 
-pub(in crate::kinds) use placement::taints;
+pub use ephemeral::validate_ephemeral_update;
+pub(in crate::kinds) use placement::{node_selector, taints, tolerations};
 pub(in crate::kinds) use ports::PROTOCOLS;
 pub(in crate::kinds) use probes::port;
 
@@ -34,8 +40,10 @@ pub(super) fn validate(pod: &Value) -> Vec<FieldError> {
     match decode::<PodSpec>(pod, "spec") {
         Ok(spec) => {
             self::spec(&mut errors, &spec, &path);
-            // Only the `ephemeralcontainers` subresource adds them, and it is not served.
-            if spec.ephemeral_containers.as_ref().is_some_and(|e| !e.is_empty()) {
+            // Only the `ephemeralcontainers` subresource adds them. A pod without a version is a new one.
+            if meta::resource_version(pod).is_empty()
+                && spec.ephemeral_containers.as_ref().is_some_and(|e| !e.is_empty())
+            {
                 errors.forbidden(&path.child("ephemeralContainers"), "cannot be set on create");
             }
         }
@@ -71,8 +79,12 @@ fn spec(errors: &mut Errors, spec: &PodSpec, path: &Path) {
     identity(errors, spec, path);
     placement::validate(errors, spec, path);
     if let Some(context) = &spec.security_context {
-        security_context(errors, context, &path.child("securityContext"));
+        security::of_pod(errors, context, spec, &path.child("securityContext"));
     }
+    security::host_users(errors, spec, path);
+    security::of_system(errors, spec, path);
+    ephemeral::validate(errors, spec, &volumes, &path.child("ephemeralContainers"));
+    claims(errors, spec, &path.child("resourceClaims"));
     if let Some(pod_level) = &spec.resources {
         resources::validate(errors, pod_level, &path.child("resources"));
     }
@@ -82,11 +94,7 @@ fn policies(errors: &mut Errors, spec: &PodSpec, path: &Path) {
     let policy = path.child("restartPolicy");
     errors.one_of(&policy, spec.restart_policy.as_ref(), &["Always", "OnFailure", "Never"]);
     errors.one_of(&path.child("dnsPolicy"), spec.dns_policy.as_ref(), DNS_POLICIES);
-    let servers = spec.dns_config.as_ref().and_then(|c| c.nameservers.as_ref());
-    if spec.dns_policy.as_deref() == Some("None") && servers.is_none_or(Vec::is_empty) {
-        let detail = "must provide at least one DNS nameserver when `dnsPolicy` is None";
-        errors.required(&path.child("dnsConfig").child("nameservers"), detail);
-    }
+    dns::validate(errors, spec, &path.child("dnsConfig"));
     errors.not_negative(&path.child("terminationGracePeriodSeconds"), spec.termination_grace_period_seconds);
     if let Some(seconds) = spec.active_deadline_seconds.filter(|s| !(1..=i64::from(i32::MAX)).contains(s)) {
         let detail = names::out_of_range(1, i64::from(i32::MAX));
@@ -136,31 +144,39 @@ fn identity(errors: &mut Errors, spec: &PodSpec, path: &Path) {
     errors.forbidden(&path.child("nodeName"), "cannot be set until all schedulingGates have been cleared");
 }
 
+/// Claims of devices: one that exists, or a template to make one from.
+fn claims(errors: &mut Errors, spec: &PodSpec, path: &Path) {
+    let mut seen = BTreeSet::new();
+    for (index, claim) in spec.resource_claims.iter().flatten().enumerate() {
+        let path = path.index(index);
+        errors.required_name(&path.child("name"), &claim.name, names::dns1123_label);
+        if !seen.insert(&claim.name) {
+            errors.duplicate(&path.child("name"), &claim.name);
+        }
+        let (existing, template) = (claim.resource_claim_name.as_ref(), claim.resource_claim_template_name.as_ref());
+        match (existing, template) {
+            (Some(_), Some(_)) => {
+                let detail = "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified";
+                errors.invalid(&path, claim, detail);
+            }
+            (None, None) => {
+                let detail = "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`";
+                errors.invalid(&path, claim, detail);
+            }
+            _ => {}
+        }
+        for (field, name) in [("resourceClaimName", existing), ("resourceClaimTemplateName", template)] {
+            if let Some(name) = name {
+                errors.named(&path.child(field), name, names::dns1123_subdomain);
+            }
+        }
+    }
+}
+
 /// `must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)`
 pub(in crate::kinds) fn valid_address(errors: &mut Errors, path: &Path, address: &str) {
     if address.parse::<std::net::IpAddr>().is_err() {
         errors.invalid(path, &address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
-    }
-}
-
-fn security_context(errors: &mut Errors, context: &PodSecurityContext, path: &Path) {
-    for (field, id) in
-        [("runAsUser", context.run_as_user), ("runAsGroup", context.run_as_group), ("fsGroup", context.fs_group)]
-    {
-        valid_id(errors, &path.child(field), id);
-    }
-    let groups = path.child("supplementalGroups");
-    for (index, group) in context.supplemental_groups.iter().flatten().enumerate() {
-        valid_id(errors, &groups.index(index), Some(*group));
-    }
-    let (sysctls, mut seen) = (path.child("sysctls"), BTreeSet::new());
-    for (index, sysctl) in context.sysctls.iter().flatten().enumerate() {
-        let name = sysctls.index(index).child("name");
-        if sysctl.name.is_empty() {
-            errors.required(&name, "");
-        } else if !seen.insert(&sysctl.name) {
-            errors.duplicate(&name, &sysctl.name);
-        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! Where a pod may run: node selectors, affinity, tolerations, spread.
 
-use k8s_openapi::api::core::v1::{NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Taint, Toleration};
+use k8s_openapi::api::core::v1::{NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Taint, Toleration};
+use serde::Deserialize;
+use serde_json::Value;
 
-use super::affinity;
+use super::{affinity, spread};
 use crate::field::Path;
 use crate::kinds::check::Errors;
 use crate::kinds::json::json;
@@ -19,13 +21,7 @@ pub(super) fn validate(errors: &mut Errors, spec: &PodSpec, path: &Path) {
     if let Some(node) = spec.affinity.as_ref().and_then(|a| a.node_affinity.as_ref()) {
         let path = path.child("affinity").child("nodeAffinity");
         if let Some(required) = &node.required_during_scheduling_ignored_during_execution {
-            let path = path.child("requiredDuringSchedulingIgnoredDuringExecution").child("nodeSelectorTerms");
-            if required.node_selector_terms.is_empty() {
-                errors.required(&path, "must have at least one node selector term");
-            }
-            for (index, term) in required.node_selector_terms.iter().enumerate() {
-                self::term(errors, term, &path.index(index));
-            }
+            required_terms(errors, required, &path.child("requiredDuringSchedulingIgnoredDuringExecution"));
         }
         let path = path.child("preferredDuringSchedulingIgnoredDuringExecution");
         for (index, preferred) in node.preferred_during_scheduling_ignored_during_execution.iter().flatten().enumerate()
@@ -38,17 +34,38 @@ pub(super) fn validate(errors: &mut Errors, spec: &PodSpec, path: &Path) {
         }
     }
     if let Some(affinity) = &spec.affinity {
-        affinity::pods(errors, affinity, &path.child("affinity"));
+        affinity::validate(errors, affinity, &path.child("affinity"));
     }
     let constraints = spec.topology_spread_constraints.as_deref().unwrap_or_default();
-    affinity::spread(errors, constraints, &path.child("topologySpreadConstraints"));
+    spread::validate(errors, constraints, &path.child("topologySpreadConstraints"));
 }
 
 fn term(errors: &mut Errors, term: &NodeSelectorTerm, path: &Path) {
-    for (field, list) in [("matchExpressions", &term.match_expressions), ("matchFields", &term.match_fields)] {
-        for (index, requirement) in list.iter().flatten().enumerate() {
-            self::requirement(errors, requirement, &path.child(field).index(index));
+    for (index, requirement) in term.match_expressions.iter().flatten().enumerate() {
+        self::requirement(errors, requirement, &path.child("matchExpressions").index(index));
+    }
+    for (index, requirement) in term.match_fields.iter().flatten().enumerate() {
+        field_requirement(errors, requirement, &path.child("matchFields").index(index));
+    }
+}
+
+/// Nodes have one field to be chosen by: their name.
+fn field_requirement(errors: &mut Errors, requirement: &NodeSelectorRequirement, path: &Path) {
+    let values = requirement.values.as_deref().unwrap_or_default();
+    match requirement.operator.as_str() {
+        "In" | "NotIn" if values.len() != 1 => {
+            let detail = "must be only one value when `operator` is 'In' or 'NotIn' for node field selector";
+            errors.required(&path.child("values"), detail);
         }
+        "In" | "NotIn" => {}
+        other => errors.invalid(&path.child("operator"), &other, "not a valid selector operator"),
+    }
+    if requirement.key == "metadata.name" {
+        for (index, name) in values.iter().enumerate() {
+            errors.named(&path.child("values").index(index), name, names::dns1123_subdomain);
+        }
+    } else {
+        errors.invalid(&path.child("key"), &requirement.key, "not a valid field selector key");
     }
 }
 
@@ -100,6 +117,36 @@ fn toleration(errors: &mut Errors, toleration: &Toleration, path: &Path) {
         errors.invalid(&path.child("effect"), &effect, detail);
     }
     errors.one_of_if_set(&path.child("effect"), Some(effect).filter(|e| !e.is_empty()), EFFECTS);
+}
+
+/// A list of tolerations held as JSON.
+pub(in crate::kinds) fn tolerations(errors: &mut Errors, list: &Value, path: &Path) {
+    match Option::<Vec<Toleration>>::deserialize(list) {
+        Ok(tolerations) => {
+            for (index, toleration) in tolerations.iter().flatten().enumerate() {
+                self::toleration(errors, toleration, &path.index(index));
+            }
+        }
+        Err(error) => errors.invalid(path, list, &error.to_string()),
+    }
+}
+
+/// A node selector held as JSON.
+pub(in crate::kinds) fn node_selector(errors: &mut Errors, selector: &Value, path: &Path) {
+    match NodeSelector::deserialize(selector) {
+        Ok(selector) => required_terms(errors, &selector, path),
+        Err(error) => errors.invalid(path, selector, &error.to_string()),
+    }
+}
+
+fn required_terms(errors: &mut Errors, selector: &NodeSelector, path: &Path) {
+    let path = path.child("nodeSelectorTerms");
+    if selector.node_selector_terms.is_empty() {
+        errors.required(&path, "must have at least one node selector term");
+    }
+    for (index, term) in selector.node_selector_terms.iter().enumerate() {
+        self::term(errors, term, &path.index(index));
+    }
 }
 
 /// The taints of a node.

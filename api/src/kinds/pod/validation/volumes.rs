@@ -8,6 +8,8 @@ use super::env;
 use crate::field::Path;
 use crate::kinds::check::Errors;
 use crate::kinds::json::json;
+use crate::kinds::pod::volume_sources;
+use crate::kinds::volume_claim;
 use crate::names;
 use crate::quantity::Quantity;
 
@@ -86,16 +88,59 @@ fn source(errors: &mut Errors, volume: &Volume, path: &Path) {
             projection(errors, source, &path.child("sources").index(index));
         }
     }
-    if let Some(claim) = volume.persistent_volume_claim.as_ref().filter(|c| c.claim_name.is_empty()) {
-        let _ = claim;
+    if volume.persistent_volume_claim.as_ref().is_some_and(|c| c.claim_name.is_empty()) {
         errors.required(&path.child("persistentVolumeClaim").child("claimName"), "");
+    }
+    made(errors, volume, path);
+}
+
+/// Sources that say what a volume is made from.
+fn made(errors: &mut Errors, volume: &Volume, path: &Path) {
+    volume_sources::validate(errors, &json(volume), path);
+    if let Some(ephemeral) = &volume.ephemeral {
+        let path = path.child("ephemeral").child("volumeClaimTemplate");
+        match &ephemeral.volume_claim_template {
+            Some(template) => volume_claim::spec_errors(errors, &json(&template.spec), &path.child("spec")),
+            None => errors.required(&path, ""),
+        }
+    }
+    if let Some(image) = &volume.image {
+        let path = path.child("image");
+        let reference = image.reference.as_deref().unwrap_or_default();
+        if reference.is_empty() {
+            errors.required(&path.child("reference"), "");
+        }
+        errors.one_of_if_set(
+            &path.child("pullPolicy"),
+            image.pull_policy.as_deref(),
+            &["Always", "IfNotPresent", "Never"],
+        );
+    }
+    if let Some(reference) = volume.csi.as_ref().and_then(|csi| csi.node_publish_secret_ref.as_ref())
+        && reference.name.is_empty()
+    {
+        errors.required(&path.child("csi").child("nodePublishSecretRef").child("name"), "");
     }
 }
 
 fn projection(errors: &mut Errors, source: &VolumeProjection, path: &Path) {
     let count = json(source).as_object().map_or(0, serde_json::Map::len);
-    if count > 1 {
-        errors.forbidden(path, "may not specify more than 1 volume type per source");
+    match count {
+        0 => errors.required(path, "must specify at least one volume type per source"),
+        1 => {}
+        _ => errors.forbidden(path, "may not specify more than 1 volume type per source"),
+    }
+    if let Some(bundle) = &source.cluster_trust_bundle {
+        let path = path.child("clusterTrustBundle");
+        let is_set = |text: &Option<String>| text.as_ref().is_some_and(|t| !t.is_empty());
+        match (is_set(&bundle.name), is_set(&bundle.signer_name)) {
+            (true, true) => {
+                errors.invalid(&path, bundle, "only one of name and signerName may be used");
+            }
+            (false, false) => errors.required(&path, "either name or signerName must be specified"),
+            _ => {}
+        }
+        relative_path(errors, &path.child("path"), &bundle.path);
     }
     if let Some(map) = &source.config_map {
         let path = path.child("configMap");
@@ -198,7 +243,7 @@ pub(super) fn local_path(errors: &mut Errors, path: &Path, text: &str) {
     no_backsteps(errors, path, text);
 }
 
-fn no_backsteps(errors: &mut Errors, path: &Path, text: &str) {
+pub(super) fn no_backsteps(errors: &mut Errors, path: &Path, text: &str) {
     if text.split('/').any(|part| part == "..") {
         errors.invalid(path, &text, "must not contain '..'");
     }

@@ -14,8 +14,12 @@ pub(super) struct DefaultTolerationSeconds;
 
 #[async_trait]
 impl Plugin for DefaultTolerationSeconds {
-    async fn admit(&self, _: &Hub, write: &Admitted<'_>, object: &mut Value) -> ApiResult<()> {
-        if !write.creates("pods") || !object["spec"].is_object() {
+    fn handles(&self, write: &Admitted<'_>) -> bool {
+        write.creates("pods")
+    }
+
+    async fn admit(&self, _: &Hub, _: &Admitted<'_>, object: &mut Value) -> ApiResult<()> {
+        if !object["spec"].is_object() {
             return Ok(());
         }
         let tolerations = &mut object["spec"]["tolerations"];

@@ -16,16 +16,20 @@ pub(super) struct NamespaceLifecycle;
 
 #[async_trait]
 impl Plugin for NamespaceLifecycle {
-    async fn admit(&self, hub: &Hub, write: &Admitted<'_>, _: &mut Value) -> ApiResult<()> {
-        let is_namespace = write.resource.group.is_empty() && write.resource.plural == "namespaces";
-        if is_namespace && write.action == Action::Delete && IMMORTAL.contains(&write.name) {
+    fn handles(&self, write: &Admitted<'_>) -> bool {
+        let creates = write.action == Action::Create && !write.namespace.is_empty();
+        creates || write.is(Action::Delete, "", "namespaces")
+    }
+
+    async fn validate(&self, _: &Hub, write: &Admitted<'_>, _: &Value) -> ApiResult<()> {
+        if write.action == Action::Delete && IMMORTAL.contains(&write.name) {
             return Err(ApiError::forbidden(write.resource, write.name, "this namespace may not be deleted"));
         }
-        if write.action != Action::Create || write.namespace.is_empty() {
-            return Ok(());
-        }
-        let namespaces = hub.config.catalog.find("", "v1", "namespaces");
-        let namespaces = namespaces.ok_or_else(|| ApiError::internal("the catalogue has no namespaces"))?;
+        Ok(())
+    }
+
+    async fn admit(&self, hub: &Hub, write: &Admitted<'_>, _: &mut Value) -> ApiResult<()> {
+        let namespaces = hub.row("v1", "namespaces")?;
         let record = hub.store.get(&Key::new("namespaces", "", write.namespace));
         let record = record.ok_or_else(|| ApiError::not_found(&namespaces, write.namespace))?;
         if record.lifted.field("status.phase") == Some("Terminating") {

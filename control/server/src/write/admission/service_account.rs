@@ -18,8 +18,12 @@ pub(super) struct ServiceAccount;
 
 #[async_trait]
 impl Plugin for ServiceAccount {
+    fn handles(&self, write: &Admitted<'_>) -> bool {
+        write.creates("pods")
+    }
+
     async fn admit(&self, hub: &Hub, write: &Admitted<'_>, object: &mut Value) -> ApiResult<()> {
-        if !write.creates("pods") || !object["spec"].is_object() {
+        if !object["spec"].is_object() {
             return Ok(());
         }
         let spec = &mut object["spec"];

@@ -1,0 +1,86 @@
+//! The rows themselves, and the words they are written in.
+
+mod core;
+mod groups;
+
+use super::{ALL_VERBS, Resource, Rules, Subresource};
+
+/// Namespaces are never deleted as a collection by Kubernetes' own rules.
+const NO_COLLECTION: &[&str] = &["create", "delete", "get", "list", "patch", "update", "watch"];
+
+fn row(group: &'static str, version: &'static str, kind: &'static str, plural: &'static str) -> Resource {
+    Resource {
+        group: group.into(),
+        version: version.into(),
+        kind: kind.into(),
+        plural: plural.into(),
+        singular: kind.to_lowercase().into(),
+        short_names: Vec::new(),
+        categories: Vec::new(),
+        namespaced: true,
+        verbs: ALL_VERBS,
+        subresources: Vec::new(),
+        stored_as: None,
+        graceful: false,
+        has_status: false,
+        orphans_by_default: false,
+        review: false,
+        custom: None,
+        rules: &Rules::GENERIC,
+    }
+}
+
+impl Resource {
+    fn cluster(mut self) -> Self {
+        self.namespaced = false;
+        self
+    }
+
+    fn short(mut self, names: &[&'static str]) -> Self {
+        self.short_names = names.iter().map(|n| (*n).into()).collect();
+        self
+    }
+
+    fn in_all(self) -> Self {
+        self.category("all")
+    }
+
+    fn category(mut self, name: &'static str) -> Self {
+        self.categories = vec![name.into()];
+        self
+    }
+
+    fn stored_as(mut self, key: &'static str) -> Self {
+        self.stored_as = Some(key);
+        self
+    }
+
+    /// A question that a create asks.
+    fn review(mut self) -> Self {
+        self.review = true;
+        self.only(&["create"])
+    }
+
+    fn sub(mut self, subresources: &[Subresource]) -> Self {
+        self.has_status = subresources.contains(&Subresource::Status);
+        self.subresources = subresources.to_vec();
+        self
+    }
+
+    fn rules(mut self, rules: &'static Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    fn only(mut self, verbs: &'static [&'static str]) -> Self {
+        self.verbs = verbs;
+        self
+    }
+}
+
+/// Every built-in row, in the order discovery lists the groups.
+pub(super) fn builtin() -> Vec<Resource> {
+    let mut rows = core::rows();
+    rows.extend(groups::rows());
+    rows
+}

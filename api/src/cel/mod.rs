@@ -1,0 +1,41 @@
+//! The Common Expression Language, as Kubernetes has it: parser, type checker, cost estimate, evaluator, and the function
+//! libraries of `k8s.io/apiserver/pkg/cel`.
+//!
+//! Knows nothing of who uses expressions: rules of custom resources ([`crate::custom`]) and admission policies bring their
+//! own variables. Values are read from JSON by [`Decl`]s, lazily.
+//!
+//! Why it is ours: what Kubernetes asks for is not evaluation alone but static types from schemas, cost estimates that decide
+//! which rules are admitted, and error texts; the crates that exist evaluate dynamically and have none of these.
+//!
+//! Invariant: compiling and evaluating terminate and do not overflow the stack, whatever the text: trees have a depth limit,
+//! evaluations a cost limit, regular expressions a size limit.
+
+mod ast;
+mod check;
+mod compare;
+mod cost;
+mod decl;
+mod error;
+mod escape;
+mod eval;
+mod function;
+mod lexer;
+mod library;
+mod macros;
+mod parser;
+mod program;
+#[cfg(test)]
+mod tests;
+mod types;
+mod value;
+
+pub use check::Variable;
+pub use cost::Range;
+pub use decl::{Decl, DeclKind, FieldDecl, ListKind, MAX_REQUEST_BYTES, ObjectDecl};
+pub use error::{CompileError, EvalError, Issue};
+pub use escape::escape;
+pub use library::{NamedFormat, Semver, Url};
+pub(crate) use library::{parse_duration, parse_timestamp};
+pub use program::{Outcome, Program};
+pub use types::{Opaque, Type};
+pub use value::{List, Map, Object, Value};

@@ -1,0 +1,74 @@
+//! Compiled expressions.
+
+use super::ast::{Expr, Kind};
+use super::check::{Facts, Variable, check};
+use super::cost::{Range, estimate};
+use super::error::{CompileError, EvalError};
+use super::eval::Evaluator;
+use super::parser::parse;
+use super::types::Type;
+use super::value::Value;
+
+/// An expression that has been parsed, checked and priced. Compiled once, evaluated often; evaluations share nothing.
+#[derive(Debug)]
+pub struct Program {
+    source: String,
+    expr: Expr,
+    facts: Facts,
+    cost: Range,
+}
+
+/// The result of an evaluation and what it cost.
+#[derive(Debug)]
+pub struct Outcome<'a> {
+    /// The value, or why there is none.
+    pub value: Result<Value<'a>, EvalError>,
+    /// The cost, whether there is a value or not.
+    pub cost: u64,
+}
+
+impl Program {
+    /// Compiles an expression over these variables.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, as cel-go reports it.
+    pub fn compile(source: &str, variables: &[Variable]) -> Result<Self, CompileError> {
+        let failed = |issues| CompileError { source: source.to_string(), issues };
+        let (expr, nodes) = parse(source).map_err(|issue| failed(vec![issue]))?;
+        let facts = check(&expr, nodes, variables).map_err(failed)?;
+        let cost = estimate(&expr, &facts);
+        Ok(Self { source: source.to_string(), expr, facts, cost })
+    }
+
+    /// The text it was compiled from.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The type of its value.
+    pub fn result_type(&self) -> &Type {
+        &self.facts.types[self.expr.id]
+    }
+
+    /// What one evaluation costs at most.
+    pub fn max_cost(&self) -> u64 {
+        self.cost.max
+    }
+
+    /// Whether it names the variable.
+    pub fn uses(&self, variable: &str) -> bool {
+        mentions(&self.expr, variable)
+    }
+
+    /// Evaluates with values for the variables, within a cost limit.
+    pub fn eval<'a>(&'a self, variables: Vec<(&'a str, Value<'a>)>, limit: u64) -> Outcome<'a> {
+        let mut evaluator = Evaluator { facts: &self.facts, scope: variables, cost: 0, limit };
+        let value = evaluator.eval(&self.expr);
+        Outcome { value, cost: evaluator.cost }
+    }
+}
+
+fn mentions(expr: &Expr, variable: &str) -> bool {
+    matches!(&expr.kind, Kind::Ident(name) if name == variable)
+        || expr.parts().into_iter().any(|part| mentions(part, variable))
+}

@@ -1,0 +1,9 @@
+//! Rules of the kinds of `admissionregistration.k8s.io`: webhooks, and policies written in CEL.
+
+mod match_rules;
+mod policies;
+mod policy_validation;
+mod webhooks;
+
+pub use policies::{MUTATING_POLICY, MUTATING_POLICY_BINDING, VALIDATING_POLICY, VALIDATING_POLICY_BINDING};
+pub use webhooks::{MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS};

@@ -1,0 +1,51 @@
+//! How pods spread over places.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::TopologySpreadConstraint;
+
+use super::affinity;
+use crate::field::Path;
+use crate::kinds::check::Errors;
+
+const ACTIONS: &[&str] = &["DoNotSchedule", "ScheduleAnyway"];
+const POLICIES: &[&str] = &["Honor", "Ignore"];
+const POSITIVE: &str = "must be greater than zero";
+
+/// `topologySpreadConstraints`
+pub(super) fn validate(errors: &mut Errors, constraints: &[TopologySpreadConstraint], path: &Path) {
+    let mut seen = BTreeSet::new();
+    for (index, constraint) in constraints.iter().enumerate() {
+        let path = path.index(index);
+        if constraint.max_skew <= 0 {
+            errors.invalid(&path.child("maxSkew"), &constraint.max_skew, POSITIVE);
+        }
+        affinity::topology_key(errors, &constraint.topology_key, &path.child("topologyKey"));
+        let action = constraint.when_unsatisfiable.as_str();
+        errors.one_of_if_set(&path.child("whenUnsatisfiable"), Some(action), ACTIONS);
+        if !seen.insert((&constraint.topology_key, action)) {
+            let pair = format!("{{{}, {action}}}", constraint.topology_key);
+            errors.duplicate(&path.child("{topologyKey, whenUnsatisfiable}"), &pair);
+        }
+        min_domains(errors, constraint, &path.child("minDomains"));
+        let policy = constraint.node_affinity_policy.as_deref();
+        errors.one_of_if_set(&path.child("nodeAffinityPolicy"), policy, POLICIES);
+        errors.one_of_if_set(&path.child("nodeTaintsPolicy"), constraint.node_taints_policy.as_deref(), POLICIES);
+        let selector = constraint.label_selector.as_ref();
+        let keys = constraint.match_label_keys.as_deref();
+        affinity::label_keys(errors, keys, selector, &path.child("matchLabelKeys"));
+        affinity::label_selector(errors, selector, &path.child("labelSelector"));
+    }
+}
+
+fn min_domains(errors: &mut Errors, constraint: &TopologySpreadConstraint, path: &Path) {
+    let Some(domains) = constraint.min_domains else { return };
+    if domains <= 0 {
+        errors.invalid(path, &domains, POSITIVE);
+    }
+    if constraint.when_unsatisfiable != "DoNotSchedule" {
+        let action = &constraint.when_unsatisfiable;
+        let detail = format!("can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {action}");
+        errors.invalid(path, &domains, &detail);
+    }
+}

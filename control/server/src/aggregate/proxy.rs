@@ -1,0 +1,175 @@
+//! Passing a request on to a remote: the same path, the user in headers, bodies as they come, upgrades as they are.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use coracle_api::{ApiError, ApiResult};
+use http::header::{
+    AUTHORIZATION, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{Request, Response, StatusCode, Uri};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+
+use super::Remote;
+use crate::authz::{Attributes, Subject, forbidden};
+use crate::http::{Params, text};
+use crate::hub::Hub;
+use crate::identity::User;
+
+/// What belongs to one connection and is not passed on (RFC 9110 §7.6.1).
+const HOP_BY_HOP: [HeaderName; 7] =
+    [CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
+
+/// Whether the user may do what the request asks for: it is decided here, whatever the remote decides once more.
+pub(crate) fn allow(hub: &Hub, user: &User, remote: &Remote, request: &Request<()>) -> ApiResult<()> {
+    let path = request.uri().path();
+    let rest: Vec<&str> = path.trim_matches('/').split('/').skip(3).filter(|segment| !segment.is_empty()).collect();
+    let (namespace, rest) = match rest.as_slice() {
+        ["namespaces", namespace, rest @ ..] if !rest.is_empty() => (*namespace, rest),
+        rest => ("", rest),
+    };
+    let (plural, name, subresource) = match rest {
+        [] => {
+            let verb = request.method().as_str().to_ascii_lowercase();
+            return decide(hub, user, &Attributes { verb: &verb, target: Subject::Path(path) });
+        }
+        [plural] => (*plural, "", ""),
+        [plural, name] => (*plural, *name, ""),
+        [plural, name, subresource, ..] => (*plural, *name, *subresource),
+    };
+    let watch = Params::parse(request.uri().query()).flag("watch");
+    let verb = match (request.method().as_str(), name.is_empty()) {
+        ("GET" | "HEAD", false) => "get",
+        ("GET" | "HEAD", true) if watch => "watch",
+        ("GET" | "HEAD", true) => "list",
+        ("POST", _) => "create",
+        ("PUT", _) => "update",
+        ("PATCH", _) => "patch",
+        ("DELETE", true) => "deletecollection",
+        _ => "delete",
+    };
+    let target = Subject::Resource { group: &remote.group, resource: plural, subresource, namespace, name };
+    decide(hub, user, &Attributes { verb, target })
+}
+
+fn decide(hub: &Hub, user: &User, attributes: &Attributes<'_>) -> ApiResult<()> {
+    if hub.authorizer.allows(user, attributes) { Ok(()) } else { Err(forbidden(user, attributes)) }
+}
+
+/// Passes the request on. 503 when there is nobody to pass it on to.
+pub(crate) async fn forward(hub: &Arc<Hub>, user: &User, remote: &Remote, request: Request<Body>) -> Response<Body> {
+    let (true, Some(outbound)) = (remote.state.available, &remote.outbound) else { return unavailable() };
+    if crate::outbound::resolve(&hub.store, &remote.service).is_err() {
+        return unavailable();
+    }
+    let (mut parts, body) = request.into_parts();
+    let waiting = parts.extensions.remove::<OnUpgrade>();
+    let Ok(uri) = destination(remote, &parts.uri) else { return unavailable() };
+    let upgrade = upgrade_of(&parts.headers);
+    let mut onward = Request::new(body);
+    *onward.method_mut() = parts.method;
+    *onward.uri_mut() = uri;
+    *onward.headers_mut() = headers(parts.headers, user);
+    if let Some(protocol) = &upgrade {
+        onward.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        onward.headers_mut().insert(UPGRADE, protocol.clone());
+    }
+    match outbound.send(onward).await {
+        Ok(mut answer) => {
+            if answer.status() == StatusCode::SWITCHING_PROTOCOLS
+                && let Some(waiting) = waiting
+            {
+                let theirs = hyper::upgrade::on(&mut answer);
+                join(hub, waiting, theirs);
+                return answer.map(Body::new);
+            }
+            let mut answer = answer.map(Body::new);
+            for name in HOP_BY_HOP {
+                answer.headers_mut().remove(name);
+            }
+            answer
+        }
+        Err(error) => text(StatusCode::SERVICE_UNAVAILABLE, format!("error trying to reach service: {error}\n")),
+    }
+}
+
+fn unavailable() -> Response<Body> {
+    text(StatusCode::SERVICE_UNAVAILABLE, "service unavailable\n")
+}
+
+fn destination(remote: &Remote, uri: &Uri) -> ApiResult<Uri> {
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let text = format!("https://{}:{}{path}", remote.service.host(), remote.service.port);
+    text.parse().map_err(|_| ApiError::no_such_path())
+}
+
+fn upgrade_of(headers: &HeaderMap) -> Option<HeaderValue> {
+    let connection = headers.get(CONNECTION)?.to_str().ok()?;
+    let asks = connection.split(',').any(|token| token.trim().eq_ignore_ascii_case("upgrade"));
+    asks.then(|| headers.get(UPGRADE).cloned()).flatten()
+}
+
+/// The client's headers without what is not for the remote, and the user. What the client says about users is dropped:
+/// only this server may.
+fn headers(mut headers: HeaderMap, user: &User) -> HeaderMap {
+    let spoken: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().starts_with("x-remote-")).cloned().collect();
+    for name in HOP_BY_HOP.into_iter().chain([HOST, AUTHORIZATION]).chain(spoken) {
+        headers.remove(name);
+    }
+    let mut add = |name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.append(HeaderName::from_static(name), value);
+        }
+    };
+    add("x-remote-user", &user.name);
+    for group in &user.groups {
+        add("x-remote-group", group);
+    }
+    headers
+}
+
+/// Copies bytes both ways between the two upgraded connections until one of them ends.
+fn join(hub: &Arc<Hub>, ours: OnUpgrade, theirs: OnUpgrade) {
+    let closing = hub.closing.clone();
+    tokio::spawn(async move {
+        let copy = async {
+            let (ours, theirs): (Upgraded, Upgraded) = tokio::try_join!(ours, theirs).ok()?;
+            tokio::io::copy_bidirectional(&mut TokioIo::new(ours), &mut TokioIo::new(theirs)).await.ok()
+        };
+        tokio::select! {
+            _ = copy => {}
+            () = closing.cancelled() => {}
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_server_says_who_the_user_is() {
+        let mut given = HeaderMap::new();
+        given.insert("x-remote-user", HeaderValue::from_static("root"));
+        given.insert("x-remote-extra-scopes", HeaderValue::from_static("all"));
+        given.insert(AUTHORIZATION, HeaderValue::from_static("Bearer t"));
+        given.insert("accept", HeaderValue::from_static("application/json"));
+        let passed = headers(given, &User::new("jane", ["devs".to_string()]));
+        assert_eq!(passed["x-remote-user"], "jane");
+        assert_eq!(passed.get_all("x-remote-group").iter().count(), 2);
+        assert!(!passed.contains_key(AUTHORIZATION) && !passed.contains_key("x-remote-extra-scopes"));
+        assert_eq!(passed["accept"], "application/json");
+    }
+
+    #[test]
+    fn an_upgrade_is_one_that_its_connection_header_names() {
+        let mut given = HeaderMap::new();
+        given.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        assert_eq!(upgrade_of(&given), None);
+        given.insert(CONNECTION, HeaderValue::from_static("keep-alive, Upgrade"));
+        assert_eq!(upgrade_of(&given).unwrap(), "websocket");
+    }
+}

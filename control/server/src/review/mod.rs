@@ -1,0 +1,54 @@
+//! Reviews: questions about users and rights, asked by creating an object that is answered and never stored.
+
+mod access;
+mod rules;
+mod token;
+
+use axum::body::Body;
+use coracle_api::{ApiError, ApiResult, Reason, meta};
+use http::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::http::Shape;
+use crate::hub::{Call, Hub};
+use crate::write::body_of;
+
+/// Answers the POST of a review: with the object itself, its `status` filled in.
+pub(crate) fn serve(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
+    if call.accept.shape != Shape::Whole {
+        let text = format!("{} does not implement the Object interfaces", call.target.resource.kind);
+        return Err(ApiError::new(Reason::NotAcceptable, text));
+    }
+    call.params.dry_run()?;
+    let (mut review, warnings) = body_of(call)?;
+    let named = meta::namespace(&review);
+    if !named.is_empty() && named != call.target.namespace {
+        let text = "the namespace of the provided object does not match the namespace sent on the request";
+        return Err(ApiError::bad_request(text));
+    }
+    let rules = call.target.resource.rules;
+    if call.target.resource.namespaced {
+        meta::metadata_mut(&mut review).insert("namespace".into(), json!(call.target.namespace));
+    } else {
+        meta::metadata_mut(&mut review);
+    }
+    (rules.defaults)(&mut review);
+    let errors = (rules.validate)(&review);
+    if !errors.is_empty() {
+        return Err(ApiError::invalid(&call.target.resource, "", &errors));
+    }
+    let user = &call.user;
+    review["status"] = match call.target.resource.kind.as_ref() {
+        "TokenReview" => token::status(hub, &review["spec"])?,
+        "SelfSubjectReview" => json!({ "userInfo": user.info() }),
+        "SelfSubjectRulesReview" => rules::status(hub, user, &review["spec"])?,
+        "SelfSubjectAccessReview" => access::of_self(hub, user, &review["spec"]),
+        "SubjectAccessReview" | "LocalSubjectAccessReview" => access::of_subject(hub, &review["spec"]),
+        other => return Err(ApiError::internal(format!("nobody answers a {other}"))),
+    };
+    Ok(call.respond(StatusCode::CREATED, review.to_string().into(), &warnings))
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value[field].as_str().unwrap_or_default()
+}

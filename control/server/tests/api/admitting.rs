@@ -1,0 +1,160 @@
+//! Admission: quotas, ranges, classes.
+
+use futures::future::join_all;
+use serde_json::{Value, json};
+
+use crate::support::{Cluster, MAPS, PODS, map, pod};
+
+const QUOTAS: &str = "/api/v1/namespaces/default/resourcequotas";
+const RANGES: &str = "/api/v1/namespaces/default/limitranges";
+const CLASSES: &str = "/apis/scheduling.k8s.io/v1/priorityclasses";
+
+/// A quota that somebody has counted already.
+async fn quota(cluster: &Cluster, hard: Value, used: Value) {
+    let object = json!({
+        "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "q" }, "spec": { "hard": hard.clone() },
+    });
+    cluster.post(QUOTAS, object).await.ok();
+    cluster.merge(&format!("{QUOTAS}/q/status"), json!({ "status": { "hard": hard, "used": used } })).await.ok();
+}
+
+async fn used(cluster: &Cluster) -> Value {
+    cluster.get(&format!("{QUOTAS}/q")).await.ok()["status"]["used"].clone()
+}
+
+#[tokio::test]
+async fn a_quota_is_never_exceeded_however_many_ask_at_once() {
+    let cluster = Cluster::new().await;
+    quota(&cluster, json!({ "pods": "3" }), json!({ "pods": "0" })).await;
+    let names: Vec<String> = (0..20).map(|n| format!("p{n}")).collect();
+    let answers = join_all(names.iter().map(|name| cluster.post(PODS, pod(name)))).await;
+    assert_eq!(answers.iter().filter(|answer| answer.code == 201).count(), 3);
+    let refused = answers.iter().find(|answer| answer.code == 403).unwrap();
+    let text = "is forbidden: exceeded quota: q, requested: pods=1, used: pods=3, limited: pods=3";
+    assert!(refused.message().ends_with(text), "{}", refused.message());
+    assert_eq!(used(&cluster).await, json!({ "pods": "3" }));
+}
+
+#[tokio::test]
+async fn a_dry_run_takes_nothing_and_a_refused_write_neither() {
+    let cluster = Cluster::new().await;
+    quota(&cluster, json!({ "count/configmaps": "1" }), json!({ "count/configmaps": "0" })).await;
+    cluster.post(&format!("{MAPS}?dryRun=All"), map("a", json!({}))).await.ok();
+    assert_eq!(cluster.post(MAPS, map("Not A Name", json!({}))).await.code, 422);
+    assert_eq!(used(&cluster).await, json!({ "count/configmaps": "0" }));
+    cluster.post(MAPS, map("a", json!({}))).await.ok();
+    assert_eq!(cluster.post(MAPS, map("a", json!({}))).await.code, 409);
+    assert_eq!(cluster.post(MAPS, map("b", json!({}))).await.code, 403);
+}
+
+#[tokio::test]
+async fn containers_must_say_what_a_quota_limits() {
+    let cluster = Cluster::new().await;
+    let hard = json!({ "limits.cpu": "1", "limits.memory": "1Gi" });
+    quota(&cluster, hard, json!({ "limits.cpu": "0", "limits.memory": "0" })).await;
+    cluster.post(PODS, pod("p")).await.fails(
+        403,
+        "pods \"p\" is forbidden: failed quota: q: must specify limits.cpu for: main; limits.memory for: main",
+    );
+}
+
+#[tokio::test]
+async fn ranges_fill_in_and_refuse() {
+    let cluster = Cluster::new().await;
+    let range = json!({
+        "apiVersion": "v1", "kind": "LimitRange", "metadata": { "name": "r" },
+        "spec": { "limits": [{
+            "type": "Container", "default": { "cpu": "500m" }, "defaultRequest": { "cpu": "100m" }, "max": { "cpu": "1" },
+        }] },
+    });
+    cluster.post(RANGES, range).await.ok();
+    let created = cluster.post(PODS, pod("p")).await.ok();
+    let resources = &created["spec"]["containers"][0]["resources"];
+    assert_eq!(*resources, json!({ "limits": { "cpu": "500m" }, "requests": { "cpu": "100m" } }));
+    assert_eq!(created["status"]["qosClass"], "Burstable");
+    let mut large = pod("large");
+    large["spec"]["containers"][0]["resources"] = json!({ "limits": { "cpu": "2" } });
+    cluster
+        .post(PODS, large)
+        .await
+        .fails(403, "pods \"large\" is forbidden: maximum cpu usage per Container is 1, but limit is 2");
+}
+
+fn class(name: &str, value: i64, default: bool) -> Value {
+    json!({
+        "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": { "name": name },
+        "value": value, "globalDefault": default, "preemptionPolicy": "Never",
+    })
+}
+
+#[tokio::test]
+async fn priorities_come_from_classes() {
+    let cluster = Cluster::new().await;
+    assert_eq!(cluster.get(&format!("{CLASSES}/system-node-critical")).await.ok()["value"], 2_000_001_000);
+    cluster.post(CLASSES, class("usual", 7, true)).await.ok();
+    let plain = cluster.post(PODS, pod("plain")).await.ok();
+    assert_eq!((&plain["spec"]["priority"], &plain["spec"]["priorityClassName"]), (&json!(7), &json!("usual")));
+    assert_eq!(plain["spec"]["preemptionPolicy"], "Never");
+    cluster.post(CLASSES, class("other", 8, true)).await.fails(
+        403,
+        "priorityclasses.scheduling.k8s.io \"other\" is forbidden: PriorityClass usual is already marked as default. Only one default can exist",
+    );
+    let mut missing = pod("missing");
+    missing["spec"]["priorityClassName"] = json!("none");
+    cluster
+        .post(PODS, missing)
+        .await
+        .fails(403, "pods \"missing\" is forbidden: no PriorityClass with name none was found");
+}
+
+#[tokio::test]
+async fn runtimes_cost_what_their_class_says() {
+    let cluster = Cluster::new().await;
+    let runtime = json!({
+        "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": { "name": "r" }, "handler": "h",
+        "overhead": { "podFixed": { "memory": "10Mi" } }, "scheduling": { "nodeSelector": { "runtime": "r" } },
+    });
+    cluster.post("/apis/node.k8s.io/v1/runtimeclasses", runtime).await.ok();
+    let mut object = pod("p");
+    object["spec"]["runtimeClassName"] = json!("r");
+    let created = cluster.post(PODS, object.clone()).await.ok();
+    assert_eq!(created["spec"]["overhead"], json!({ "memory": "10Mi" }));
+    assert_eq!(created["spec"]["nodeSelector"], json!({ "runtime": "r" }));
+    object["metadata"]["name"] = json!("q");
+    object["spec"]["runtimeClassName"] = json!("none");
+    cluster
+        .post(PODS, object)
+        .await
+        .fails(403, "pods \"q\" is forbidden: pod rejected: RuntimeClass \"none\" not found");
+}
+
+#[tokio::test]
+async fn claims_and_ingresses_without_a_class_get_the_default_one() {
+    let cluster = Cluster::new().await;
+    let marked = |name: &str, mark: &str| json!({ "name": name, "annotations": { mark: "true" } });
+    let storage = json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "provisioner": "example.com/p",
+        "metadata": marked("fast", "storageclass.kubernetes.io/is-default-class"),
+    });
+    cluster.post("/apis/storage.k8s.io/v1/storageclasses", storage).await.ok();
+    let claims = "/api/v1/namespaces/default/persistentvolumeclaims";
+    let claim = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": { "name": "c" },
+        "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } },
+    });
+    assert_eq!(cluster.post(claims, claim).await.ok()["spec"]["storageClassName"], "fast");
+    let more = json!({ "spec": { "resources": { "requests": { "storage": "2Gi" } } } });
+    let refused = cluster.merge(&format!("{claims}/c"), more).await;
+    assert!(matches!(refused.code, 403 | 422), "{}", refused.message());
+    let class = json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "spec": { "controller": "example.com/c" },
+        "metadata": marked("front", "ingressclass.kubernetes.io/is-default-class"),
+    });
+    cluster.post("/apis/networking.k8s.io/v1/ingressclasses", class).await.ok();
+    let ingress = json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": { "name": "i" },
+        "spec": { "defaultBackend": { "service": { "name": "s", "port": { "number": 80 } } } },
+    });
+    let created = cluster.post("/apis/networking.k8s.io/v1/namespaces/default/ingresses", ingress).await.ok();
+    assert_eq!(created["spec"]["ingressClassName"], "front");
+}

@@ -1,0 +1,94 @@
+//! Reviews of users and rights, and the books of field owners.
+
+use http::Method;
+use http::header::{ACCEPT, USER_AGENT};
+use serde_json::{Value, json};
+
+use crate::support::{Cluster, DEPLOYMENTS, MAPS, deployment, map, request};
+
+const AUTHORIZATION: &str = "/apis/authorization.k8s.io/v1";
+
+fn review(kind: &str, spec: Value) -> Value {
+    json!({ "apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec })
+}
+
+#[tokio::test]
+async fn access_is_reviewed_and_nothing_is_stored() {
+    let cluster = Cluster::new().await;
+    let pods = json!({ "verb": "list", "resource": "pods", "namespace": "default" });
+    let mine = review("SelfSubjectAccessReview", json!({ "resourceAttributes": pods }));
+    let answer = cluster.post(&format!("{AUTHORIZATION}/selfsubjectaccessreviews"), mine).await;
+    assert_eq!((answer.code, &answer.body["status"]["allowed"]), (201, &json!(true)));
+    let theirs = review("SubjectAccessReview", json!({ "user": "jane", "resourceAttributes": pods }));
+    let answer = cluster.post(&format!("{AUTHORIZATION}/subjectaccessreviews"), theirs).await.ok();
+    assert_eq!(answer["status"]["allowed"], false);
+    let nobody = review("SubjectAccessReview", json!({ "resourceAttributes": pods }));
+    let refused = cluster.post(&format!("{AUTHORIZATION}/subjectaccessreviews"), nobody).await;
+    assert!(refused.message().contains("at least one of user or group must be specified"), "{}", refused.message());
+    let local = review("LocalSubjectAccessReview", json!({ "user": "jane", "resourceAttributes": pods }));
+    let path = format!("{AUTHORIZATION}/namespaces/default/localsubjectaccessreviews");
+    assert_eq!(cluster.post(&path, local).await.ok()["status"]["allowed"], false);
+    assert_eq!(cluster.get(&format!("{AUTHORIZATION}/selfsubjectaccessreviews")).await.code, 405);
+}
+
+#[tokio::test]
+async fn rules_are_listed() {
+    let cluster = Cluster::new().await;
+    let body = review("SelfSubjectRulesReview", json!({ "namespace": "default" }));
+    let answer = cluster.post(&format!("{AUTHORIZATION}/selfsubjectrulesreviews"), body).await.ok();
+    assert_eq!(answer["status"]["resourceRules"][0]["verbs"], json!(["*"]));
+    assert_eq!(answer["status"]["incomplete"], false);
+}
+
+/// `Servers with support for Table transformation should return a 406 for a backend which does not implement metadata`
+#[tokio::test]
+async fn a_review_has_no_table() {
+    let cluster = Cluster::new().await;
+    let body = review("SelfSubjectAccessReview", json!({ "nonResourceAttributes": { "verb": "get", "path": "/" } }));
+    let mut asked = request(Method::POST, &format!("{AUTHORIZATION}/selfsubjectaccessreviews"), body);
+    asked.headers_mut().insert(ACCEPT, "application/json;as=Table;v=v1;g=meta.k8s.io".parse().unwrap());
+    assert_eq!(cluster.send(asked).await.code, 406);
+}
+
+fn books(object: &Value) -> Vec<(String, String, String)> {
+    let text = |entry: &Value, field: &str| entry[field].as_str().unwrap_or_default().to_string();
+    let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
+    entries.map(|e| (text(e, "manager"), text(e, "operation"), text(e, "subresource"))).collect()
+}
+
+fn book(manager: &str, operation: &str, subresource: &str) -> (String, String, String) {
+    (manager.into(), operation.into(), subresource.into())
+}
+
+#[tokio::test]
+async fn every_write_is_in_the_books() {
+    let cluster = Cluster::new().await;
+    let mut create = request(Method::POST, DEPLOYMENTS, deployment("web"));
+    create.headers_mut().insert(USER_AGENT, "kubectl/v1.36.0 (linux/amd64)".parse().unwrap());
+    let created = cluster.send(create).await.ok();
+    assert_eq!(books(&created), [book("kubectl", "Update", "")]);
+    let fields = &created["metadata"]["managedFields"][0]["fieldsV1"];
+    assert!(fields["f:spec"]["f:replicas"].is_object(), "defaults are the author's: {fields}");
+    assert!(fields.get("f:status").is_none() && fields["f:metadata"].get("f:uid").is_none());
+    let status = json!({ "status": { "replicas": 1 } });
+    let path = format!("{DEPLOYMENTS}/web");
+    let told = cluster.merge(&format!("{path}/status?fieldManager=controller"), status).await.ok();
+    assert_eq!(books(&told), [book("controller", "Update", "status"), book("kubectl", "Update", "")]);
+    let scaled = cluster.merge(&format!("{path}?fieldManager=scaler"), json!({ "spec": { "replicas": 3 } })).await.ok();
+    assert!(books(&scaled).contains(&book("scaler", "Update", "")));
+    let owners = scaled["metadata"]["managedFields"].as_array().unwrap();
+    let owning = owners.iter().filter(|e| !e["fieldsV1"]["f:spec"]["f:replicas"].is_null());
+    assert_eq!(owning.map(|e| e["manager"].clone()).collect::<Vec<_>>(), [json!("scaler")]);
+}
+
+#[tokio::test]
+async fn books_can_be_thrown_away_and_stay_away() {
+    let cluster = Cluster::new().await;
+    let created = cluster.post(MAPS, map("a", json!({}))).await.ok();
+    assert_eq!(books(&created).len(), 1);
+    let path = format!("{MAPS}/a");
+    let reset = cluster.merge(&path, json!({ "metadata": { "managedFields": [{}] } })).await.ok();
+    assert!(books(&reset).is_empty());
+    let later = cluster.merge(&path, json!({ "data": { "x": "y" } })).await.ok();
+    assert!(books(&later).is_empty());
+}
