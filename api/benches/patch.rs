@@ -1,7 +1,8 @@
-//! Latency of what a write does to an object before it is stored: parsing, decoding, patching.
+//! Latency of what a write does to an object before it is stored: parsing, decoding, patching, applying.
 
 use std::hint::black_box;
 
+use coracle_api::apply::{ApplyOptions, apply, track_update};
 use coracle_api::decode::{FieldValidation, decode, parse_json};
 use coracle_api::patch::{PatchKind, apply_patch, patch_object};
 use coracle_api::{Catalog, Resource};
@@ -63,11 +64,54 @@ fn bench_patches(c: &mut Criterion, row: &Resource, current: &Value) {
     }
 }
 
+/// A pod like those of the deployment, as somebody applies it.
+fn pod() -> Value {
+    let deployment = deployment();
+    let template = &deployment["spec"]["template"];
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "web", "namespace": "default", "labels": template["metadata"]["labels"]},
+        "spec": template["spec"],
+    })
+}
+
+fn bench_apply(c: &mut Criterion) {
+    let row = Catalog::builtin().find("", "v1", "pods").expect("a built-in row");
+    let by = |manager| ApplyOptions { manager, force: false, subresource: "", now: "2026-01-01T00:00:00Z" };
+    let config = pod();
+    let mut live = apply(&row, None, config.clone(), by("one")).expect("a pod that can be applied");
+    row.defaults(&mut live);
+    let mut changed = config.clone();
+    changed["spec"]["containers"][1]["image"] = json!("registry.example/app:2");
+    let mut fewer = config.clone();
+    fewer["spec"]["containers"][1]["env"] = json!([]);
+    let cases = [
+        ("apply, first", None, &config, "one"),
+        ("apply, nothing new", Some(&live), &config, "one"),
+        ("apply, one change", Some(&live), &changed, "one"),
+        ("apply, fields given up", Some(&live), &fewer, "one"),
+        ("apply, conflict", Some(&live), &changed, "two"),
+    ];
+    for (name, live, config, manager) in cases {
+        c.bench_function(name, |b| b.iter(|| apply(&row, black_box(live), config.clone(), by(manager))));
+    }
+    let mut updated = live.clone();
+    updated["spec"]["containers"][1]["image"] = json!("registry.example/app:2");
+    c.bench_function("books of an update", |b| {
+        b.iter_batched(
+            || updated.clone(),
+            |mut new| track_update(&row, &live, &mut new, by("two")),
+            criterion::BatchSize::SmallInput,
+        );
+    });
+}
+
 fn all(c: &mut Criterion) {
     let row = Catalog::builtin().find("apps", "v1", "deployments").expect("a built-in row");
     let current = deployment();
     bench_decode(c, &row, current.to_string().as_bytes());
     bench_patches(c, &row, &current);
+    bench_apply(c);
 }
 
 criterion_group!(benches, all);

@@ -115,6 +115,9 @@ pub struct ApiError {
     pub continue_token: Option<String>,
 }
 
+/// What clients make of a bare 404.
+const NO_SUCH_PATH: &str = "the server could not find the requested resource";
+
 impl ApiError {
     /// An error with a reason and a message, and no details.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
@@ -149,7 +152,12 @@ impl ApiError {
 
     /// 404 for a path that leads nowhere.
     pub fn no_such_path() -> Self {
-        Self::new(Reason::NotFound, "the server could not find the requested resource")
+        Self::new(Reason::NotFound, NO_SUCH_PATH)
+    }
+
+    /// Whether it is [`Self::no_such_path`], which Kubernetes answers without a Status.
+    pub fn is_no_such_path(&self) -> bool {
+        self.reason == Reason::NotFound && self.message == NO_SUCH_PATH
     }
 
     /// 405: the subresource is one of Kubernetes', but this server does not have it.
@@ -283,6 +291,11 @@ impl ApiError {
             "reason": self.reason.as_str(),
             "code": self.code(),
         });
+        if self.reason == Reason::Unknown
+            && let Some(fields) = status.as_object_mut()
+        {
+            fields.remove("reason");
+        }
         // Clients look into the details of a NotFound without asking whether there are any (`kubectl debug`).
         if !self.details.is_empty() || self.reason == Reason::NotFound {
             status["details"] = Value::Object(self.details.clone());

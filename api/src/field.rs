@@ -19,6 +19,11 @@ impl Path {
         Self::default()
     }
 
+    /// A field whose name is empty, which is how Kubernetes means the whole object in some complaints: `[]`.
+    pub fn unnamed() -> Self {
+        Self("[]".to_string())
+    }
+
     /// A named field below this one.
     pub fn child(&self, name: &str) -> Self {
         if self.0.is_empty() { Self(name.to_string()) } else { Self(format!("{}.{name}", self.0)) }

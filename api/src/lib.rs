@@ -23,10 +23,12 @@ pub mod names;
 pub mod openapi;
 pub mod patch;
 pub mod pod;
+pub mod protobuf;
 pub mod quantity;
 pub mod quota;
 pub mod schema;
 pub mod selector;
+pub mod versions;
 
 pub use catalog::{Catalog, Resource, Subresource};
 pub use error::{ApiError, ApiResult, Reason};

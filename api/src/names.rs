@@ -14,6 +14,9 @@ const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alpha
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', \
      and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
      '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const SUBDOMAIN_UNDERSCORE: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' \
+     or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
+     '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')";
 const WILDCARD: &str = "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must \
      consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. \
      '*.example.com', regex used for validation is \
@@ -89,6 +92,19 @@ pub fn dns1123_subdomain(text: &str) -> Vec<String> {
     let mut errors = length_errors(text, SUBDOMAIN_MAX_BYTES);
     if !is_subdomain(text) {
         errors.push(SUBDOMAIN.to_string());
+    }
+    errors
+}
+
+/// A DNS subdomain whose labels may have underscores, as names of records have: search domains of pods.
+pub fn subdomain_with_underscores(text: &str) -> Vec<String> {
+    let mut errors = length_errors(text, SUBDOMAIN_MAX_BYTES);
+    let is_label = |label: &str| {
+        let label = label.strip_prefix('_').unwrap_or(label);
+        shaped(label, lower_or_digit, |b| lower_or_digit(b) || matches!(b, b'-' | b'_'))
+    };
+    if !text.split('.').all(is_label) {
+        errors.push(SUBDOMAIN_UNDERSCORE.to_string());
     }
     errors
 }

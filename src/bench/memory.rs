@@ -1,4 +1,6 @@
-//! Resident memory of this process, and of others.
+//! Resident memory and processor time of this process, and of others.
+
+use std::time::Duration;
 
 use anyhow::Context;
 
@@ -14,6 +16,19 @@ pub fn resident_bytes_of(pid: u32) -> anyhow::Result<u64> {
     let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).with_context(|| format!("{path} has no VmRSS"))?;
     let kib: u64 = line.trim().trim_end_matches(" kB").trim().parse().context("VmRSS is not a number")?;
     Ok(kib * 1024)
+}
+
+/// Clock ticks a second, in which Linux counts processor time for every program (`USER_HZ`).
+const TICKS: u64 = 100;
+
+/// User and system time of a process, to a hundredth of a second.
+pub fn cpu_time_of(pid: u32) -> anyhow::Result<Duration> {
+    let path = format!("/proc/{pid}/stat");
+    let stat = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    // The name of the program, in parentheses, may contain anything.
+    let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default().split_whitespace();
+    let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Ok(Duration::from_millis(ticks * 1000 / TICKS))
 }
 
 /// `101.2 MiB`

@@ -1,10 +1,12 @@
 //! `coracle bench`: whole-system measurements, each on a cluster of its own in a temporary directory.
 
+mod api;
 mod http;
 mod memory;
 mod pods;
 mod start;
 mod statistics;
+mod up;
 
 use std::process::ExitCode;
 
@@ -27,6 +29,8 @@ enum What {
         /// Where it listens.
         address: std::net::SocketAddr,
     },
+    /// The API server: durable creates, lists, watches, patches, memory per object.
+    Api(api::Args),
     /// Time from nothing to /readyz, and resident memory when idle.
     Start(start::Args),
 }
@@ -37,6 +41,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         What::Pods(args) => pods::run(args).await?,
         What::Http(args) => http::run(args).await?,
         What::HttpPlain { address } => http::serve_plain(address).await?,
+        What::Api(args) => api::run(args).await?,
         What::Start(args) => start::run(args).await?,
     }
     Ok(ExitCode::SUCCESS)

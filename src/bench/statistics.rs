@@ -14,6 +14,11 @@ impl Sample {
         self.durations.push(duration);
     }
 
+    /// Adds all of another.
+    pub fn extend(&mut self, other: Self) {
+        self.durations.extend(other.durations);
+    }
+
     /// `n=100 min 3.1 ms p50 4.0 ms p90 … p99 … max …`
     pub fn summary(&mut self) -> String {
         if self.durations.is_empty() {

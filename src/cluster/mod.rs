@@ -29,6 +29,9 @@ pub use block::AddressArgs;
 pub use data_dir::{DataDir, default_data_dir};
 pub use registry::{REGISTRY_NAME, RegistryEndpoint};
 
+/// Git's own name for "no commit": what `/version` says of a build that was not told its own by `CORACLE_GIT_COMMIT`.
+const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
+
 /// Where the API server listens when nobody says otherwise: Kubernetes' usual port.
 pub const DEFAULT_PORT: u16 = 6443;
 /// What stopping may take in all; whoever presses Ctrl-C does not wait longer.
@@ -127,6 +130,7 @@ impl Cluster {
         let nodes = NodeTransports::default();
         let credentials = Credentials::load(&directory, &block, api_address)?;
         let mut config = ServerConfig::new(api_address);
+        config.version.git_commit = option_env!("CORACLE_GIT_COMMIT").unwrap_or(NO_COMMIT).into();
         config.service_cidr = IpNet::V4(block.service_cidr);
         config.client_ca_pem = Some(credentials.ca_pem.clone());
         config.token_key_pem = Some(credentials.token_key_pem);

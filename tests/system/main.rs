@@ -1,4 +1,4 @@
-//! Whole-system tests: they start the real binary and talk to it as users do, with kubectl and kube-rs.
+//! Whole-system tests: they start the real binary and talk to it as users do, with kubectl, kube-rs and the Python client.
 //!
 //! One test binary, because linking wasmtime into many would cost minutes. Every test has a cluster of its own, in a
 //! temporary directory, on loopback addresses and free ports, and leaves nothing behind.
@@ -14,16 +14,20 @@ mod addresses;
 mod bad_images;
 mod bad_input;
 mod client;
+mod conformance;
 mod crash;
 mod harness;
 mod images;
 mod kubectl;
 mod lifecycle;
 mod logs;
+mod operator;
 mod pods;
+mod python;
 mod qa;
 mod rollouts;
 mod scale;
 mod scheduling;
 mod services;
+mod transcripts;
 mod workloads;

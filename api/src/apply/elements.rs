@@ -8,43 +8,44 @@ use super::ShapeError;
 use super::path::Element;
 use super::shape::Key;
 
-/// The elements of a list of structs, in order.
-pub(super) fn keyed<'v>(
-    list: &'v Value,
-    keys: &[Key<'_>],
-    path: &str,
-) -> Result<Vec<(Element, &'v Value)>, ShapeError> {
+/// The elements of a list in order, each with what tells it apart. An element may come more than once: validation lets
+/// such objects pass in places.
+pub(super) type Elements<'v> = Vec<(Element, &'v Value)>;
+
+/// The elements of a list of structs.
+pub(super) fn keyed<'v>(list: &'v Value, keys: &[Key<'_>], path: &str) -> Result<Elements<'v>, ShapeError> {
     let items = list.as_array().map(Vec::as_slice).unwrap_or_default();
-    let mut found = Vec::with_capacity(items.len());
-    for (index, item) in items.iter().enumerate() {
-        let mut own = Map::new();
-        for key in keys {
-            let value = match (item.get(key.name), &key.default) {
-                (Some(value), _) => value.clone(),
-                (None, Some(default)) => default.as_ref().clone(),
-                (None, None) => return Err(ShapeError::MissingKey(path.to_string(), index, key.name.to_string())),
-            };
-            own.insert(key.name.to_string(), value);
-        }
-        found.push((Element::Key(own), item));
-    }
-    unique(found, path)
+    let element = |(index, item): (usize, &'v Value)| match key_of(item, keys) {
+        Ok(own) => Ok((own, item)),
+        Err(missing) => Err(ShapeError::MissingKey(path.to_string(), index, missing.to_string())),
+    };
+    items.iter().enumerate().map(element).collect()
 }
 
-/// The elements of a set, in order; values that come twice count once.
-pub(super) fn values(list: &Value) -> Vec<(Element, &Value)> {
-    let mut seen = BTreeMap::new();
-    let items = list.as_array().into_iter().flatten();
-    let elements = items.map(|item| (Element::Value(item.clone()), item));
-    elements.filter(|(element, _)| seen.insert(element.clone(), ()).is_none()).collect()
+/// What tells a struct apart, or the key field that it lacks.
+pub(super) fn key_of<'k>(item: &Value, keys: &'k [Key<'_>]) -> Result<Element, &'k str> {
+    let mut own = Map::new();
+    for key in keys {
+        let value = match (item.get(key.name), &key.default) {
+            (Some(value), _) => value.clone(),
+            (None, Some(default)) => default.as_ref().clone(),
+            (None, None) => return Err(key.name),
+        };
+        own.insert(key.name.to_string(), value);
+    }
+    Ok(Element::key(own))
 }
 
-fn unique<'v>(found: Vec<(Element, &'v Value)>, path: &str) -> Result<Vec<(Element, &'v Value)>, ShapeError> {
-    let mut seen = BTreeMap::new();
-    for (element, _) in &found {
-        if seen.insert(element, ()).is_some() {
-            return Err(ShapeError::Duplicate(path.to_string(), element.display()));
-        }
+/// The elements of a set.
+pub(super) fn values(list: &Value) -> Elements<'_> {
+    list.as_array().into_iter().flatten().map(|item| (Element::value(item), item)).collect()
+}
+
+/// The elements by what tells them apart, in that order.
+pub(super) fn grouped<'v>(elements: Elements<'v>) -> BTreeMap<Element, Vec<&'v Value>> {
+    let mut groups: BTreeMap<Element, Vec<&'v Value>> = BTreeMap::new();
+    for (own, item) in elements {
+        groups.entry(own).or_default().push(item);
     }
-    Ok(found)
+    groups
 }

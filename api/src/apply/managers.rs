@@ -1,5 +1,7 @@
 //! `metadata.managedFields`: who owns what.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::compare::Change;
@@ -10,201 +12,210 @@ use super::set::FieldSet;
 const MAX_UPDATE_MANAGERS: usize = 10;
 /// Who owns the fields of the managers that were thrown together.
 const ANCIENT: &str = "ancient-changes";
-/// Who owns what was there when an object was applied for the first time.
-const BEFORE_FIRST_APPLY: &str = "before-first-apply";
 
-/// A manager as `managedFields` tells them apart.
+/// A manager as `managedFields` tells them apart. One that applies is the same in every version. In the order of
+/// upstream's identifiers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Owner {
-    /// `Apply` or `Update`
-    operation: String,
     manager: String,
+    /// `Apply` or `Update`
+    operation: &'static str,
+    /// Empty for one that applies.
     api_version: String,
     subresource: String,
 }
 
-impl Owner {
-    fn new(operation: &str, manager: &str, api_version: &str, subresource: &str) -> Self {
-        Self {
-            operation: operation.into(),
-            manager: manager.into(),
-            api_version: api_version.into(),
-            subresource: subresource.into(),
-        }
-    }
+const APPLY: &str = "Apply";
+const UPDATE: &str = "Update";
 
-    pub(super) fn apply(manager: &str, api_version: &str, subresource: &str) -> Self {
-        Self::new("Apply", manager, api_version, subresource)
+impl Owner {
+    pub(super) fn apply(manager: &str, subresource: &str) -> Self {
+        let (manager, subresource) = (manager.to_string(), subresource.to_string());
+        Self { manager, operation: APPLY, api_version: String::new(), subresource }
     }
 
     pub(super) fn update(manager: &str, api_version: &str, subresource: &str) -> Self {
-        Self::new("Update", manager, api_version, subresource)
+        Self { operation: UPDATE, api_version: api_version.into(), ..Self::apply(manager, subresource) }
     }
 
-    pub(super) fn before_first_apply(api_version: &str) -> Self {
-        Self::update(BEFORE_FIRST_APPLY, api_version, "")
+    fn updates(&self) -> bool {
+        self.operation == UPDATE
+    }
+
+    /// As error texts name it: `"kubectl" using apps/v1`.
+    fn describe(&self) -> String {
+        let mut text = format!("{:?}", self.manager);
+        if !self.subresource.is_empty() {
+            text.push_str(&format!(" with subresource {:?}", self.subresource));
+        }
+        if self.updates() {
+            text.push_str(&format!(" using {}", self.api_version));
+        }
+        text
     }
 }
 
-/// One entry.
+/// What a manager owns.
 #[derive(Debug, Clone)]
-struct Entry {
-    owner: Owner,
-    fields: FieldSet,
-    time: String,
+pub(super) struct Entry {
+    /// The version that the paths are of.
+    pub(super) api_version: String,
+    pub(super) fields: FieldSet,
+    /// Empty when nobody knows.
+    pub(super) time: String,
 }
 
 /// A manager who owns fields that somebody else would change.
 #[derive(Debug)]
 pub(super) struct Conflict {
-    /// As error texts name the manager: `"kubectl" using apps/v1 at 2024-05-01T10:00:00Z`.
     pub(super) manager: String,
     pub(super) fields: FieldSet,
 }
 
 /// All managers of an object.
-#[derive(Debug, Default)]
-pub(super) struct Managers(Vec<Entry>);
+#[derive(Debug, Default, Clone)]
+pub(super) struct Managers(BTreeMap<Owner, Entry>);
 
 impl Managers {
-    /// Those that the object says it has.
-    pub(super) fn of(object: &Value) -> Self {
-        let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
-        Self(entries.into_iter().flatten().map(decode).filter(|entry| !entry.fields.is_empty()).collect())
+    /// Those that the object says it has, or why nobody can read them.
+    pub(super) fn of(object: &Value) -> Result<Self, String> {
+        let entries = object.get("metadata").and_then(|metadata| metadata.get("managedFields"));
+        let entries = entries.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        entries.iter().enumerate().map(decode).collect::<Result<_, _>>().map(Self)
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// What the manager owns.
-    pub(super) fn set_of(&self, owner: &Owner) -> FieldSet {
-        self.0.iter().find(|entry| entry.owner == *owner).map(|entry| entry.fields.clone()).unwrap_or_default()
+    pub(super) fn take(&mut self, owner: &Owner) -> Option<Entry> {
+        self.0.remove(owner)
+    }
+
+    /// Sets what the manager owns; one with nothing is none.
+    pub(super) fn insert(&mut self, owner: Owner, entry: Entry) {
+        if !entry.fields.is_empty() {
+            self.0.insert(owner, entry);
+        }
     }
 
     /// What anybody owns.
     pub(super) fn all_fields(&self) -> FieldSet {
-        self.0.iter().fold(FieldSet::default(), |all, entry| all.union(&entry.fields))
+        self.0.values().fold(FieldSet::default(), |all, entry| all.union(&entry.fields))
     }
 
-    /// Sets what the manager owns. The time changes only with the fields.
-    pub(super) fn insert(&mut self, owner: Owner, fields: FieldSet, now: &str) {
-        match self.0.iter_mut().find(|entry| entry.owner == owner) {
-            Some(entry) if entry.fields == fields => {}
-            Some(entry) => {
-                entry.fields = fields;
-                entry.time = now.to_string();
-            }
-            None => self.0.push(Entry { owner, fields, time: now.to_string() }),
-        }
+    /// Those who own something of `changed`.
+    pub(super) fn conflicts(&self, changed: &FieldSet) -> Vec<Conflict> {
+        let conflicts = self
+            .0
+            .iter()
+            .map(|(owner, entry)| Conflict { manager: owner.describe(), fields: entry.fields.intersection(changed) });
+        conflicts.filter(|conflict| !conflict.fields.is_empty()).collect()
     }
 
-    /// Adds to what the manager owns.
-    pub(super) fn add(&mut self, owner: Owner, fields: &FieldSet, now: &str) {
-        if !fields.is_empty() {
-            let fields = self.set_of(&owner).union(fields);
-            self.insert(owner, fields, now);
-        }
+    /// Takes changed and removed fields from everybody.
+    pub(super) fn lose(&mut self, change: &Change) {
+        self.0.retain(|_, entry| {
+            entry.fields = entry.fields.difference(&change.changed).difference(&change.removed);
+            !entry.fields.is_empty()
+        });
     }
 
-    /// Others who own something of `changed`.
-    pub(super) fn conflicts(&self, owner: &Owner, changed: &FieldSet) -> Vec<Conflict> {
-        let others = self.0.iter().filter(|entry| entry.owner != *owner);
-        let conflicts =
-            others.map(|entry| Conflict { manager: describe(entry), fields: entry.fields.intersection(changed) });
-        let mut conflicts: Vec<Conflict> = conflicts.filter(|conflict| !conflict.fields.is_empty()).collect();
-        conflicts.sort_by(|a, b| a.manager.cmp(&b.manager));
-        conflicts
-    }
-
-    /// Takes changed fields from all others, and removed ones from everybody.
-    pub(super) fn take_from_others(&mut self, owner: &Owner, change: &Change) {
-        for entry in &mut self.0 {
-            if entry.owner != *owner {
-                entry.fields = entry.fields.difference(&change.changed);
-            }
-            if entry.owner != *owner || entry.owner.operation == "Update" {
-                entry.fields = entry.fields.difference(&change.removed);
-            }
-        }
-        self.0.retain(|entry| !entry.fields.is_empty());
+    /// Forgets managers of versions that there are no longer.
+    pub(super) fn keep_versions(&mut self, is_known: impl Fn(&str) -> bool) {
+        self.0.retain(|_, entry| is_known(&entry.api_version));
     }
 
     /// Writes the entries to the object.
-    pub(super) fn write_to(mut self, object: &mut Value) {
-        self.limit_updates();
-        self.0.sort_by(|a, b| {
-            (&a.owner.operation, &a.time, &a.owner.manager).cmp(&(&b.owner.operation, &b.time, &b.owner.manager))
-        });
-        let entries: Vec<Value> = self.0.iter().map(encode).collect();
+    pub(super) fn write_to(self, object: &mut Value) {
+        let mut entries: Vec<(Owner, Entry)> = self.0.into_iter().collect();
         if entries.is_empty() {
             metadata(object).remove("managedFields");
-        } else {
-            metadata(object).insert("managedFields".into(), json!(entries));
+            return;
         }
+        entries.sort_by(|(a, x), (b, y)| {
+            let first = (a.operation, &x.time, &a.manager).cmp(&(b.operation, &y.time, &b.manager));
+            first.then_with(|| (&x.api_version, &a.subresource).cmp(&(&y.api_version, &b.subresource)))
+        });
+        let entries: Vec<Value> = entries.iter().map(|(owner, entry)| encode(owner, entry)).collect();
+        metadata(object).insert("managedFields".into(), Value::Array(entries));
     }
 
-    fn limit_updates(&mut self) {
-        let (mut updates, mut kept): (Vec<Entry>, Vec<Entry>) =
-            self.0.drain(..).partition(|entry| entry.owner.operation == "Update" && entry.owner.subresource.is_empty());
-        updates.sort_by(|a, b| (&a.time, &a.owner).cmp(&(&b.time, &b.owner)));
-        let surplus = updates.len().saturating_sub(MAX_UPDATE_MANAGERS);
-        if surplus > 0 {
-            // One more than the surplus: the entry that they become counts too.
-            let mut oldest = updates.drain(..=surplus);
-            if let Some(first) = oldest.next() {
-                let owner = Owner::update(ANCIENT, &first.owner.api_version, "");
-                let ancient = oldest.fold(first, |ancient, next| Entry {
-                    fields: ancient.fields.union(&next.fields),
-                    time: next.time,
-                    owner: ancient.owner,
-                });
-                kept.push(Entry { owner, ..ancient });
+    /// Throws the oldest managers with updates together until there are few enough, by version.
+    pub(super) fn limit_updates(&mut self) {
+        let updates = self.0.iter().filter(|(owner, _)| owner.updates());
+        let mut oldest: Vec<(String, Owner)> =
+            updates.map(|(owner, entry)| (entry.time.clone(), owner.clone())).collect();
+        let mut count = oldest.len();
+        oldest.sort();
+        let mut first: BTreeMap<String, Owner> = BTreeMap::new();
+        for (_, owner) in oldest {
+            if count <= MAX_UPDATE_MANAGERS {
+                return;
             }
+            let bucket = Owner::update(ANCIENT, &owner.api_version, "");
+            let Some(start) = first.get(&owner.api_version) else {
+                first.insert(owner.api_version.clone(), owner);
+                continue;
+            };
+            if !self.0.contains_key(&bucket)
+                && let Some(entry) = self.0.remove(start)
+            {
+                self.0.insert(bucket.clone(), entry);
+            }
+            if owner != bucket
+                && let Some(next) = self.0.remove(&owner)
+                && let Some(ancient) = self.0.get_mut(&bucket)
+            {
+                ancient.fields.add(next.fields);
+                ancient.time = next.time;
+            }
+            count -= 1;
         }
-        kept.extend(updates);
-        self.0 = kept;
     }
 }
 
-fn describe(entry: &Entry) -> String {
-    let Owner { operation, manager, api_version, subresource } = &entry.owner;
-    let mut text = format!("\"{manager}\"");
-    if !subresource.is_empty() {
-        text.push_str(&format!(" with subresource \"{subresource}\""));
-    }
-    if operation == "Update" {
-        text.push_str(&format!(" using {api_version}"));
-        if !entry.time.is_empty() {
-            text.push_str(&format!(" at {}", entry.time));
-        }
-    }
-    text
-}
-
-fn decode(entry: &Value) -> Entry {
+fn decode((index, entry): (usize, &Value)) -> Result<(Owner, Entry), String> {
     let text = |field: &str| entry.get(field).and_then(Value::as_str).unwrap_or_default();
-    Entry {
-        owner: Owner::new(text("operation"), text("manager"), text("apiVersion"), text("subresource")),
-        fields: entry.get("fieldsV1").map(FieldSet::decode).unwrap_or_default(),
-        time: text("time").to_string(),
+    let operation = match text("operation") {
+        APPLY => APPLY,
+        UPDATE => UPDATE,
+        _ => return Err("operation must be `Apply` or `Update`".to_string()),
+    };
+    let api_version = text("apiVersion").to_string();
+    if api_version.is_empty() {
+        return Err("apiVersion must not be empty".to_string());
     }
+    match text("fieldsType") {
+        "FieldsV1" => {}
+        "" => return Err(format!("missing fieldsType in managed fields entry {index}")),
+        other => return Err(format!("invalid fieldsType {other:?} in managed fields entry {index}")),
+    }
+    let fields = match entry.get("fieldsV1") {
+        None => FieldSet::default(),
+        Some(fields) => FieldSet::decode(fields).ok_or_else(|| format!("error decoding set: {fields}"))?,
+    };
+    let owner = Owner {
+        operation,
+        api_version: if operation == UPDATE { api_version.clone() } else { String::new() },
+        ..Owner::apply(text("manager"), text("subresource"))
+    };
+    Ok((owner, Entry { api_version, fields, time: text("time").to_string() }))
 }
 
-fn encode(entry: &Entry) -> Value {
-    let Owner { operation, manager, api_version, subresource } = &entry.owner;
+fn encode(owner: &Owner, entry: &Entry) -> Value {
     let mut encoded = json!({
-        "manager": manager,
-        "operation": operation,
-        "apiVersion": api_version,
+        "manager": owner.manager,
+        "operation": owner.operation,
+        "apiVersion": entry.api_version,
         "fieldsType": "FieldsV1",
         "fieldsV1": entry.fields.encode(),
     });
     if !entry.time.is_empty() {
         encoded["time"] = json!(entry.time);
     }
-    if !subresource.is_empty() {
-        encoded["subresource"] = json!(subresource);
+    if !owner.subresource.is_empty() {
+        encoded["subresource"] = json!(owner.subresource);
     }
     encoded
 }

@@ -1,146 +1,115 @@
-//! Merging a configuration into an object, and taking out what nobody wants any more.
+//! Merging a configuration into an object.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
 use super::ShapeError;
-use super::elements::{keyed, values};
+use super::elements::{Elements, keyed, values};
 use super::path::Element;
-use super::set::FieldSet;
 use super::shape::{Shape, Shaped};
 
 /// The live object with the configuration's fields in it.
 pub(super) fn merge(shaped: &Shaped<'_>, live: &Value, config: &Value) -> Result<Value, ShapeError> {
-    both(shaped, live, config, "")
+    both(shaped, Some(live), config, "").map(Option::unwrap_or_default)
 }
 
-fn both(shaped: &Shaped<'_>, live: &Value, config: &Value, path: &str) -> Result<Value, ShapeError> {
-    match (shaped.shape(), live, config) {
-        (Shape::Struct, Value::Object(live), Value::Object(config)) => {
-            let merged = fields(live, config, |name, old, new| match (shaped.field(name), old) {
-                (Some(shaped), Some(old)) => both(&shaped, old, new, &format!("{path}.{name}")).map(Some),
-                // Nobody can own an empty list of elements that are owned one by one: it is as good as none.
-                (Some(shaped), None) if shaped.has_elements() && is_empty(new) => Ok(None),
-                _ => Ok(Some(new.clone())),
-            });
-            merged.map(Value::Object)
+/// `None`: nothing comes of it, which is so for lists without elements that never had any.
+fn both(shaped: &Shaped<'_>, live: Option<&Value>, config: &Value, path: &str) -> Result<Option<Value>, ShapeError> {
+    let void = |value: Option<&Value>| value.and_then(Value::as_object).is_none_or(Map::is_empty);
+    match (shaped.shape(), config) {
+        // Where nothing is on both sides, what the configuration says stands.
+        (Shape::Struct | Shape::Map, Value::Object(_)) if void(Some(config)) && void(live) => Ok(Some(config.clone())),
+        (Shape::Struct | Shape::Map, Value::Object(config)) => {
+            fields(shaped, live.and_then(Value::as_object), config, path).map(|fields| Some(Value::Object(fields)))
         }
-        (Shape::Map, Value::Object(live), Value::Object(config)) => {
-            let element = shaped.element();
-            let merged = fields(live, config, |key, old, new| match old {
-                Some(old) => both(&element, old, new, &format!("{path}.{key}")).map(Some),
-                None => Ok(Some(new.clone())),
-            });
-            merged.map(Value::Object)
+        // Go does not write an empty list where there was none.
+        (Shape::List(_) | Shape::Set, Value::Array(items))
+            if items.is_empty() && live.is_none() && shaped.is_built_in() =>
+        {
+            Ok(None)
         }
-        (Shape::List(keys), Value::Array(_), Value::Array(_)) => {
-            let element = shaped.element();
-            let (live, config) = (keyed(live, &keys, path)?, keyed(config, &keys, path)?);
-            list(live, config, |own, old, new| both(&element, old, new, &format!("{path}{}", own.display())))
+        (Shape::List(keys), Value::Array(_)) => {
+            let nothing = Value::Null;
+            let (old, new) = (keyed(live.unwrap_or(&nothing), &keys, path)?, keyed(config, &keys, path)?);
+            list(old, new, |own, old, new| both(&shaped.element(), old, new, &format!("{path}{}", own.display())))
+                .map(|items| Some(Value::Array(items)))
         }
-        (Shape::Set, Value::Array(_), Value::Array(_)) => {
-            list(values(live), values(config), |_, _, new| Ok(new.clone()))
+        (Shape::Set, Value::Array(_)) => {
+            let nothing = Value::Null;
+            list(values(live.unwrap_or(&nothing)), values(config), |_, _, new| Ok(Some(new.clone())))
+                .map(|items| Some(Value::Array(items)))
         }
-        _ => Ok(config.clone()),
+        // Nothing where elements are expected takes none away.
+        (Shape::Struct | Shape::Map | Shape::List(_) | Shape::Set, Value::Null) if live.is_some_and(has_content) => {
+            Ok(live.cloned())
+        }
+        _ => Ok(Some(config.clone())),
     }
 }
 
+fn has_content(value: &Value) -> bool {
+    value.as_object().is_some_and(|fields| !fields.is_empty())
+        || value.as_array().is_some_and(|items| !items.is_empty())
+}
+
 fn fields(
-    live: &Map<String, Value>,
+    shaped: &Shaped<'_>,
+    live: Option<&Map<String, Value>>,
     config: &Map<String, Value>,
-    merge: impl Fn(&str, Option<&Value>, &Value) -> Result<Option<Value>, ShapeError>,
+    path: &str,
 ) -> Result<Map<String, Value>, ShapeError> {
-    let mut merged = live.clone();
+    let mut merged = live.cloned().unwrap_or_default();
     for (name, new) in config {
-        if let Some(value) = merge(name, live.get(name), new)? {
+        let old = live.and_then(|live| live.get(name));
+        let value = match shaped.field(name) {
+            Some(shaped) => both(&shaped, old, new, &format!("{path}.{name}"))?,
+            None => Some(new.clone()),
+        };
+        if let Some(value) = value {
             merged.insert(name.clone(), value);
         }
     }
     Ok(merged)
 }
 
-/// Elements of the configuration in its order; elements that only the live list has come before the first element
-/// of the configuration that they stood before.
+/// Elements that only the live list has stay where they are; those of the configuration come in its order, and new
+/// ones after the live ones that stand there. A live element that comes more than once is replaced as a whole.
 fn list(
-    live: Vec<(Element, &Value)>,
-    config: Vec<(Element, &Value)>,
-    merge: impl Fn(&Element, &Value, &Value) -> Result<Value, ShapeError>,
-) -> Result<Value, ShapeError> {
-    let wanted: BTreeMap<&Element, ()> = config.iter().map(|(own, _)| (own, ())).collect();
-    let places: BTreeMap<&Element, usize> = live.iter().enumerate().map(|(index, (own, _))| (own, index)).collect();
-    let others = live.iter().enumerate().filter(|(_, (own, _))| !wanted.contains_key(own));
-    let mut others = others.map(|(index, (_, item))| (index, *item)).peekable();
+    live: Elements<'_>,
+    config: Elements<'_>,
+    merge: impl Fn(&Element, Option<&Value>, &Value) -> Result<Option<Value>, ShapeError>,
+) -> Result<Vec<Value>, ShapeError> {
+    let mut old: BTreeMap<&Element, Option<&Value>> = BTreeMap::new();
+    for (own, item) in &live {
+        old.entry(own).and_modify(|twice| *twice = None).or_insert(Some(item));
+    }
+    let wanted: BTreeSet<&Element> = config.iter().map(|(own, _)| own).collect();
+    let mut shared = config.iter().map(|(own, _)| own).filter(|own| old.contains_key(own)).peekable();
     let mut merged = Vec::with_capacity(live.len() + config.len());
+    let mut done: BTreeSet<&Element> = BTreeSet::new();
+    let mut ahead = live.iter().peekable();
     for (own, new) in &config {
-        let Some(&place) = places.get(own) else {
-            merged.push((*new).clone());
-            continue;
-        };
-        while let Some((_, other)) = others.next_if(|(index, _)| *index < place) {
-            merged.push(other.clone());
+        // Up to the element that both lists have next, the live list goes first.
+        while let Some((theirs, item)) = ahead.peek() {
+            if !wanted.contains(theirs) {
+                merged.push((*item).clone());
+            } else if theirs == own || (shared.peek() == Some(&theirs) && !done.contains(theirs)) {
+                break;
+            }
+            ahead.next();
         }
-        merged.push(merge(own, live[place].1, new)?);
+        if let Some((theirs, _)) = ahead.peek()
+            && theirs == own
+        {
+            ahead.next();
+        }
+        if shared.peek() == Some(&own) {
+            shared.next();
+        }
+        done.insert(own);
+        merged.extend(merge(own, old.get(own).copied().flatten(), new)?);
     }
-    merged.extend(others.map(|(_, other)| other.clone()));
-    Ok(Value::Array(merged))
-}
-
-/// The object without the fields of `gone`. Structs, maps and lists that are empty afterwards go too, unless they are
-/// in `owned` themselves.
-pub(super) fn remove(shaped: &Shaped<'_>, value: Value, gone: &FieldSet, owned: &FieldSet) -> Value {
-    match (shaped.shape(), value) {
-        (Shape::Struct, Value::Object(fields)) => {
-            Value::Object(remove_fields(fields, gone, owned, |name| shaped.field(name)))
-        }
-        (Shape::Map, Value::Object(entries)) => {
-            Value::Object(remove_fields(entries, gone, owned, |_| Some(shaped.element())))
-        }
-        (Shape::List(keys), list @ Value::Array(_)) => {
-            // Lists that can't be taken apart were refused when they were merged.
-            let Ok(items) = keyed(&list, &keys, "") else { return list };
-            let element = shaped.element();
-            let kept = items.into_iter().filter_map(|(own, item)| match gone.child(&own) {
-                Some(gone) if gone.is_member() => None,
-                Some(gone) => Some(remove(&element, item.clone(), gone, below(owned, &own))),
-                None => Some(item.clone()),
-            });
-            Value::Array(kept.collect())
-        }
-        (Shape::Set, list @ Value::Array(_)) => {
-            let kept = values(&list).into_iter().filter(|(own, _)| gone.child(own).is_none());
-            Value::Array(kept.map(|(_, item)| item.clone()).collect())
-        }
-        (_, value) => value,
-    }
-}
-
-fn remove_fields<'s>(
-    fields: Map<String, Value>,
-    gone: &FieldSet,
-    owned: &FieldSet,
-    shape_of: impl Fn(&str) -> Option<Shaped<'s>>,
-) -> Map<String, Value> {
-    let kept = fields.into_iter().filter_map(|(name, value)| {
-        let element = Element::field(&name);
-        let Some(gone) = gone.child(&element) else { return Some((name, value)) };
-        if gone.is_member() {
-            return None;
-        }
-        let owned = below(owned, &element);
-        let value = match shape_of(&name) {
-            Some(shaped) => remove(&shaped, value, gone, owned),
-            None => value,
-        };
-        (!is_empty(&value) || owned.is_member()).then_some((name, value))
-    });
-    kept.collect()
-}
-
-fn below<'f>(set: &'f FieldSet, element: &Element) -> &'f FieldSet {
-    set.child(element).unwrap_or(FieldSet::EMPTY)
-}
-
-fn is_empty(value: &Value) -> bool {
-    value.as_object().is_some_and(Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
+    merged.extend(ahead.filter(|(own, _)| !wanted.contains(own)).map(|(_, item)| (*item).clone()));
+    Ok(merged)
 }

@@ -1,35 +1,46 @@
 //! Server-side apply (KEP-555): who owns which field, and what an applied configuration changes.
 //!
-//! Sets of fields, merging and conflict rules follow `sigs.k8s.io/structured-merge-diff`; error texts follow
-//! kube-apiserver. Ownership starts with the creation of an object. One without `managedFields` (they were taken away)
-//! gives everything that is there to the manager `before-first-apply` when it is applied.
+//! Sets of fields, merging and conflict rules follow `sigs.k8s.io/structured-merge-diff`; the books (`managedFields`) and
+//! error texts follow `k8s.io/apimachinery/pkg/util/managedfields`. Ownership starts with the creation of an object. One
+//! without `managedFields` (they were taken away) gives everything that is there to the manager `before-first-apply` when
+//! it is applied.
 //!
 //! Invariant: a field that another manager owns and that would change is never changed without `force`.
 
 mod compare;
 mod conflict;
 mod elements;
+mod ignored;
 mod last_applied;
 mod managers;
 mod merge;
 mod path;
+mod prune;
 mod set;
 mod shape;
 #[cfg(test)]
 mod tests;
 mod to_set;
+mod typed;
+#[cfg(test)]
+mod upstream;
 
 use serde_json::{Map, Value, json};
 
 use crate::catalog::Resource;
 use crate::custom::declared;
-use crate::decode::{DecodeError, FieldValidation, Wording, check_fields, findings};
+use crate::decode::{FieldValidation, Wording, check_fields};
 use crate::error::{ApiError, ApiResult, Reason};
 use crate::schema::{Schemas, Type};
-use managers::{Managers, Owner};
+use compare::Change;
+use ignored::Ignored;
+use managers::{Entry, Managers, Owner};
 use path::Element;
 use set::FieldSet;
 use shape::Shaped;
+
+/// Who owns what was there when an object was applied for the first time.
+const BEFORE_FIRST_APPLY: &str = "before-first-apply";
 
 /// Who applies, and how.
 #[derive(Debug, Clone, Copy)]
@@ -53,9 +64,6 @@ enum ShapeError {
          default value)"
     )]
     MissingKey(String, usize, String),
-    /// Two list elements have the same keys.
-    #[error("{0}: duplicate entries for key {1}")]
-    Duplicate(String, String),
 }
 
 /// Merges an applied configuration into the live object (`None`: it is created) and writes down who owns what.
@@ -65,72 +73,169 @@ enum ShapeError {
 /// 400 for a configuration that can't be applied, 409 for conflicts, 500 for fields that the kind does not have and
 /// for lists whose elements can't be told apart, as upstream.
 pub fn apply(resource: &Resource, live: Option<&Value>, config: Value, options: ApplyOptions<'_>) -> ApiResult<Value> {
-    let config = checked(resource, config)?;
+    check_type(resource, &config)?;
     let root = root(resource)?;
-    let empty = json!({ "apiVersion": config["apiVersion"], "kind": config["kind"] });
-    let old = live.unwrap_or(&empty);
-    let mut managers = Managers::of(old);
-    if managers.is_empty() && live.is_some() {
-        let everything = own_fields(to_set::fields(&root, old).map_err(|error| untyped(resource, &config, &error))?);
-        managers.insert(Owner::before_first_apply(&resource.api_version()), everything, options.now);
+    let typed = |error: ShapeError| untyped(resource, &config, &error);
+    if let Some(errors) = typed::errors(&root, &config) {
+        return Err(untyped(resource, &config, &errors));
     }
-    let owner = Owner::apply(options.manager, &resource.api_version(), options.subresource);
-    let applied = own_fields(to_set::fields(&root, &config).map_err(|error| untyped(resource, &config, &error))?);
-    let before = managers.set_of(&owner);
-    let merged = merge::merge(&root, old, &config).map_err(|error| untyped(resource, &config, &error))?;
-    managers.insert(owner.clone(), applied, options.now);
-    let owned = managers.all_fields();
-    let merged = merge::remove(&root, merged, &before.without(&owned), &owned);
-    let change = compare::compare(&root, old, &merged).map_err(|error| untyped(resource, &config, &error))?;
+    let empty = json!({ "apiVersion": config["apiVersion"], "kind": config["kind"] });
+    let (old, ignored) = (live.unwrap_or(&empty), Ignored::of(resource, options.subresource));
+    let mut managers = books(&root, resource, (&empty, old), live.is_some(), &ignored, options)?;
+    let owner = Owner::apply(options.manager, options.subresource);
+    let last = managers.take(&owner);
+    let fields = ignored.filter(to_set::fields(&root, &config).map_err(typed)?);
+    let merged = merge::merge(&root, old, &config).map_err(typed)?;
+    let merged = match &last {
+        Some(last) => {
+            let owned = managers.all_fields().union(&fields);
+            prune::prune(&root, merged, &last.fields, (&owned, &fields)).map_err(typed)?
+        }
+        None => merged,
+    };
+    let mut merged = normalized(resource, &config, merged)?;
+    let mut change = compare::compare(&root, old, &merged).map_err(typed)?;
+    change.filter(&ignored);
+    managers.keep_versions(|version| is_known(resource, version));
     if !options.force {
         let excused = last_applied::excused(&root, old, options.manager);
-        let conflicts = managers.conflicts(&owner, &change.changed.difference(&excused));
+        let conflicts = managers.conflicts(&change.changed.difference(&excused));
         if !conflicts.is_empty() {
             return Err(conflict::error(&conflicts));
         }
     }
-    managers.take_from_others(&owner, &change);
-    let mut merged = merged;
+    managers.lose(&change);
+    // Who only comes to own what is there already has changed nothing, and no time is written down for it.
+    let time = match last {
+        Some(last) if !differs(old, &merged) => last.time,
+        _ if live.is_some() && !differs(old, &merged) => String::new(),
+        _ => options.now.to_string(),
+    };
+    managers.insert(owner, Entry { api_version: resource.api_version(), fields: own_fields(fields), time });
+    last_applied::follow(&mut merged, config, options.manager);
     managers.write_to(&mut merged);
     Ok(merged)
+}
+
+/// The managers of an object that is about to be applied.
+fn books(
+    root: &Shaped<'_>,
+    resource: &Resource,
+    (empty, old): (&Value, &Value),
+    exists: bool,
+    ignored: &Ignored,
+    options: ApplyOptions<'_>,
+) -> ApiResult<Managers> {
+    let why = |why: String| ApiError::new(Reason::Unknown, format!("failed to decode managed fields: {why}"));
+    let mut managers = Managers::of(old).map_err(why)?;
+    if managers.is_empty() && exists {
+        let change = compare::compare(root, empty, old).map_err(|error| untyped(resource, old, &error))?;
+        let fields = own_fields(ignored.filter(change.changed));
+        let owner = Owner::update(BEFORE_FIRST_APPLY, &resource.api_version(), options.subresource);
+        managers.insert(owner, entry(resource, fields, options.now));
+    }
+    Ok(managers)
+}
+
+fn entry(resource: &Resource, fields: FieldSet, time: &str) -> Entry {
+    Entry { api_version: resource.api_version(), fields, time: time.to_string() }
 }
 
 /// Begins the books of a new object that nobody applied: what its author has set is the author's. `new` is the object
 /// after defaulting and before admission, as upstream: what admission adds belongs to nobody.
 pub fn track_create(resource: &Resource, new: &mut Value, options: ApplyOptions<'_>) {
+    let managers = Managers::of(new).unwrap_or_default();
     metadata(new).remove("managedFields");
-    // An object without a readable shape has no books: validation lets duplicate keys in lists pass in places.
-    let Some(fields) = root(resource).ok().and_then(|root| to_set::fields(&root, new).ok()) else { return };
-    let mut fields = own_fields(fields);
-    if resource.has_status {
-        fields.forget(&[Element::field("status")]);
+    let empty = json!({ "apiVersion": new["apiVersion"], "kind": new["kind"] });
+    // An object without a readable shape has no books.
+    if let Some(change) = root(resource).ok().and_then(|root| compare::compare(&root, &empty, new).ok()) {
+        book(resource, managers, change, options).write_to(new);
     }
-    let mut managers = Managers::default();
-    let owner = Owner::update(options.manager, &resource.api_version(), options.subresource);
-    managers.add(owner, &fields, options.now);
-    managers.write_to(new);
 }
 
 /// Brings `managedFields` up to date after a write that is no apply. `new` is what will be stored, after defaulting.
-/// An object without any keeps none: its author has taken them away (`managedFields: [{}]`), and only an apply begins
-/// them again.
+/// An author may write the books of the object itself; who knows nothing of them leaves them as they are. An object
+/// without any keeps none: they were taken away (`managedFields: [{}]`), and only an apply begins them again.
 pub fn track_update(resource: &Resource, old: &Value, new: &mut Value, options: ApplyOptions<'_>) {
-    let is_reset = |value: &Value| {
-        let entries = value.pointer("/metadata/managedFields").and_then(Value::as_array);
-        entries.is_some_and(|entries| entries.is_empty() || *entries == [json!({})])
-    };
-    let mut managers = if is_reset(new) { Managers::default() } else { Managers::of(old) };
+    let mut managers = Managers::of(old).unwrap_or_default();
+    if options.subresource.is_empty() {
+        if is_reset(new) {
+            managers = Managers::default();
+        } else if let Ok(given) = Managers::of(new)
+            && !given.is_empty()
+        {
+            managers = given;
+        }
+    }
     if managers.is_empty() {
         managers.write_to(new);
         return;
     }
-    // An object that can't be compared keeps its owners: validation lets duplicate keys in lists pass in places.
+    // The books are nothing that anybody owns, and need not be compared.
+    metadata(new).remove("managedFields");
+    // An object that can't be compared keeps its owners.
     if let Some(change) = root(resource).ok().and_then(|root| compare::compare(&root, old, new).ok()) {
-        let owner = Owner::update(options.manager, &resource.api_version(), options.subresource);
-        managers.take_from_others(&owner, &change);
-        managers.add(owner, &own_fields(change.changed), options.now);
+        managers = book(resource, managers, change, options);
     }
     managers.write_to(new);
+}
+
+/// Whether the author takes the books away: an empty list, or one with an empty entry.
+fn is_reset(object: &Value) -> bool {
+    let entries = object.get("metadata").and_then(|metadata| metadata.get("managedFields")).and_then(Value::as_array);
+    entries.is_some_and(|entries| match entries.as_slice() {
+        [] => true,
+        [one] => one.as_object().is_some_and(Map::is_empty),
+        _ => false,
+    })
+}
+
+/// Books a change on its author.
+fn book(resource: &Resource, mut managers: Managers, mut change: Change, options: ApplyOptions<'_>) -> Managers {
+    change.filter(&Ignored::of(resource, options.subresource));
+    managers.keep_versions(|version| is_known(resource, version));
+    let owner = Owner::update(options.manager, &resource.api_version(), options.subresource);
+    let before = managers.take(&owner);
+    managers.lose(&change);
+    let (mut fields, mut time) = (FieldSet::default(), String::new());
+    if let Some(before) = before {
+        fields = before.fields.difference(&change.removed);
+        time = before.time;
+    }
+    let taken = own_fields(change.changed);
+    // `scale` is a view of the object, whose books tell no time for what is written through it.
+    if !taken.is_empty() && options.subresource != "scale" {
+        time = options.now.to_string();
+    }
+    fields.add(taken);
+    managers.insert(owner, entry(resource, fields, &time));
+    managers.limit_updates();
+    managers
+}
+
+/// Whether objects differ apart from their books.
+fn differs(old: &Value, new: &Value) -> bool {
+    let (Some(old), Some(new)) = (old.as_object(), new.as_object()) else { return true };
+    let same = |(name, value): (&String, &Value)| {
+        new.get(name).is_some_and(|new| if name == "metadata" { rest(value).eq(rest(new)) } else { value == new })
+    };
+    old.len() != new.len() || !old.iter().all(same)
+}
+
+/// Metadata apart from the books.
+fn rest(metadata: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    metadata.as_object().into_iter().flatten().filter(|(name, _)| *name != "managedFields")
+}
+
+/// Whether objects of the kind come in the version, so that paths of it mean something.
+fn is_known(resource: &Resource, version: &str) -> bool {
+    if version == resource.api_version() {
+        return true;
+    }
+    if resource.custom.is_some() {
+        return version.rsplit_once('/').is_some_and(|(group, _)| group == resource.group);
+    }
+    Schemas::builtin().root(version, &resource.kind).is_some()
 }
 
 fn root(resource: &Resource) -> ApiResult<Shaped<'_>> {
@@ -143,50 +248,54 @@ fn root(resource: &Resource) -> ApiResult<Shaped<'_>> {
     Ok(Shaped::built_in(schemas, Type::Object(id)))
 }
 
-/// The configuration, decoded: only known fields, values as they would be stored.
-fn checked(resource: &Resource, mut config: Value) -> ApiResult<Value> {
+/// A configuration must say what it is, and must not say who owns what.
+fn check_type(resource: &Resource, config: &Value) -> ApiResult<()> {
     let (api_version, kind) = (resource.api_version(), &resource.kind);
-    let is = |field: &str, wanted: &str| config.get(field).and_then(Value::as_str) == Some(wanted);
-    if !is("apiVersion", &api_version) || !is("kind", kind) {
-        let text = |field: &str| config.get(field).and_then(Value::as_str).unwrap_or_default().to_string();
-        let (found_version, found_kind) = (text("apiVersion"), text("kind"));
-        return Err(ApiError::bad_request(format!(
-            "invalid object type: {found_version}, Kind={found_kind} is not {api_version}, Kind={kind}"
-        )));
+    let text = |field: &str| config.get(field).and_then(Value::as_str).unwrap_or_default();
+    if text("apiVersion") != api_version || text("kind") != kind {
+        let found = format!("{}, Kind={}", text("apiVersion"), text("kind"));
+        return Err(ApiError::bad_request(format!("invalid object type: {found}")));
     }
-    let has_managers = config.pointer("/metadata/managedFields").is_some_and(|fields| !fields.is_null());
-    if has_managers {
+    if config.pointer("/metadata/managedFields").is_some_and(|fields| !fields.is_null()) {
         return Err(ApiError::bad_request("metadata.managedFields must be nil"));
     }
+    Ok(())
+}
+
+/// The merged object with values as they are stored.
+fn normalized(resource: &Resource, config: &Value, mut merged: Value) -> ApiResult<Value> {
     let checked = match &resource.custom {
-        Some(custom) => {
-            declared(custom, &mut config).and_then(|unknown| findings(unknown, Vec::new(), FieldValidation::Strict))
+        Some(custom) => declared(custom, &mut merged).map(|_| Vec::new()),
+        None => {
+            let how = (FieldValidation::Ignore, Wording::Converter);
+            check_fields(&resource.api_version(), &resource.kind, &mut merged, Vec::new(), how)
         }
-        None => check_fields(&api_version, kind, &mut config, Vec::new(), (FieldValidation::Strict, Wording::Json)),
     };
     match checked {
-        Ok(_) => Ok(config),
-        Err(DecodeError::Strict(unknown)) => {
-            let fields = unknown.iter().filter_map(|text| text.strip_prefix("unknown field \"")?.strip_suffix('"'));
-            let undeclared: Vec<String> =
-                fields.map(|field| format!(".{field}: field not declared in schema")).collect();
-            Err(untyped(resource, &config, &undeclared.join("\n")))
+        Ok(_) => Ok(merged),
+        Err(error) => {
+            let message =
+                format!("failed to convert new typed object ({}) to object: {error}", shown(resource, config));
+            Err(ApiError::new(Reason::Unknown, message))
         }
-        Err(error) => Err(untyped(resource, &config, &error)),
     }
 }
 
 fn untyped(resource: &Resource, config: &Value, why: &dyn std::fmt::Display) -> ApiError {
-    let (namespace, name) = (crate::meta::namespace(config), crate::meta::name(config));
-    let (version, kind) = (resource.api_version(), &resource.kind);
-    let message = format!("failed to create typed patch object ({namespace}/{name}; {version}, Kind={kind}): {why}");
+    let message = format!("failed to create typed patch object ({}): {why}", shown(resource, config));
     ApiError::new(Reason::Unknown, message)
+}
+
+/// `default/web; apps/v1, Kind=Deployment`
+fn shown(resource: &Resource, object: &Value) -> String {
+    let (namespace, name) = (crate::meta::namespace(object), crate::meta::name(object));
+    format!("{namespace}/{name}; {}, Kind={}", resource.api_version(), resource.kind)
 }
 
 /// Fields that belong to nobody: identity, and what the server writes.
 fn own_fields(mut fields: FieldSet) -> FieldSet {
     for field in ["apiVersion", "kind"] {
-        fields.forget(&[Element::field(field)]);
+        fields.forget_member(&[Element::field(field)]);
     }
     for field in [
         "name",
@@ -199,7 +308,7 @@ fn own_fields(mut fields: FieldSet) -> FieldSet {
         "managedFields",
         "resourceVersion",
     ] {
-        fields.forget(&[Element::field("metadata"), Element::field(field)]);
+        fields.forget_member(&[Element::field("metadata"), Element::field(field)]);
     }
     fields.forget_member(&[Element::field("metadata")]);
     fields

@@ -1,18 +1,19 @@
-//! Steps of a path in `fieldsV1`: `f:name`, `k:{"name":"a"}`, `v:"x"`.
-
-use std::cmp::Ordering;
+//! Steps of a path in `fieldsV1`: `f:name`, `k:{"name":"a"}`, `v:"x"`, `i:3`.
 
 use serde_json::{Map, Value};
 
-/// One step from a value to a part of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One step from a value to a part of it. Keys and values are kept as JSON text, which is what they are compared and
+/// written as. Steps of different sorts are in the order of upstream: fields first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Element {
     /// A field of a struct or a key of a map.
     Field(String),
-    /// The element of a list with these key fields.
-    Key(Map<String, Value>),
+    /// The element of a list with these key fields: an object with sorted names.
+    Key(String),
     /// An element of a set.
-    Value(Value),
+    Value(String),
+    /// An element by its place. Nothing here makes such steps; they are kept where they come.
+    Index(i64),
 }
 
 impl Element {
@@ -20,22 +21,32 @@ impl Element {
         Self::Field(name.to_string())
     }
 
+    pub(super) fn key(keys: Map<String, Value>) -> Self {
+        Self::Key(Value::Object(keys).to_string())
+    }
+
+    pub(super) fn value(value: &Value) -> Self {
+        Self::Value(value.to_string())
+    }
+
     /// The key in `fieldsV1`.
     pub(super) fn encode(&self) -> String {
         match self {
             Self::Field(name) => format!("f:{name}"),
-            Self::Key(keys) => format!("k:{}", Value::Object(keys.clone())),
+            Self::Key(keys) => format!("k:{keys}"),
             Self::Value(value) => format!("v:{value}"),
+            Self::Index(index) => format!("i:{index}"),
         }
     }
 
-    /// Reads a key of `fieldsV1`. Steps by index and whatever else may come are unknown to us.
+    /// Reads a key of `fieldsV1`. Whatever steps may come later are unknown to us.
     pub(super) fn decode(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_once(':')?;
         match kind {
-            "f" => Some(Self::Field(rest.to_string())),
-            "k" => serde_json::from_str(rest).ok().map(Self::Key),
-            "v" => serde_json::from_str(rest).ok().map(Self::Value),
+            "f" => Some(Self::field(rest)),
+            "k" => serde_json::from_str(rest).ok().map(Self::key),
+            "v" => serde_json::from_str::<Value>(rest).ok().map(|value| Self::value(&value)),
+            "i" => rest.parse().ok().map(Self::Index),
             _ => None,
         }
     }
@@ -45,25 +56,12 @@ impl Element {
         match self {
             Self::Field(name) => format!(".{name}"),
             Self::Key(keys) => {
+                let keys: Map<String, Value> = serde_json::from_str(keys).unwrap_or_default();
                 let keys: Vec<String> = keys.iter().map(|(key, value)| format!("{key}={value}")).collect();
                 format!("[{}]", keys.join(","))
             }
             Self::Value(value) => format!("[={value}]"),
-        }
-    }
-}
-
-impl PartialOrd for Element {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Element {
-    fn cmp(&self, other: &Self) -> Ordering {
-        match (self, other) {
-            (Self::Field(a), Self::Field(b)) => a.cmp(b),
-            _ => self.encode().cmp(&other.encode()),
+            Self::Index(index) => format!("[{index}]"),
         }
     }
 }

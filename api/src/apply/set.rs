@@ -1,10 +1,12 @@
 //! Sets of fields, as trees: what `fieldsV1` encodes.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use serde_json::{Map, Value, json};
 
 use super::path::Element;
+use super::shape::{Shape, Shaped};
 
 /// A set of paths.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -37,9 +39,14 @@ impl FieldSet {
 
     /// Puts a set below an element; an empty one leaves no trace.
     pub(super) fn put(&mut self, element: Element, below: Self) {
-        if !below.is_empty() {
-            let known = self.children.entry(element).or_default();
-            *known = known.union(&below);
+        if below.is_empty() {
+            return;
+        }
+        match self.children.entry(element) {
+            Entry::Vacant(place) => {
+                place.insert(below);
+            }
+            Entry::Occupied(mut known) => known.get_mut().add(below),
         }
     }
 
@@ -49,13 +56,17 @@ impl FieldSet {
         self
     }
 
-    pub(super) fn union(&self, other: &Self) -> Self {
-        let mut children = self.children.clone();
-        for (element, theirs) in &other.children {
-            let ours = children.entry(element.clone()).or_default();
-            *ours = ours.union(theirs);
+    /// Adds all paths of another set.
+    pub(super) fn add(&mut self, other: Self) {
+        self.member |= other.member;
+        for (element, theirs) in other.children {
+            self.put(element, theirs);
         }
-        Self { member: self.member || other.member, children }
+    }
+
+    pub(super) fn union(mut self, other: &Self) -> Self {
+        self.add(other.clone());
+        self
     }
 
     /// The paths of this set that `other` does not have.
@@ -75,10 +86,50 @@ impl FieldSet {
         )
     }
 
-    /// The paths of this set that `other` has neither themselves nor anything below: what is really gone.
-    pub(super) fn without(&self, other: &Self) -> Self {
-        let keep = |ours: bool, _: bool| ours && other.is_empty();
-        self.combine(other, keep, |child, theirs| theirs.map_or_else(|| child.clone(), |theirs| child.without(theirs)))
+    /// The paths of this set that are neither in `other` nor below a path of it.
+    pub(super) fn outside(&self, other: &Self) -> Self {
+        if other.member {
+            return Self::default();
+        }
+        let below = |child: &Self, theirs: Option<&Self>| match theirs {
+            Some(theirs) => child.outside(theirs),
+            None => child.clone(),
+        };
+        self.combine(other, |ours, _| ours, below)
+    }
+
+    /// The paths at and below an element.
+    pub(super) fn only(&self, element: &Element) -> Self {
+        let child = self.children.get(element).cloned();
+        Self { member: false, children: child.map(|child| (element.clone(), child)).into_iter().collect() }
+    }
+
+    /// Whether every path of this set is in `other`.
+    pub(super) fn is_within(&self, other: &Self) -> bool {
+        (other.member || !self.member)
+            && self
+                .children
+                .iter()
+                .all(|(element, child)| other.children.get(element).is_some_and(|theirs| child.is_within(theirs)))
+    }
+
+    /// The set with all fields of structs in it that lead to one of its paths.
+    pub(super) fn with_structs(&self, shaped: &Shaped<'_>) -> Self {
+        let is_struct = matches!(shaped.shape(), Shape::Struct);
+        let child = |(element, child): (&Element, &Self)| {
+            let (below, named) = match element {
+                Element::Field(name) if is_struct => match shaped.field(name) {
+                    None | Some(Shaped::Deduced) => (Shaped::Deduced, false),
+                    Some(below) => (below, true),
+                },
+                Element::Field(_) | Element::Key(_) => (shaped.element(), false),
+                Element::Value(_) | Element::Index(_) => (Shaped::Atom, false),
+            };
+            let mut child = child.with_structs(&below);
+            child.member |= named;
+            (element.clone(), child)
+        };
+        Self { member: self.member, children: self.children.iter().map(child).collect() }
     }
 
     fn combine(
@@ -95,11 +146,6 @@ impl FieldSet {
             }
         }
         combined
-    }
-
-    /// Takes a path and all below it out.
-    pub(super) fn forget(&mut self, path: &[Element]) {
-        self.at(path, |set| *set = Self::default());
     }
 
     /// Takes a path out, but not what is below it.
@@ -121,7 +167,7 @@ impl FieldSet {
         }
     }
 
-    /// All paths, as error texts print them.
+    /// All paths, as error texts print them: at each step the paths that end there come first.
     pub(super) fn paths(&self) -> Vec<String> {
         let mut paths = Vec::new();
         self.collect(&mut String::new(), &mut paths);
@@ -129,9 +175,8 @@ impl FieldSet {
     }
 
     fn collect(&self, prefix: &mut String, paths: &mut Vec<String>) {
-        if self.member {
-            paths.push(prefix.clone());
-        }
+        let ends = self.children.iter().filter(|(_, child)| child.member);
+        paths.extend(ends.map(|(element, _)| format!("{prefix}{}", element.display())));
         for (element, child) in &self.children {
             let length = prefix.len();
             prefix.push_str(&element.display());
@@ -150,17 +195,19 @@ impl FieldSet {
         Value::Object(fields)
     }
 
-    /// Reads `fieldsV1`; steps that nobody knows are left out.
-    pub(super) fn decode(fields: &Value) -> Self {
+    /// Reads `fieldsV1`; steps that nobody knows are left out. `None` when it is something else.
+    pub(super) fn decode(fields: &Value) -> Option<Self> {
         let mut set = Self::default();
-        for (key, below) in fields.as_object().into_iter().flatten() {
+        for (key, below) in fields.as_object()? {
             if key == "." {
                 set.member = true;
-            } else if let Some(element) = Element::decode(key) {
-                let child = Self::decode(below);
+                continue;
+            }
+            let child = Self::decode(below)?;
+            if let Some(element) = Element::decode(key) {
                 set.children.insert(element, if child.is_empty() { Self::leaf() } else { child });
             }
         }
-        set
+        Some(set)
     }
 }

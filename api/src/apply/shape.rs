@@ -2,15 +2,40 @@
 //! kind with its `x-kubernetes-*` extensions.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
 use crate::cel::ListKind;
 use crate::custom::{Additional, Schema, SchemaType};
-use crate::schema::{ATOMIC_OBJECTS, ListRule, ListType, ObjectId, Schemas, Type, map_is_atomic, short_name};
+use crate::schema::{ATOMIC_OBJECTS, ListRule, ListType, ObjectId, Scalar, Schemas, Type, map_is_atomic, short_name};
 
 /// Default of the only key field of a built-in kind that has one: `protocol` of container and service ports.
 const DEFAULT_PROTOCOL: &str = "TCP";
+
+/// A struct without content.
+static NO_FIELDS: LazyLock<Value> = LazyLock::new(|| Value::Object(serde_json::Map::new()));
+
+/// The scalars that upstream's schemas tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ScalarKind {
+    Numeric,
+    String,
+    Boolean,
+    /// Any scalar will do: quantities and ports.
+    Untyped,
+}
+
+impl ScalarKind {
+    fn of(scalar: Scalar) -> Option<Self> {
+        Some(match scalar {
+            Scalar::Bool => Self::Boolean,
+            Scalar::Int32 | Scalar::Int64 | Scalar::Double => Self::Numeric,
+            Scalar::String | Scalar::Bytes => Self::String,
+            Scalar::IntOrString | Scalar::Quantity | Scalar::Time | Scalar::MicroTime => Self::Untyped,
+        })
+    }
+}
 
 /// What a value is, for ownership.
 #[derive(Debug, Clone)]
@@ -85,12 +110,65 @@ impl<'s> Shaped<'s> {
         }
     }
 
-    /// Whether this is a list whose elements have owners of their own.
-    pub(super) fn has_elements(&self) -> bool {
-        matches!(self.shape(), Shape::List(..) | Shape::Set)
+    /// What a field is in Go when nobody sets it, if it is there even then: structs that are no pointers, and lists and
+    /// maps that are written when they are empty. Comparing such an object with one that has the field finds nothing
+    /// added but what is in it.
+    pub(super) fn zero(&self, name: &str) -> Option<&'static Value> {
+        let Self::BuiltIn(BuiltIn { schemas, ty, .. }) = self else { return None };
+        let Type::Object(id) = ty.as_ref() else { return None };
+        let field = schemas.object(*id).field(name).filter(|field| field.is_always)?;
+        Some(if matches!(field.ty, Type::Object(_)) { &NO_FIELDS } else { &Value::Null })
     }
 
-    /// The field of a struct, `None` when it has no such field.
+    /// The fields of a struct that are structs themselves and always there.
+    pub(super) fn always_structs(&self) -> Vec<&'s str> {
+        let Self::BuiltIn(BuiltIn { schemas, ty, .. }) = self else { return Vec::new() };
+        let Type::Object(id) = ty.as_ref() else { return Vec::new() };
+        let fields = schemas.object(*id).fields().iter();
+        let structs = fields.filter(|field| field.is_always && matches!(field.ty, Type::Object(_)));
+        structs.map(|field| field.name.as_ref()).collect()
+    }
+
+    /// Whether the type is one of Go's.
+    pub(super) fn is_built_in(&self) -> bool {
+        matches!(self, Self::BuiltIn(_))
+    }
+
+    /// The scalar that this is, if the schema says so.
+    pub(super) fn scalar(&self) -> Option<ScalarKind> {
+        match self {
+            Self::BuiltIn(built_in) => match built_in.ty.as_ref() {
+                Type::Scalar(scalar) => ScalarKind::of(*scalar),
+                _ => None,
+            },
+            Self::Custom(custom) if !custom.schema.int_or_string => match custom.schema.ty {
+                SchemaType::String => Some(ScalarKind::String),
+                SchemaType::Boolean => Some(ScalarKind::Boolean),
+                SchemaType::Integer | SchemaType::Number => Some(ScalarKind::Numeric),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether this is an atomic list or map: `Some(true)` for a list.
+    pub(super) fn atomic_container(&self) -> Option<bool> {
+        match self {
+            Self::BuiltIn(built_in) => match built_in.ty.as_ref() {
+                Type::List(_) => Some(true),
+                Type::Object(_) | Type::Map(_) => Some(false),
+                _ => None,
+            },
+            Self::Custom(custom) if !custom.schema.int_or_string => match custom.schema.ty {
+                SchemaType::Array => Some(true),
+                SchemaType::Object => Some(false),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The field of a struct or the value of a map, `None` for a field that a struct does not have.
     pub(super) fn field(&self, name: &str) -> Option<Shaped<'s>> {
         match self {
             Self::BuiltIn(built_in) => built_in.field(name),
@@ -130,7 +208,7 @@ impl<'s> BuiltIn<'s> {
     }
 
     fn field(&self, name: &str) -> Option<Shaped<'s>> {
-        let Type::Object(id) = self.ty.as_ref() else { return None };
+        let Type::Object(id) = self.ty.as_ref() else { return Some(self.element()) };
         let object = self.schemas.object(*id);
         let field = object.field(name)?;
         let atomic_map = map_is_atomic(short_name(&object.definition), name);

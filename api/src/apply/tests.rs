@@ -110,9 +110,7 @@ fn the_first_apply_gives_the_rest_to_whoever_was_there_before() {
     let error = applied(Some(&live), json!({"replicas": 2}), by("me")).unwrap_err();
     assert_eq!(
         error.message,
-        format!(
-            "Apply failed with 1 conflict: conflict with \"before-first-apply\" using apps/v1 at {NOW}: .spec.replicas"
-        )
+        "Apply failed with 1 conflict: conflict with \"before-first-apply\" using apps/v1: .spec.replicas"
     );
     let same = applied(Some(&live), json!({"replicas": 1}), by("me")).unwrap();
     assert_eq!(same["metadata"]["managedFields"].as_array().map(Vec::len), Some(2));
@@ -145,7 +143,7 @@ fn updates_are_tracked_once_an_object_has_been_applied() {
     assert_eq!((&owners[0]["manager"], &owners[0]["operation"]), (&json!("editor"), &json!("Update")));
     assert_eq!(owners[0]["fieldsV1"], json!({"f:spec": {"f:replicas": {}}}));
     let error = applied(Some(&new), json!({"replicas": 1}), by("me")).unwrap_err();
-    assert!(error.message.contains("conflict with \"editor\" using apps/v1 at 2024-05-01T11:00:00Z"), "{error}");
+    assert!(error.message.contains("conflict with \"editor\" using apps/v1: .spec.replicas"), "{error}");
 }
 
 #[test]
@@ -174,7 +172,8 @@ fn update_managers_are_bounded() {
     let owners = live["metadata"]["managedFields"].as_array().unwrap();
     assert_eq!(owners.len(), 1 + 10);
     let ancient = owners.iter().find(|owner| owner["manager"] == "ancient-changes").unwrap();
-    assert_eq!(ancient["fieldsV1"]["f:metadata"]["f:labels"].as_object().map(Map::len), Some(21));
+    // The labels of 21 managers, and the map itself, which came with the first.
+    assert_eq!(ancient["fieldsV1"]["f:metadata"]["f:labels"].as_object().map(Map::len), Some(22));
 }
 
 #[test]
@@ -270,6 +269,6 @@ proptest! {
         let row = deployments();
         let root = root(&row).unwrap();
         let set = to_set::fields(&root, &deployment(spec)).unwrap();
-        prop_assert_eq!(FieldSet::decode(&set.encode()), set);
+        prop_assert_eq!(FieldSet::decode(&set.encode()), Some(set));
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{Column, ColumnType, Resource, ScalePaths};
 use crate::field::FieldError;
+use crate::selector::FieldSelectorError;
 
 /// A column of a table, as `TableColumnDefinition` has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,11 +88,22 @@ impl Resource {
         }
     }
 
+    /// What the author of a status may not change goes back to what it was.
+    pub fn prepare_status(&self, new: &mut Value, old: &Value) {
+        if self.custom.is_none() {
+            (self.rules.prepare_status)(new, old);
+        }
+    }
+
     /// All errors in a new object, besides those of its metadata.
     pub fn create_errors(&self, object: &Value) -> Vec<FieldError> {
         match &self.custom {
             Some(custom) => custom.validate(object),
-            None => (self.rules.validate)(object),
+            None => {
+                let mut errors = (self.rules.validate)(object);
+                errors.extend((self.rules.validate_new)(object));
+                errors
+            }
         }
     }
 
@@ -113,6 +125,19 @@ impl Resource {
             Some(custom) => custom.validate_status(new, old),
             None => (self.rules.validate_status)(new, old),
         }
+    }
+
+    /// What the author of a new object should know.
+    pub fn create_warnings(&self, object: &Value) -> Vec<String> {
+        match &self.custom {
+            Some(custom) => custom.create_warnings(object),
+            None => (self.rules.warnings)(object),
+        }
+    }
+
+    /// What the author of a change to an object of a custom kind should know.
+    pub fn change_warnings(&self, new: &Value, old: &Value) -> Vec<String> {
+        self.custom.as_ref().map_or_else(Vec::new, |custom| custom.update_warnings(new, old))
     }
 
     /// The warning that comes with every answer about the resource, when it is on its way out.
@@ -139,6 +164,25 @@ impl Resource {
         }
     }
 
+    /// The field that a label in a field selector means: itself, unless it is another name for one.
+    ///
+    /// # Errors
+    /// When objects of the kind cannot be selected by it, in the words of the kind's conversion function.
+    pub fn field_of_label(&self, label: &str) -> Result<String, FieldSelectorError> {
+        // Only a kind without a conversion function of its own has the namespace even where there is none.
+        let plain = self.custom.is_none() && self.rules.selectable.is_empty();
+        let own = label == "metadata.name"
+            || (label == "metadata.namespace" && (self.namespaced || plain))
+            || self.selectable().contains(&label);
+        if own {
+            return Ok(label.to_string());
+        }
+        if let Some((_, field)) = self.rules.field_aliases.iter().find(|(alias, _)| *alias == label) {
+            return Ok((*field).to_string());
+        }
+        Err(if plain { FieldSelectorError::Unknown(label.to_string()) } else { (self.rules.unknown_label)(label) })
+    }
+
     /// Columns of its tables, after `Name` (see [`Self::shows_own_name`]); none when it has none of its own.
     pub fn columns(&self) -> Vec<TableColumn> {
         let Some(custom) = &self.custom else { return self.rules.columns.iter().map(TableColumn::from).collect() };
@@ -158,6 +202,11 @@ impl Resource {
             Some(custom) => custom.columns.iter().map(|column| column.cell(object, now_seconds)).collect(),
             None => (self.rules.cells)(object, now_seconds).cells,
         }
+    }
+
+    /// `conditions` of the object's row.
+    pub fn row_conditions(&self, object: &Value) -> Vec<Value> {
+        if self.custom.is_some() { Vec::new() } else { (self.rules.row_conditions)(object) }
     }
 
     /// Whether one of the columns is the name, so that generic code adds none.

@@ -7,9 +7,10 @@ mod behaviour;
 mod rows;
 mod rules;
 mod subresource;
+mod updates;
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 pub use behaviour::{Scale, TableColumn};
 pub use rules::{Column, ColumnType, RowCells, Rules, ScalePaths, SelectableField};
@@ -22,6 +23,17 @@ pub type Verb = &'static str;
 
 /// The verbs of an ordinary resource.
 pub const ALL_VERBS: &[Verb] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+
+/// What becomes of the objects that a deleted one owns, unless the request says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dependents {
+    /// They go too.
+    Deleted,
+    /// They stay, without an owner: what batch/v1 Jobs and ReplicationControllers have always done.
+    Orphaned,
+    /// The garbage collector does not look at the kind (events), so that nothing may wait for it.
+    Ignored,
+}
 
 /// One row: everything generic code needs to know of a resource.
 #[derive(Debug, Clone)]
@@ -52,8 +64,10 @@ pub struct Resource {
     pub graceful: bool,
     /// `spec` changes bump `metadata.generation`, `status` belongs to controllers.
     pub has_status: bool,
-    /// What happens to dependents when a delete request does not say (`Orphan` for batch/v1 jobs).
-    pub orphans_by_default: bool,
+    /// What a deletion that does not say so means for the objects that the deleted one owns.
+    pub dependents: Dependents,
+    /// A deletion that is done at once is answered with the object, not with a Status that names it.
+    pub shows_deleted: bool,
     /// Nothing is stored: a create asks a question, and the server answers with the object's `status` filled in.
     pub review: bool,
     /// What a CustomResourceDefinition says about the kind, when it comes from one; it may change or go.
@@ -92,6 +106,12 @@ impl Resource {
     pub fn allows(&self, verb: &str) -> bool {
         self.verbs.contains(&verb)
     }
+}
+
+/// A row for what the `scale` subresource shows. No path leads to it.
+pub fn scale() -> Arc<Resource> {
+    static ROW: LazyLock<Arc<Resource>> = LazyLock::new(|| Arc::new(rows::scale()));
+    ROW.clone()
 }
 
 /// The rows, looked up by path or by kind.

@@ -3,40 +3,74 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::ast::{Expr, Fold, FoldOp, Kind, Literal};
+use super::ast::{Expr, Kind, Literal};
 use super::check::{Facts, type_name};
-use super::compare::{entries, equal};
-use super::cost::{CostRule, MAKE_LIST, MAKE_MAP, REACH, Range, scaled};
-use super::decl::ListKind;
+use super::compare::equal;
+use super::constants::{discount, is_place};
+use super::cost::{CostRule, MAKE_LIST, MAKE_MAP, REACH, scaled};
 use super::error::EvalError;
 use super::function::Overload;
 use super::library;
 use super::types::Bindings;
-use super::value::{List, Map, Value, select};
+use super::value::{Map, Value, select};
 
-type Result<'a> = std::result::Result<Value<'a>, EvalError>;
+/// Cost of a call that no size matters to.
+pub(super) const CALL: u64 = 1;
+
+pub(super) type Result<'a> = std::result::Result<Value<'a>, EvalError>;
 
 /// One evaluation.
 pub(super) struct Evaluator<'a> {
     pub(super) facts: &'a Facts,
+    /// Which nodes are constants.
+    pub(super) constants: &'a [bool],
     pub(super) scope: Vec<(&'a str, Value<'a>)>,
     pub(super) cost: u64,
     pub(super) limit: u64,
 }
 
 impl<'a> Evaluator<'a> {
-    fn charge(&mut self, cost: u64) -> std::result::Result<(), EvalError> {
+    pub(super) fn charge(&mut self, cost: u64) -> std::result::Result<(), EvalError> {
         self.cost = self.cost.saturating_add(cost);
         if self.cost > self.limit { Err(EvalError::CostLimit) } else { Ok(()) }
     }
 
     pub(super) fn eval(&mut self, expr: &'a Expr) -> Result<'a> {
+        if !self.constants[expr.id] {
+            return self.node(expr);
+        }
+        // Worked out beforehand, as far as costs are concerned.
+        let (cost, limit) = (self.cost, std::mem::replace(&mut self.limit, u64::MAX));
+        let value = self.node(expr);
+        (self.cost, self.limit) = (cost, limit);
+        value
+    }
+
+    /// A place that is only named, by a condition or as an index: reaching it by itself costs nothing.
+    fn named(&mut self, expr: &'a Expr) -> Result<'a> {
+        let value = self.eval(expr)?;
+        if !self.constants[expr.id] {
+            self.cost = self.cost.saturating_sub(discount(expr));
+        }
+        Ok(value)
+    }
+
+    /// What something is read from. A value that was made for it has to be reached first.
+    fn source(&mut self, expr: &'a Expr) -> Result<'a> {
+        let value = self.eval(expr)?;
+        if self.constants[expr.id] || !is_place(expr) {
+            self.charge(REACH)?;
+        }
+        Ok(value)
+    }
+
+    fn node(&mut self, expr: &'a Expr) -> Result<'a> {
         match &expr.kind {
             Kind::Literal(literal) => Ok(of_literal(literal)),
             Kind::Ident(name) => self.ident(expr, name),
             Kind::Select { operand, field, optional } => self.select(expr, operand, field, *optional),
             Kind::Has { operand, field } => {
-                let value = self.eval(operand)?;
+                let value = self.source(operand)?;
                 Ok(Value::Bool(select(&value, field)?.is_some()))
             }
             Kind::Call { function, target, args } => self.call(expr, function, target.as_deref(), args),
@@ -44,21 +78,37 @@ impl<'a> Evaluator<'a> {
             Kind::Map(entries) => self.map(entries),
             Kind::Fold(fold) => self.fold(fold),
             Kind::Bind { name, init, body } => {
-                self.charge(MAKE_LIST)?;
                 let value = self.eval(init)?;
                 self.within([(name.as_str(), value)], body)
             }
-            Kind::OptMap { target, name, body, flat } => {
-                self.charge(2)?;
-                let Value::Optional(inner) = self.eval(target)? else { return Err(EvalError::NoSuchOverload) };
-                let Some(inner) = inner else { return Ok(Value::Optional(None)) };
-                let value = self.within([(name.as_str(), Value::clone(&inner))], body)?;
-                Ok(if *flat { value } else { Value::optional(Some(value)) })
-            }
+            Kind::OptMap { target, name, body, flat } => self.opt_map(target, name, body, *flat),
         }
     }
 
-    fn within<const N: usize>(&mut self, variables: [(&'a str, Value<'a>); N], expr: &'a Expr) -> Result<'a> {
+    /// `target.hasValue() ? optional.of(body of target.value()) : optional.none()`: the target is evaluated twice.
+    fn opt_map(&mut self, target: &'a Expr, name: &'a str, body: &'a Expr, flat: bool) -> Result<'a> {
+        let before = self.cost;
+        let Value::Optional(inner) = self.eval(target)? else { return Err(EvalError::NoSuchOverload) };
+        let again = self.cost - before;
+        self.charge(CALL)?;
+        let Some(inner) = inner else {
+            self.charge(CALL)?;
+            return Ok(Value::Optional(None));
+        };
+        self.charge(again.saturating_add(CALL))?;
+        let value = self.within([(name, Value::clone(&inner))], body)?;
+        if flat {
+            return Ok(value);
+        }
+        self.charge(CALL)?;
+        Ok(Value::optional(Some(value)))
+    }
+
+    pub(super) fn within<const N: usize>(
+        &mut self,
+        variables: [(&'a str, Value<'a>); N],
+        expr: &'a Expr,
+    ) -> Result<'a> {
         let outside = self.scope.len();
         self.scope.extend(variables);
         let value = self.eval(expr);
@@ -83,10 +133,15 @@ impl<'a> Evaluator<'a> {
         {
             return Ok(Value::Type(name.into()));
         }
-        let value = self.eval(operand)?;
-        self.charge(REACH)?;
-        let found = select(&value, field)?;
-        if optional || matches!(value, Value::Optional(_)) {
+        let value = self.source(operand)?;
+        let optional = optional || matches!(value, Value::Optional(_));
+        let found = select(&value, field);
+        // What may be absent and is costs nothing.
+        if !(optional && matches!(found, Ok(None))) {
+            self.charge(REACH)?;
+        }
+        let found = found?;
+        if optional {
             return Ok(match found {
                 Some(Value::Optional(inner)) => Value::Optional(inner),
                 other => Value::optional(other),
@@ -96,32 +151,97 @@ impl<'a> Evaluator<'a> {
     }
 
     fn call(&mut self, expr: &'a Expr, function: &str, target: Option<&'a Expr>, args: &'a [Expr]) -> Result<'a> {
-        match function {
-            "_&&_" => return self.logical(&args[0], &args[1], false),
-            "_||_" => return self.logical(&args[0], &args[1], true),
-            "_?_:_" => {
-                return match self.eval(&args[0])? {
-                    Value::Bool(true) => self.eval(&args[1]),
-                    Value::Bool(false) => self.eval(&args[2]),
+        match (function, target, args) {
+            ("_&&_", _, [left, right]) => return self.logical(left, right, false),
+            ("_||_", _, [left, right]) => return self.logical(left, right, true),
+            ("_?_:_", _, [condition, then, otherwise]) => {
+                return match self.eval(condition)? {
+                    Value::Bool(true) => self.named(then),
+                    Value::Bool(false) => self.named(otherwise),
                     _ => Err(EvalError::NoSuchOverload),
                 };
             }
+            ("or" | "orValue", Some(target), [other]) => return self.or(target, other, function == "orValue"),
+            ("@in", _, [item, list]) if self.constants[list.id] => {
+                if let Some(found) = self.is_member(item, list)? {
+                    return Ok(Value::Bool(found));
+                }
+            }
             _ => {}
         }
-        let mut values = Vec::with_capacity(args.len() + 1);
-        for part in target.into_iter().chain(args) {
-            values.push(self.eval(part)?);
-        }
+        let values = match (function, args) {
+            ("_[_]" | "_[?_]", [source, index]) => vec![self.source(source)?, self.named(index)?],
+            _ => self.arguments(expr, target, args)?,
+        };
         let overload = self.overload(expr, &values)?;
-        let sizes: Vec<Range> = values.iter().map(|value| Range::exactly(value.size())).collect();
         if overload.cost != CostRule::Join {
-            self.charge(overload.cost.of(&sizes, None, Range::ZERO).max.saturating_add(unordered(&values)))?;
+            self.charge(overload.cost.at_runtime(&values))?;
         }
         let result = (overload.body)(&values)?;
         if overload.cost == CostRule::Join {
             self.charge(scaled(result.size(), 0.2))?;
         }
+        if function == "_[?_]" && matches!(result, Value::Optional(None)) {
+            self.cost = self.cost.saturating_sub(CALL);
+        }
         Ok(result)
+    }
+
+    /// The arguments of a call. One that fails fails the call, which costs what it costs all the same; of two arguments the second
+    /// is evaluated even then.
+    fn arguments(
+        &mut self,
+        expr: &Expr,
+        target: Option<&'a Expr>,
+        args: &'a [Expr],
+    ) -> std::result::Result<Vec<Value<'a>>, EvalError> {
+        let count = args.len() + usize::from(target.is_some());
+        let mut values = Vec::with_capacity(count);
+        let mut failure = None;
+        for part in target.into_iter().chain(args) {
+            match self.eval(part) {
+                Ok(value) => values.push(value),
+                Err(EvalError::CostLimit) => return Err(EvalError::CostLimit),
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    // Of no size that matters.
+                    values.push(Value::Null);
+                    if count > 2 {
+                        break;
+                    }
+                }
+            }
+        }
+        let Some(error) = failure else { return Ok(values) };
+        let cost = self.facts.overloads[expr.id].first().map_or(CALL, |overload| overload.cost.at_runtime(&values));
+        self.charge(cost)?;
+        Err(error)
+    }
+
+    /// `a.or(b)` and `a.orValue(b)`: the other side is looked at only if it is needed.
+    fn or(&mut self, target: &'a Expr, other: &'a Expr, unwrap: bool) -> Result<'a> {
+        match self.eval(target)? {
+            Value::Optional(Some(value)) if unwrap => Ok(Value::clone(&value)),
+            value @ Value::Optional(Some(_)) => Ok(value),
+            Value::Optional(None) => self.eval(other),
+            _ => Err(EvalError::NoSuchOverload),
+        }
+    }
+
+    /// Whether an item is in a constant list of simple values, which is looked up instead of gone over; `None` for others.
+    fn is_member(&mut self, item: &'a Expr, list: &'a Expr) -> std::result::Result<Option<bool>, EvalError> {
+        let Value::List(list) = self.eval(list)? else { return Ok(None) };
+        let is_simple = |value: Value<'_>| {
+            matches!(value, Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Double(_) | Value::String(_))
+        };
+        if list.len() == 0 {
+            return Ok(Some(false));
+        }
+        if !list.iter().all(is_simple) {
+            return Ok(None);
+        }
+        let item = self.eval(item)?;
+        Ok(Some(list.iter().any(|own| equal(&own, &item))))
     }
 
     /// The signature that the values fit, among those that the types allowed.
@@ -188,111 +308,9 @@ impl<'a> Evaluator<'a> {
         }
         Ok(Value::Map(Map::Made(Arc::new(made))))
     }
-
-    fn fold(&mut self, fold: &'a Fold) -> Result<'a> {
-        let range = self.eval(&fold.range)?;
-        let items: Vec<(Value<'a>, Value<'a>)> = match &range {
-            Value::List(list) => {
-                list.iter().enumerate().map(|(index, item)| (Value::Int(index as i64), item)).collect()
-            }
-            value @ (Value::Map(_) | Value::Object(_)) => entries(value),
-            _ => return Err(EvalError::NoSuchOverload),
-        };
-        let is_list = matches!(range, Value::List(_));
-        self.charge(start(fold.op) + REACH)?;
-        match fold.op {
-            FoldOp::All => self.quantify(fold, items, is_list, false),
-            FoldOp::Exists => self.quantify(fold, items, is_list, true),
-            _ => self.collect(fold, items, is_list),
-        }
-    }
-
-    /// A part of the macro for one element.
-    fn step(&mut self, fold: &'a Fold, part: &'a Expr, item: &(Value<'a>, Value<'a>), is_list: bool) -> Result<'a> {
-        let (key, value) = item;
-        match &fold.var2 {
-            Some(second) => self.within([(fold.var.as_str(), key.clone()), (second.as_str(), value.clone())], part),
-            None => {
-                let own = if is_list { value } else { key };
-                self.within([(fold.var.as_str(), own.clone())], part)
-            }
-        }
-    }
-
-    fn quantify(
-        &mut self,
-        fold: &'a Fold,
-        items: Vec<(Value<'a>, Value<'a>)>,
-        is_list: bool,
-        decisive: bool,
-    ) -> Result<'a> {
-        let mut failure = None;
-        for item in &items {
-            self.charge(if decisive { 4 } else { 3 })?;
-            match self.step(fold, &fold.body, item, is_list) {
-                Ok(Value::Bool(flag)) if flag == decisive => return Ok(Value::Bool(decisive)),
-                Ok(Value::Bool(_)) => {}
-                Ok(_) => failure = Some(EvalError::NoSuchOverload),
-                Err(EvalError::CostLimit) => return Err(EvalError::CostLimit),
-                Err(error) => failure = Some(error),
-            }
-        }
-        failure.map_or(Ok(Value::Bool(!decisive)), Err)
-    }
-
-    fn collect(&mut self, fold: &'a Fold, items: Vec<(Value<'a>, Value<'a>)>, is_list: bool) -> Result<'a> {
-        let (mut list, mut map, mut count) = (Vec::new(), Vec::new(), 0_usize);
-        for item in &items {
-            if let Some(filter) = &fold.filter
-                && !is_true(&self.step(fold, filter, item, is_list)?)?
-            {
-                self.charge(1)?;
-                continue;
-            }
-            self.charge(REACH + 1)?;
-            let value = self.step(fold, &fold.body, item, is_list)?;
-            match fold.op {
-                FoldOp::ExistsOne => count += usize::from(is_true(&value)?),
-                FoldOp::Filter if is_true(&value)? => {
-                    self.charge(REACH + MAKE_LIST)?;
-                    list.push(if is_list { item.1.clone() } else { item.0.clone() });
-                }
-                FoldOp::Map => {
-                    self.charge(MAKE_LIST)?;
-                    list.push(value);
-                }
-                FoldOp::TransformMap => map.push((item.0.clone(), value)),
-                FoldOp::TransformMapEntry => {
-                    for (key, value) in entries(&value) {
-                        // Looking for the key among the others.
-                        self.charge(map.len() as u64 / 10)?;
-                        insert(&mut map, key, value)?;
-                    }
-                }
-                FoldOp::Filter | FoldOp::All | FoldOp::Exists => {}
-            }
-        }
-        Ok(match fold.op {
-            FoldOp::ExistsOne => Value::Bool(count == 1),
-            FoldOp::TransformMap | FoldOp::TransformMapEntry => Value::Map(Map::Made(Arc::new(map))),
-            _ => Value::list(list),
-        })
-    }
 }
 
-fn start(op: FoldOp) -> u64 {
-    match op {
-        FoldOp::Map | FoldOp::Filter => MAKE_LIST,
-        FoldOp::TransformMap | FoldOp::TransformMapEntry => MAKE_MAP,
-        FoldOp::All | FoldOp::Exists | FoldOp::ExistsOne => 0,
-    }
-}
-
-fn is_true(value: &Value<'_>) -> std::result::Result<bool, EvalError> {
-    value.as_bool().ok_or(EvalError::NoSuchOverload)
-}
-
-fn insert<'a>(
+pub(super) fn insert<'a>(
     map: &mut Vec<(Value<'a>, Value<'a>)>,
     key: Value<'a>,
     value: Value<'a>,
@@ -302,17 +320,6 @@ fn insert<'a>(
     }
     map.push((key, value));
     Ok(())
-}
-
-/// Comparing or uniting lists without order takes each element of one with each of the other.
-fn unordered(values: &[Value<'_>]) -> u64 {
-    match values {
-        [Value::List(a), Value::List(b)] => {
-            let loose = |list: &List<'_>| matches!(list, List::Json(_, _, ListKind::Set | ListKind::Map(_)));
-            if loose(a) || loose(b) { scaled((a.len() as u64).saturating_mul(b.len() as u64), 0.1) } else { 0 }
-        }
-        _ => 0,
-    }
 }
 
 fn of_literal(literal: &Literal) -> Value<'_> {

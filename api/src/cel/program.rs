@@ -1,7 +1,8 @@
 //! Compiled expressions.
 
-use super::ast::{Expr, Kind};
+use super::ast::{Expr, Kind, Literal};
 use super::check::{Facts, Variable, check};
+use super::constants::constants;
 use super::cost::{Range, estimate};
 use super::error::{CompileError, EvalError};
 use super::eval::Evaluator;
@@ -15,6 +16,7 @@ pub struct Program {
     source: String,
     expr: Expr,
     facts: Facts,
+    constants: Vec<bool>,
     cost: Range,
 }
 
@@ -37,7 +39,13 @@ impl Program {
         let (expr, nodes) = parse(source).map_err(|issue| failed(vec![issue]))?;
         let facts = check(&expr, nodes, variables).map_err(failed)?;
         let cost = estimate(&expr, &facts);
-        Ok(Self { source: source.to_string(), expr, facts, cost })
+        let constants = constants(&expr, &facts);
+        Ok(Self { source: source.to_string(), expr, facts, constants, cost })
+    }
+
+    /// What is wrong with the first regular expression that is written down in it, if one is.
+    pub fn bad_pattern(&self) -> Option<EvalError> {
+        bad_pattern(&self.expr)
     }
 
     /// The text it was compiled from.
@@ -62,7 +70,8 @@ impl Program {
 
     /// Evaluates with values for the variables, within a cost limit.
     pub fn eval<'a>(&'a self, variables: Vec<(&'a str, Value<'a>)>, limit: u64) -> Outcome<'a> {
-        let mut evaluator = Evaluator { facts: &self.facts, scope: variables, cost: 0, limit };
+        let mut evaluator =
+            Evaluator { facts: &self.facts, constants: &self.constants, scope: variables, cost: 0, limit };
         let value = evaluator.eval(&self.expr);
         Outcome { value, cost: evaluator.cost }
     }
@@ -71,4 +80,19 @@ impl Program {
 fn mentions(expr: &Expr, variable: &str) -> bool {
     matches!(&expr.kind, Kind::Ident(name) if name == variable)
         || expr.parts().into_iter().any(|part| mentions(part, variable))
+}
+
+/// Functions whose second argument (the first besides the target) is a regular expression.
+const MATCHERS: [&str; 3] = ["matches", "find", "findAll"];
+
+fn bad_pattern(expr: &Expr) -> Option<EvalError> {
+    if let Kind::Call { function, target, args } = &expr.kind
+        && MATCHERS.contains(&function.as_str())
+        && let Some(pattern) = args.get(usize::from(target.is_none()))
+        && let Kind::Literal(Literal::String(pattern)) = &pattern.kind
+        && let Err(error) = super::library::compile_pattern(pattern)
+    {
+        return Some(error);
+    }
+    expr.parts().into_iter().find_map(bad_pattern)
 }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ipnet::IpNet;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Map as JsonMap, Value as Json};
 
 use super::decl::{Decl, DeclKind, ListKind, ObjectDecl};
 use super::error::EvalError;
-use super::library::{NamedFormat, Semver, Url};
+use super::library::{Moment, NamedFormat, Semver, Url};
 use super::types::{Opaque, Type};
 use crate::quantity::Quantity;
 
@@ -34,7 +34,7 @@ pub enum Value<'a> {
     /// `bytes`
     Bytes(Arc<[u8]>),
     /// `timestamp`
-    Timestamp(Timestamp),
+    Timestamp(Moment),
     /// `duration`
     Duration(SignedDuration),
     /// `list`
@@ -137,7 +137,7 @@ impl<'a> Value<'a> {
     fn read_text(text: &'a str, kind: &DeclKind) -> Self {
         let read = match kind {
             DeclKind::Bytes => STANDARD.decode(text).ok().map(|bytes| Self::Bytes(bytes.into())),
-            DeclKind::Timestamp => super::library::parse_timestamp(text).map(Self::Timestamp),
+            DeclKind::Timestamp => super::library::parse_moment(text).map(Self::Timestamp),
             DeclKind::Duration => super::library::parse_duration(text).map(Self::Duration),
             _ => None,
         };
@@ -207,6 +207,7 @@ impl<'a> Value<'a> {
             Self::List(list) => list.len(),
             Self::Map(map) => map.len(),
             Self::Object(object) => object.json.len(),
+            Self::Optional(Some(inner)) => return inner.size(),
             _ => 1,
         };
         size as u64
@@ -268,10 +269,24 @@ impl<'a> Map<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// The value of a field that is set, by the name that expressions use.
+    /// The value of a field that is set, by the name that expressions use. One that is null is as good as absent.
     pub(super) fn field(&self, name: &str) -> Option<Value<'a>> {
         let field = self.decl.fields.get(name)?;
-        self.json.get(&field.json).map(|value| Value::read(value, &field.decl))
+        self.json.get(&field.json).filter(|value| !value.is_null()).map(|value| Value::read(value, &field.decl))
+    }
+
+    /// Whether both have the same fields, those that expressions can't see included.
+    pub(super) fn equals(&self, other: &Object<'_>) -> bool {
+        let known = |name: &str| self.decl.fields.values().find(|field| field.json == name);
+        self.json.len() == other.json.len()
+            && self.json.iter().all(|(name, value)| match (other.json.get(name), known(name)) {
+                (Some(theirs), Some(field)) => {
+                    let own = Value::read(value, &field.decl);
+                    super::compare::equal(&own, &Value::read(theirs, &field.decl))
+                }
+                (Some(theirs), None) => value == theirs,
+                (None, _) => false,
+            })
     }
 
     /// Names and values of the fields that are set and known.

@@ -3,6 +3,10 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::field::{FieldError, Path, join};
+use crate::names;
+use crate::patch::go_format;
+
 /// Versions of ConversionReview that can be spoken, in the order of preference.
 const SPOKEN: [&str; 2] = ["v1", "v1beta1"];
 /// Metadata that a webhook may change.
@@ -12,8 +16,8 @@ const MUTABLE_METADATA: [&str; 2] = ["labels", "annotations"];
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConversionError {
     /// The webhook lists no version that is spoken here.
-    #[error("does not support any of the conversion review versions {0}")]
-    NoVersion(String),
+    #[error("no supported conversion review versions")]
+    NoVersion,
     /// The answer is not about this question.
     #[error("expected response.uid={expected:?}, got {found:?}")]
     Uid {
@@ -44,14 +48,15 @@ pub enum ConversionError {
         /// Objects returned.
         found: usize,
     },
-    /// An object that is not what was asked for.
-    #[error("invalid converted object at index {index}: {why}")]
-    Object {
-        /// Which.
-        index: usize,
-        /// What is wrong with it.
-        why: String,
-    },
+    /// An object of another version or kind than was asked for.
+    #[error("invalid object at index 0: {0}")]
+    Type(String),
+    /// An object that is not what it was before.
+    #[error("invalid object: {0}")]
+    Object(String),
+    /// An object whose metadata can't be used.
+    #[error("invalid metadata: {0}")]
+    Metadata(String),
 }
 
 /// The None strategy: only `apiVersion` changes.
@@ -81,7 +86,7 @@ impl Review {
         let offered: Vec<&str> =
             webhook["conversionReviewVersions"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let found = offered.iter().find_map(|offer| SPOKEN.iter().find(|spoken| *spoken == offer));
-        let review_version = found.ok_or_else(|| ConversionError::NoVersion(offered.join(", ")))?;
+        let review_version = found.ok_or(ConversionError::NoVersion)?;
         Ok(Self { uid, review_version, desired: desired.to_string(), objects })
     }
 
@@ -109,13 +114,13 @@ impl Review {
         }
         let mut converted = converted.iter();
         let mut objects = Vec::with_capacity(self.objects.len());
-        for (index, object) in self.objects.iter().enumerate() {
+        for object in &self.objects {
             if !self.needs(object) {
                 objects.push(object.clone());
                 continue;
             }
             let Some(new) = converted.next() else { break };
-            objects.push(self.checked(object, new).map_err(|why| ConversionError::Object { index, why })?);
+            objects.push(self.checked(object, new)?);
         }
         Ok(objects)
     }
@@ -130,23 +135,24 @@ impl Review {
 
     fn converted<'v>(&self, answer: &'v Value) -> Result<&'v [Value], ConversionError> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+        // Answers in the beta version were never checked for what they are about.
+        let is_strict = self.review_version != "v1beta1";
         let (version, kind) = (text(&answer["apiVersion"]), text(&answer["kind"]));
-        if version != self.api_version() || kind != "ConversionReview" {
+        if is_strict && (version != self.api_version() || kind != "ConversionReview") {
             let expected = format!("{}, Kind=ConversionReview", self.api_version());
             return Err(ConversionError::Kind { expected, found: format!("{version}, Kind={kind}") });
         }
         let response = answer.get("response").filter(|response| response.is_object());
         let response = response.ok_or(ConversionError::NoResponse)?;
         let found = text(&response["uid"]);
-        if found != self.uid {
+        if is_strict && found != self.uid {
             return Err(ConversionError::Uid { expected: self.uid.clone(), found });
         }
         if response["result"]["status"] != "Success" {
             let message = match text(&response["result"]["message"]) {
-                empty if empty.is_empty() => format!(
-                    "conversion request failed without a message (status {:?})",
-                    text(&response["result"]["status"])
-                ),
+                empty if empty.is_empty() => {
+                    format!("response.result.status was '{}', not 'Success'", text(&response["result"]["status"]))
+                }
                 message => message,
             };
             return Err(ConversionError::Refused(message));
@@ -155,35 +161,76 @@ impl Review {
     }
 
     /// The converted object, with the metadata that only the server writes taken from the original.
-    fn checked(&self, original: &Value, converted: &Value) -> Result<Value, String> {
+    fn checked(&self, original: &Value, converted: &Value) -> Result<Value, ConversionError> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
         if converted["apiVersion"] != json!(self.desired) {
-            let found = converted["apiVersion"].as_str().unwrap_or_default();
-            return Err(format!("invalid groupVersion (expected {}, received {found})", self.desired));
+            let (wanted, found) = (&self.desired, text(&converted["apiVersion"]));
+            let why = format!("invalid groupVersion (expected {wanted}, received {found})");
+            return Err(ConversionError::Type(why));
         }
-        if converted["kind"] != original["kind"] {
-            let (wanted, found) = (original["kind"].as_str(), converted["kind"].as_str());
-            let (wanted, found) = (wanted.unwrap_or_default(), found.unwrap_or_default());
-            return Err(format!("invalid kind (expected {wanted}, received {found})"));
+        let (wanted, found) = (text(&original["kind"]), text(&converted["kind"]));
+        if wanted != found {
+            return Err(ConversionError::Type(format!("invalid kind (expected {wanted}, received {found})")));
         }
-        for field in ["name", "namespace", "uid"] {
-            let (wanted, found) = (&original["metadata"][field], &converted["metadata"][field]);
-            let empty = |value: &Value| value.is_null() || value == "";
-            if wanted != found && !(empty(wanted) && empty(found)) {
-                let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
-                return Err(format!("must have the same {field}: {} != {}", text(wanted), text(found)));
+        for (field, name) in [("name", "name"), ("namespace", "namespace"), ("uid", "UID")] {
+            let (wanted, found) = (text(&original["metadata"][field]), text(&converted["metadata"][field]));
+            if wanted != found {
+                let why = format!("must have the same {name}: {wanted} != {found}");
+                return Err(ConversionError::Object(why));
             }
         }
-        let metadata =
-            converted.get("metadata").and_then(Value::as_object).ok_or("missing metadata in converted object")?;
-        let mut merged: Map<String, Value> = original["metadata"].as_object().cloned().unwrap_or_default();
-        for field in MUTABLE_METADATA {
-            match metadata.get(field).filter(|value| !value.is_null()) {
-                Some(value) => merged.insert(field.to_string(), value.clone()),
-                None => merged.remove(field),
-            };
-        }
         let mut object = converted.clone();
-        object["metadata"] = Value::Object(merged);
+        object["metadata"] = Value::Object(restored(original, converted).map_err(ConversionError::Metadata)?);
         Ok(object)
     }
+}
+
+/// The metadata of the original, with the labels and annotations of the converted object.
+fn restored(original: &Value, converted: &Value) -> Result<Map<String, Value>, String> {
+    let metadata = match converted.get("metadata") {
+        None => return Err("missing metadata in converted object".into()),
+        Some(Value::Object(metadata)) => metadata,
+        Some(other) => {
+            return Err(format!("invalid metadata of type {} in converted object", go_format::type_of(other)));
+        }
+    };
+    let mut merged: Map<String, Value> = original["metadata"].as_object().cloned().unwrap_or_default();
+    for field in MUTABLE_METADATA {
+        let Some(value) = metadata.get(field).filter(|value| !value.is_null()) else {
+            merged.remove(field);
+            continue;
+        };
+        let Some(entries) = value.as_object() else {
+            return Err(format!("invalid metadata.{field} of type {} in converted object", go_format::type_of(value)));
+        };
+        if let Some((key, other)) = entries.iter().find(|(_, value)| !value.is_string()) {
+            let kind = go_format::type_of(other);
+            return Err(format!("metadata.{field}[{key}] must be a string, but is {kind} in converted object"));
+        }
+        if original["metadata"].get(field) != Some(value) {
+            let errors = entry_errors(field, entries);
+            if !errors.is_empty() {
+                return Err(join(&errors));
+            }
+        }
+        merged.insert(field.to_string(), value.clone());
+    }
+    Ok(merged)
+}
+
+/// What is wrong with labels or annotations.
+fn entry_errors(field: &str, entries: &Map<String, Value>) -> Vec<FieldError> {
+    let is_label = field == "labels";
+    let path = Path::root("metadata").child(if is_label { "labels" } else { "annotation" });
+    let mut errors = Vec::new();
+    for (key, value) in entries {
+        let name = if is_label { key.clone() } else { key.to_lowercase() };
+        let wrong = names::qualified_name(&name);
+        errors.extend(wrong.iter().map(|detail| FieldError::invalid(&path, &json!(key), detail)));
+        if is_label {
+            let wrong = names::label_value(value.as_str().unwrap_or_default());
+            errors.extend(wrong.iter().map(|detail| FieldError::invalid(&path, value, detail)));
+        }
+    }
+    errors
 }

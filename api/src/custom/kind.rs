@@ -4,14 +4,21 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::finalizers::finalizer_warnings;
 use super::json_path::JsonPath;
-use super::rules::{Rules, rule_errors};
+use super::rules::{Rules, rule_errors, rule_warnings};
+use super::scale::scale_errors;
 use super::schema::Schema;
 use super::table::PrinterColumn;
 use super::{apply_defaults, coerce_embedded, embedded_errors, list_errors, prune, value_errors};
-use crate::field::{FieldError, Path};
+use crate::field::{ErrorType, FieldError, Path};
 use crate::meta;
 
+/// Errors that rules don't run beside.
+const BLOCKING: [ErrorType; 5] =
+    [ErrorType::NotSupported, ErrorType::Required, ErrorType::TooLong, ErrorType::TooMany, ErrorType::TypeInvalid];
+const UNCHECKED: &str = "some validation rules were not checked because the object was invalid; correct the existing errors to \
+    complete validation";
 /// A version of a custom kind.
 #[derive(Debug)]
 pub struct CustomKind {
@@ -43,6 +50,8 @@ pub struct CustomKind {
     pub selectable: Vec<(String, JsonPath)>,
     /// What to warn clients of.
     pub deprecation: Option<String>,
+    /// Whether the definition is on its way out, so that discovery offers nothing that makes or changes objects.
+    pub terminating: bool,
 }
 
 /// How objects get from one version to another.
@@ -122,11 +131,22 @@ impl CustomKind {
 
     /// The same for a write to the status: errors elsewhere are not its business, since only `status` can change.
     pub fn validate_status(&self, new: &Value, old: &Value) -> Vec<FieldError> {
-        self.errors(new, Some(old))
+        let mut errors = self.shape_errors(new, Some(old));
+        errors.extend(self.scale.iter().flat_map(|scale| scale_errors(scale, new, true)));
+        errors.extend(self.duplicates(new, Some(old)));
+        self.with_rules(errors, new, Some(old))
     }
 
     fn errors(&self, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
-        let root = Path::empty();
+        let mut errors = self.shape_errors(object, old);
+        errors.extend(self.scale.iter().flat_map(|scale| scale_errors(scale, object, false)));
+        errors.extend(embedded_errors(object, &self.schema, &Path::empty()));
+        errors.extend(self.duplicates(object, old));
+        self.with_rules(errors, object, old)
+    }
+
+    /// Errors in type and fields. An object of another type is not looked at further.
+    fn shape_errors(&self, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
         let mut errors = Vec::new();
         for (field, wanted) in [("kind", &self.kind), ("apiVersion", &self.api_version)] {
             let found = object.get(field).and_then(Value::as_str).unwrap_or_default();
@@ -135,16 +155,36 @@ impl CustomKind {
                 errors.push(FieldError::invalid(&Path::root(field), &json!(found), &detail));
             }
         }
-        errors.extend(value_errors(object, old, &self.schema, ""));
-        errors.extend(embedded_errors(object, &self.schema, &root));
-        errors.extend(self.duplicates(object, old));
-        // Rules may rely on types: they run on objects of the right shape only.
-        if errors.is_empty()
-            && let Some(rules) = &self.rules
-        {
-            errors.extend(rule_errors(rules, object, old, &root));
+        if errors.is_empty() {
+            errors = value_errors(object, old, &self.schema, "");
         }
         errors
+    }
+
+    /// Adds the errors that rules find. They rely on types and sizes, so they run on objects of the right shape only.
+    fn with_rules(&self, mut errors: Vec<FieldError>, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
+        let Some(rules) = &self.rules else { return errors };
+        if errors.iter().any(|error| BLOCKING.contains(&error.kind)) {
+            errors.push(FieldError::invalid(&Path::empty(), &json!("null"), UNCHECKED));
+        } else {
+            errors.extend(rule_errors(rules, object, old, &Path::empty()));
+        }
+        errors
+    }
+
+    /// What the author of a new object should know.
+    pub fn create_warnings(&self, object: &Value) -> Vec<String> {
+        finalizer_warnings(&meta::finalizers(object), &[])
+    }
+
+    /// What the author of a change should know: that finalizers may clash with those of others, and which rules are broken where
+    /// nothing has changed.
+    pub fn update_warnings(&self, new: &Value, old: &Value) -> Vec<String> {
+        let mut warnings = finalizer_warnings(&meta::finalizers(new), &meta::finalizers(old));
+        if let Some(rules) = &self.rules {
+            warnings.extend(rule_warnings(rules, new, old, &Path::empty()).iter().map(ToString::to_string));
+        }
+        warnings
     }
 
     /// Duplicates in sets and maps, unless the old object has some too: then they may stay.

@@ -12,12 +12,14 @@ mod defaulting;
 mod definition;
 mod document;
 mod embedded;
+mod finalizers;
 mod json_path;
 mod kind;
 mod listtype;
 mod prune;
 mod row;
 mod rules;
+mod scale;
 mod schema;
 mod table;
 #[cfg(test)]
@@ -27,8 +29,8 @@ mod validate;
 pub use convert::{ConversionError, Review, convert_by_name};
 pub(crate) use decode::{declared, decode_custom};
 pub use defaulting::apply_defaults;
-pub use definition::{DEFINITION, definition_errors, definition_status_errors, definition_update_errors};
-pub(crate) use document::{add_definitions, definition_name};
+pub use definition::{definition_errors, definition_status_errors, definition_update_errors};
+pub(crate) use document::{Form, add_definitions, definition_name, list_definition_name};
 pub use embedded::{coerce_embedded, embedded_errors};
 pub use json_path::{JsonPath, JsonPathError};
 pub use kind::{Conversion, CustomKind, CustomScale};
@@ -37,6 +39,7 @@ pub use prune::prune;
 pub use row::{RowError, rows};
 pub use rules::{
     BUDGET, CompiledRule, ESTIMATE_LIMIT, PER_CALL_LIMIT, Rule, Rules, SCHEMA_ESTIMATE_LIMIT, declare, rule_errors,
+    rule_warnings,
 };
 pub use schema::{Additional, Checks, MAX_DEPTH, Schema, SchemaError, SchemaType};
 pub use table::PrinterColumn;

@@ -1,6 +1,5 @@
 //! From a definition to rows of the catalogue, one for each served version.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -10,8 +9,8 @@ use super::kind::{Conversion, CustomKind, CustomScale};
 use super::rules::Rules;
 use super::schema::{Schema, SchemaError};
 use super::table::PrinterColumn;
-use crate::catalog::{ALL_VERBS, Resource, Rules as BuiltinRules, Subresource};
-use crate::meta;
+use crate::catalog::{ALL_VERBS, Dependents, Resource, Rules as BuiltinRules, Subresource};
+use crate::{meta, versions};
 
 /// Why a definition can't be served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +42,7 @@ pub fn rows(definition: &Value) -> Result<Vec<Resource>, RowError> {
         versions.iter().find(|version| version["storage"] == true).map_or("", |version| text(version, "name"));
     let storage_version = format!("{group}/{storage}");
     let mut served: Vec<&Value> = versions.iter().filter(|version| version["served"] == true).collect();
-    served.sort_by_key(|version| Reverse(priority(text(version, "name"))));
+    served.sort_by(|a, b| versions::compare(text(a, "name"), text(b, "name")));
     served.into_iter().map(|version| row(definition, names, version, &storage_version)).collect()
 }
 
@@ -75,7 +74,8 @@ fn row(definition: &Value, names: &Value, version: &Value, storage_version: &str
         stored_as: None,
         graceful: false,
         has_status: custom.has_status,
-        orphans_by_default: false,
+        dependents: Dependents::Deleted,
+        shows_deleted: false,
         review: false,
         rules: &BuiltinRules { name_errors: crate::names::subdomain_name, ..BuiltinRules::GENERIC },
         custom: Some(Arc::new(custom)),
@@ -122,8 +122,14 @@ fn custom_kind(
         columns: PrinterColumn::list(&version["additionalPrinterColumns"]),
         selectable: selectable.collect(),
         deprecation: deprecation(version, &api_version, kind),
+        terminating: is_terminating(definition),
         api_version,
     })
+}
+
+fn is_terminating(definition: &Value) -> bool {
+    let conditions = definition["status"]["conditions"].as_array().into_iter().flatten();
+    conditions.into_iter().any(|condition| condition["type"] == "Terminating" && condition["status"] == "True")
 }
 
 fn scale(scale: &Value) -> Option<CustomScale> {
@@ -146,39 +152,4 @@ fn deprecation(version: &Value, api_version: &str, kind: &str) -> Option<String>
 
 fn text<'v>(object: &'v Value, field: &str) -> &'v str {
     object.get(field).and_then(Value::as_str).unwrap_or_default()
-}
-
-/// How versions rank: stable ones before beta before alpha, higher ones first, others last in the order of the alphabet
-/// (`apimachinery/pkg/version.CompareKubeAwareVersionStrings`).
-fn priority(version: &str) -> (u8, u64, u64, Reverse<String>) {
-    let other = (0, 0, 0, Reverse(version.to_string()));
-    let Some(rest) = version.strip_prefix('v') else { return other };
-    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-    let (major, rest) = rest.split_at(end);
-    let Ok(major) = major.parse::<u64>() else { return other };
-    if rest.is_empty() {
-        return (3, major, 0, Reverse(String::new()));
-    }
-    for (stage, rank) in [("beta", 2), ("alpha", 1)] {
-        if let Some(minor) = rest.strip_prefix(stage).and_then(|digits| digits.parse().ok()) {
-            return (rank, major, minor, Reverse(String::new()));
-        }
-    }
-    other
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_rank_as_kubernetes_ranks_them() {
-        let mut versions =
-            ["foo10", "v1", "v11alpha2", "v10", "v3beta1", "v12alpha1", "v10beta3", "foo1", "v11beta2", "v2"];
-        versions.sort_by_key(|version| Reverse(priority(version)));
-        assert_eq!(
-            versions,
-            ["v10", "v2", "v1", "v11beta2", "v10beta3", "v3beta1", "v12alpha1", "v11alpha2", "foo1", "foo10"]
-        );
-    }
 }

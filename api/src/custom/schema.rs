@@ -11,6 +11,7 @@ use regex::{Regex, RegexBuilder};
 use serde_json::{Map, Value};
 
 use super::rules::Rule;
+use super::validate::format_is_known;
 use crate::cel::ListKind;
 
 /// Levels of nesting in a schema. A CRD is itself an object of limited depth, of which its schema is a part.
@@ -239,7 +240,8 @@ fn checks(fields: &Map<String, Value>, depth: usize) -> Result<Checks, SchemaErr
         None => None,
     };
     Ok(Checks {
-        format: text("format").unwrap_or_default().to_string(),
+        // A format that nobody checks is as good as none, also where it would stand for the type in texts.
+        format: text("format").filter(|format| format_is_known(format)).unwrap_or_default().to_string(),
         maximum: number("maximum").map(|limit| (limit, flag("exclusiveMaximum"))),
         minimum: number("minimum").map(|limit| (limit, flag("exclusiveMinimum"))),
         multiple_of: number("multipleOf"),

@@ -1,8 +1,11 @@
 //! Custom kinds from their definitions to their objects.
 
+mod costs;
 mod definitions;
+mod documents;
 mod objects;
 mod robust;
+mod values;
 
 use std::sync::Arc;
 

@@ -38,7 +38,7 @@ pub(super) fn summarize(body: &[u8]) -> String {
 }
 
 /// The error encoding/json would report for the same bytes.
-pub(super) fn describe(body: &[u8], error: &serde_json::Error) -> String {
+pub fn describe(body: &[u8], error: &serde_json::Error) -> String {
     if error.is_eof() {
         return "unexpected end of JSON input".to_string();
     }

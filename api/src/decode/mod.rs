@@ -23,11 +23,12 @@ use crate::custom::decode_custom;
 use crate::error::{ApiError, ApiResult};
 use crate::schema::{Schemas, Type};
 use envelope::Expected;
+pub use json_error::describe as json_problem;
 pub(crate) use json_error::json_type;
 pub use parse::{MAX_DEPTH, ParseError, Parsed, depth_of, parse_json, parse_yaml};
 
 /// Unknown and duplicate fields reported at most, so that a hostile body can't make a huge answer. Go has the same.
-const MAX_STRICT_ERRORS: usize = 100;
+pub(crate) const MAX_STRICT_ERRORS: usize = 100;
 
 /// `fieldValidation`: what to do about unknown and duplicate fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -46,7 +46,7 @@ fn list(items: Vec<Value>, version: AggregatedVersion) -> Value {
 }
 
 fn group(catalog: &Catalog, name: &str, versions: &[String]) -> Value {
-    let mut metadata = Map::from_iter([("creationTimestamp".to_string(), Value::Null)]);
+    let mut metadata = Map::new();
     if !name.is_empty() {
         metadata.insert("name".into(), json!(name));
     }
@@ -67,7 +67,7 @@ fn resource(row: &Resource) -> Value {
         "responseKind": { "group": row.group, "version": row.version, "kind": row.kind },
         "scope": if row.namespaced { "Namespaced" } else { "Cluster" },
         "singularResource": row.singular,
-        "verbs": row.verbs,
+        "verbs": super::verbs(row),
     });
     if !row.short_names.is_empty() {
         entry["shortNames"] = json!(row.short_names);

@@ -66,15 +66,15 @@ fn entries(catalog: &Catalog, row: &Resource) -> Vec<Value> {
     entry.insert("singularName".into(), json!(row.singular));
     entry.insert("namespaced".into(), json!(row.namespaced));
     entry.insert("kind".into(), json!(row.kind));
-    entry.insert("verbs".into(), json!(row.verbs));
+    entry.insert("verbs".into(), json!(super::verbs(row)));
     if !row.short_names.is_empty() {
         entry.insert("shortNames".into(), json!(row.short_names));
     }
     if !row.categories.is_empty() {
         entry.insert("categories".into(), json!(row.categories));
     }
-    if !row.review {
-        entry.insert("storageVersionHash".into(), json!(storage_version_hash(catalog, row)));
+    if let Some(hash) = storage_version_hash(catalog, row) {
+        entry.insert("storageVersionHash".into(), json!(hash));
     }
     let mut all = vec![Value::Object(entry)];
     all.extend(row.subresources.iter().map(|subresource| subresource_entry(row, *subresource)));
@@ -97,14 +97,23 @@ fn subresource_entry(row: &Resource, subresource: Subresource) -> Value {
     entry
 }
 
-/// A short hash of the group, version and kind that objects are stored as.
-fn storage_version_hash(catalog: &Catalog, row: &Resource) -> String {
+/// A short hash of the group, version and kind that objects are stored as; none for what is not stored, nor for custom kinds whose
+/// storage version is not served.
+fn storage_version_hash(catalog: &Catalog, row: &Resource) -> Option<String> {
+    if row.review {
+        return None;
+    }
     let owner = catalog.find_stored(&row.storage_key());
     let stored = owner.as_deref().unwrap_or(row);
     let version = match &row.custom {
-        Some(custom) => custom.storage_version.rsplit('/').next().unwrap_or_default(),
+        Some(custom) => {
+            let version = custom.storage_version.rsplit('/').next().unwrap_or_default();
+            let is_same = |other: &Resource| other.group == row.group && other.plural == row.plural;
+            catalog.rows().iter().find(|other| is_same(other) && other.version == version)?;
+            version
+        }
         None => stored.version.as_ref(),
     };
     let hash = Sha256::digest(format!("{}/{version}/{}", stored.group, stored.kind));
-    STANDARD.encode(&hash[..STORAGE_HASH_BYTES])
+    Some(STANDARD.encode(&hash[..STORAGE_HASH_BYTES]))
 }

@@ -6,9 +6,14 @@ use serde_json::{Value, json};
 use super::json::{has, integer, json, part, text};
 use crate::field::{ErrorType, FieldError, Path};
 use crate::metadata::IMMUTABLE;
+use crate::names;
 
 /// `must be greater than or equal to 0`
 pub(super) const NOT_NEGATIVE: &str = "must be greater than or equal to 0";
+
+/// Signs of a path in a URL besides letters and digits.
+const PATH_SIGNS: &[u8] = b"/-._~%!$&'()*+,;=:";
+const INVALID_PATH: &str = "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
 
 /// The errors found so far.
 #[derive(Debug, Default)]
@@ -72,6 +77,20 @@ impl Errors {
     pub(super) fn named_if_set(&mut self, path: &Path, text: Option<&String>, rule: fn(&str) -> Vec<String>) {
         if let Some(text) = text.filter(|t| !t.is_empty()) {
             self.named(path, text, rule);
+        }
+    }
+
+    /// `example.com/name`
+    pub(super) fn domain_path(&mut self, path: &Path, text: &str) {
+        match text.split_once('/') {
+            _ if text.is_empty() => self.required(path, ""),
+            Some((domain, rest)) if !domain.is_empty() && !rest.is_empty() => {
+                self.named(path, domain, names::dns1123_subdomain);
+                if !rest.bytes().all(|b| b.is_ascii_alphanumeric() || PATH_SIGNS.contains(&b)) {
+                    self.invalid(path, &rest, INVALID_PATH);
+                }
+            }
+            _ => self.invalid(path, &text, "must be a domain-prefixed path (such as \"acme.io/foo\")"),
         }
     }
 

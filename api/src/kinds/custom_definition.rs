@@ -35,6 +35,10 @@ fn defaults(definition: &mut Value) {
         set_if_zero(names, "listKind", format!("{kind}List"));
     }
     if let Some(map) = spec.as_object_mut() {
+        // Kubernetes does not write it down when it is false.
+        if map.get("preserveUnknownFields") == Some(&json!(false)) {
+            map.remove("preserveUnknownFields");
+        }
         set_default(map, "conversion", json!({ "strategy": "None" }));
     }
     if part(spec, "conversion.webhook.clientConfig.service").is_object()

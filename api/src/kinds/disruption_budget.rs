@@ -2,15 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::amount;
 use super::check::Errors;
-use super::json::{carry_over, has, integer, part, sections, set_default};
+use super::json::{carry_over, has, integer, list, part, sections, set_default};
 use super::table::{AGE, age, column, number};
+use super::{amount, conditions};
 use crate::catalog::{RowCells, Rules};
 use crate::field::{FieldError, Path};
 use crate::names;
 
-const COUNTS: [&str; 4] = ["currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"];
+const COUNTS: [&str; 4] = ["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"];
 
 /// The rules of the row.
 pub static RULES: Rules = Rules {
@@ -30,6 +30,7 @@ pub static RULES: Rules = Rules {
     validate_status: |new, _| {
         let mut errors = Errors::default();
         let status = part(new, "status");
+        conditions::validate(&mut errors, list(&status, "conditions"), &Path::root("status").child("conditions"));
         COUNTS.iter().for_each(|count| errors.count(&Path::root("status"), &status, count));
         errors.0
     },

@@ -11,6 +11,21 @@ use crate::names;
 
 /// The rules of the row.
 pub static RULES: Rules = Rules {
+    // Coordinated leader election (KEP-4355) is off by default, and its fields are dropped then.
+    prepare_create: |lease| {
+        if let Some(spec) = lease.get_mut("spec").and_then(Value::as_object_mut) {
+            ["strategy", "preferredHolder"].iter().for_each(|field| drop(spec.remove(*field)));
+        }
+    },
+    prepare_update: |new, old| {
+        for field in ["strategy", "preferredHolder"] {
+            if !has(old, &format!("spec.{field}"))
+                && let Some(spec) = new.get_mut("spec").and_then(Value::as_object_mut)
+            {
+                spec.remove(field);
+            }
+        }
+    },
     validate,
     name_errors: names::subdomain_name,
     columns: &[column("Holder", "holderIdentity contains the identity of the holder of a current lease."), AGE],

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::check::Errors;
 use super::json::{entries, items, list, object, text};
 use super::pod::normalize_list;
+use super::resource_names::{self, is_shared};
 use crate::catalog::Rules;
 use crate::field::{FieldError, Path};
 use crate::names;
@@ -71,16 +72,9 @@ fn amounts(errors: &mut Errors, item: &Value, kind: &str, path: &Path) {
         }
         for (name, _) in entries(item, field) {
             let path = path.child(field).key(name);
-            errors.named(&path, name, names::qualified_name);
-            let standard =
-                matches!(name.as_str(), "cpu" | "memory" | "ephemeral-storage") || name.starts_with("hugepages-");
-            let detail = match kind {
-                "Pod" | "Container" if !standard => "must be a standard resource for containers",
-                _ if !standard && name != "storage" => "must be a standard resource type or fully qualified",
-                _ => continue,
-            };
-            if !name.contains('/') {
-                errors.invalid(&path, name, detail);
+            match kind {
+                "Pod" | "Container" => resource_names::of_container(errors, name, &path),
+                _ => drop(resource_names::any(errors, name, &path)),
             }
         }
     }
@@ -114,10 +108,16 @@ fn bounds(errors: &mut Errors, item: &Value, resource: &str, path: &Path) {
         let path = path.child("maxLimitRequestRatio").key(resource);
         errors.invalid(&path, &ratio.to_string(), &format!("ratio {ratio} is less than 1"));
     }
-    let overcommits =
-        !resource.starts_with("hugepages-") && (!resource.contains('/') || resource.contains("kubernetes.io/"));
+    if let (Some(ratio), Some(min), Some(max)) = (read("maxLimitRequestRatio"), min, max) {
+        let (wanted, most) = (ratio.milli_value() as f64 / 1000.0, max.milli_value() as f64 / min.milli_value() as f64);
+        if wanted > most {
+            let path = path.child("maxLimitRequestRatio").key(resource);
+            let detail = format!("ratio {ratio} is greater than max/min = {most:.6}");
+            errors.invalid(&path, &ratio.to_string(), &detail);
+        }
+    }
     if let (Some(limit), Some(request)) = (default, request)
-        && !overcommits
+        && !is_shared(resource)
         && limit != request
     {
         let detail = format!("default value {limit} must equal to defaultRequest value {request} in {resource}");

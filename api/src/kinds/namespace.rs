@@ -2,15 +2,17 @@
 
 use serde_json::{Value, json};
 
+use super::check::Errors;
 use super::generation;
-use super::json::{carry_over, list, object, set_if_zero, text};
+use super::json::{carry_over, object, set_if_zero, text, texts};
 use super::table::{AGE, age, column};
 use crate::catalog::{RowCells, Rules};
-use crate::field::Path;
-use crate::{meta, metadata, names};
+use crate::field::{FieldError, Path};
+use crate::{meta, names};
 
 /// The label that carries the name, so that selectors can mean one namespace.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+const STANDARD_FINALIZERS: [&str; 3] = [FINALIZER, "orphan", "foregroundDeletion"];
 /// Held until the namespace is empty.
 const FINALIZER: &str = "kubernetes";
 
@@ -23,9 +25,18 @@ pub static RULES: Rules = Rules {
         carry_over(new, old, "spec");
         carry_over(new, old, "status");
     },
-    validate: |namespace| {
-        let finalizers: Vec<&str> = list(namespace, "spec.finalizers").iter().filter_map(Value::as_str).collect();
-        metadata::finalizers(&finalizers, &Path::root("spec").child("finalizers"))
+    validate,
+    validate_status: |new, _| {
+        let mut errors = Errors::default();
+        let (phase, path) = (text(new, "status.phase"), Path::root("status").child("Phase"));
+        if meta::is_deleting(new) {
+            if phase != "Terminating" {
+                errors.invalid(&path, &phase, "may only be 'Terminating' if `deletionTimestamp` is not empty");
+            }
+        } else if phase != "Active" {
+            errors.invalid(&path, &phase, "may only be 'Active' if `deletionTimestamp` is empty");
+        }
+        errors.0
     },
     name_errors: names::label_name,
     selectable: &[("status.phase", |namespace| text(namespace, "status.phase").to_string())],
@@ -35,6 +46,20 @@ pub static RULES: Rules = Rules {
     },
     ..Rules::GENERIC
 };
+
+/// Finalizers of namespaces are Kubernetes' own, or say whose they are.
+fn validate(namespace: &Value) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    let path = Path::root("spec").child("finalizers");
+    for name in texts(namespace, "spec.finalizers") {
+        let before = errors.0.len();
+        errors.named(&path, name, names::qualified_name);
+        if errors.0.len() == before && !name.contains('/') && !STANDARD_FINALIZERS.contains(&name) {
+            errors.invalid(&path, &name, "name is neither a standard finalizer name nor is it fully qualified");
+        }
+    }
+    errors.0
+}
 
 fn defaults(namespace: &mut Value) {
     let name = meta::name(namespace).to_string();

@@ -3,25 +3,49 @@
 use serde_json::{Map, Value, json};
 
 use super::check::{Errors, same};
-use super::json::{carry_over, entries, has, object, part, sections, set_default, set_if_zero, text, texts};
-use super::pod::{node_selector, normalize_list, volume_sources};
+use super::json::{carry_over, has, list, object, part, sections, set_default, set_if_zero, text, texts};
+use super::pod::volume_sources::{self, Owner};
+use super::pod::{node_selector, normalize_list, shown};
 use super::table::{AGE, age, column, or_unset, wide};
-use super::{generation, volume_claim};
+use super::{generation, volume_claim, warnings};
 use crate::catalog::{Column, RowCells, Rules};
 use crate::field::{FieldError, Path};
 use crate::{meta, names};
 
-/// The fields of the spec that are not where the volume comes from.
-const COMMON: &[&str] = &[
-    "accessModes",
-    "capacity",
-    "claimRef",
-    "mountOptions",
-    "nodeAffinity",
-    "persistentVolumeReclaimPolicy",
-    "storageClassName",
-    "volumeAttributesClassName",
-    "volumeMode",
+/// The fields of the spec that say where the volume comes from, in the order in which Kubernetes looks for them.
+const SOURCES: &[&str] = &[
+    "hostPath",
+    "gcePersistentDisk",
+    "awsElasticBlockStore",
+    "glusterfs",
+    "flocker",
+    "nfs",
+    "rbd",
+    "quobyte",
+    "cephfs",
+    "iscsi",
+    "cinder",
+    "fc",
+    "flexVolume",
+    "azureFile",
+    "vsphereVolume",
+    "photonPersistentDisk",
+    "portworxVolume",
+    "azureDisk",
+    "scaleIO",
+    "local",
+    "storageos",
+    "csi",
+];
+/// How mount options were given before there was a field.
+const MOUNT_OPTIONS: &str = "volume.beta.kubernetes.io/mount-options";
+/// Labels of nodes that got new names when they left beta.
+const RENAMED_LABELS: [(&str, &str); 5] = [
+    ("failure-domain.beta.kubernetes.io/zone", "topology.kubernetes.io/zone"),
+    ("failure-domain.beta.kubernetes.io/region", "topology.kubernetes.io/region"),
+    ("beta.kubernetes.io/os", "kubernetes.io/os"),
+    ("beta.kubernetes.io/arch", "kubernetes.io/arch"),
+    ("beta.kubernetes.io/instance-type", "node.kubernetes.io/instance-type"),
 ];
 
 /// The rules of the row.
@@ -105,16 +129,6 @@ fn defaults(volume: &mut Value) {
     }
 }
 
-/// The fields that say where the volume comes from.
-fn sources(spec: &Value) -> Vec<String> {
-    let fields = spec
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(name, value)| !COMMON.contains(&name.as_str()) && !value.is_null());
-    fields.map(|(name, _)| name.clone()).collect()
-}
-
 fn validate(volume: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
     let (path, spec) = (Path::root("spec"), part(volume, "spec"));
@@ -127,19 +141,14 @@ fn validate(volume: &Value) -> Vec<FieldError> {
     let policies = ["Delete", "Recycle", "Retain"];
     errors.choice_if_set(&path, &spec, "persistentVolumeReclaimPolicy", &policies);
     node_affinity(&mut errors, &spec, &path);
-    let sources = sources(&spec);
-    match sources.as_slice() {
-        [] => errors.required(&path, "must specify a volume type"),
-        [_] => {}
-        [_, more @ ..] => {
-            more.iter().for_each(|s| errors.forbidden(&path.child(s), "may not specify more than 1 volume type"));
+    volume_sources::only_one(&mut errors, &spec, SOURCES, &path, |errors, source, value| {
+        volume_sources::check(errors, source, value, &path, Owner::Persistent(meta::name(volume)));
+        if source == "local" && !has(&spec, "nodeAffinity") {
+            errors.required(&path.child("nodeAffinity"), "Local volume requires node affinity");
         }
-    }
-    volume_sources::validate(&mut errors, &spec, &path);
-    if has(&spec, "csi") && text(&spec, "csi.volumeHandle").is_empty() {
-        errors.required(&path.child("csi").child("volumeHandle"), "");
-    }
-    if text(&spec, "hostPath.path") == "/" && text(&spec, "persistentVolumeReclaimPolicy") == "Recycle" {
+    });
+    let is_root = |host: &str| host.starts_with('/') && host.split('/').all(|part| matches!(part, "" | "." | ".."));
+    if is_root(text(&spec, "hostPath.path")) && text(&spec, "persistentVolumeReclaimPolicy") == "Recycle" {
         let detail = "may not be 'recycle' for a hostPath mount of '/'";
         errors.forbidden(&path.child("persistentVolumeReclaimPolicy"), detail);
     }
@@ -153,27 +162,27 @@ fn validate(volume: &Value) -> Vec<FieldError> {
 }
 
 fn capacity(errors: &mut Errors, spec: &Value, path: &Path) {
-    let amounts = spec.get("capacity").and_then(Value::as_object).filter(|c| !c.is_empty());
-    let Some(amounts) = amounts else { return errors.required(path, "") };
-    if !amounts.contains_key("storage") || amounts.len() > 1 {
-        let error = FieldError::not_supported(path, &json!(amounts), &["storage"]);
-        errors.0.push(error);
+    let amounts = part(spec, "capacity").as_object().cloned().unwrap_or_default();
+    if amounts.is_empty() {
+        errors.required(path, "");
     }
-    entries(spec, "capacity").for_each(|(name, amount)| volume_claim::positive(errors, amount, &path.key(name)));
+    if !amounts.contains_key("storage") || amounts.len() > 1 {
+        errors.0.push(FieldError::not_supported(path, &json!(amounts), &["storage"]));
+    }
+    for (name, amount) in &amounts {
+        volume_claim::basic(errors, amount, &path.key(name));
+        volume_claim::positive(errors, amount, &path.key(name));
+    }
 }
 
 fn node_affinity(errors: &mut Errors, spec: &Value, path: &Path) {
-    let affinity = path.child("nodeAffinity");
-    match spec.pointer("/nodeAffinity/required") {
-        Some(required) if !required.is_null() => node_selector(errors, required, &affinity.child("required")),
-        _ if has(spec, "nodeAffinity") => {
-            errors.required(&affinity.child("required"), "must specify required node constraints");
-        }
-        _ if has(spec, "local") => {
-            let path = Path::root("metadata").child("annotations");
-            errors.required(&path, "Local volume requires node affinity");
-        }
-        _ => {}
+    if !has(spec, "nodeAffinity") {
+        return;
+    }
+    let path = path.child("nodeAffinity").child("required");
+    match spec.pointer("/nodeAffinity/required").filter(|required| !required.is_null()) {
+        Some(required) => node_selector(errors, required, &path),
+        None => errors.required(&path, "must specify required node constraints"),
     }
 }
 
@@ -194,31 +203,66 @@ fn attributes_class(errors: &mut Errors, spec: &Value, path: &Path) {
 /// Where a volume comes from stays as it is; its node affinity can be set once.
 fn validate_update(new: &Value, old: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
-    let origin = |volume: &Value| -> Value {
-        let spec = part(volume, "spec");
-        sources(&spec).into_iter().map(|source| (source.clone(), spec[&source].clone())).collect::<Map<_, _>>().into()
+    let (spec, before) = (part(new, "spec"), part(old, "spec"));
+    let origin = |spec: &Value| -> Value {
+        let set = SOURCES.iter().filter(|source| has(spec, source));
+        set.map(|source| ((*source).to_string(), spec[*source].clone())).collect::<Map<_, _>>().into()
     };
+    let mut source = origin(&spec);
+    // The secret for growing came later than the rest.
+    if has(&source, "csi") && has(&before, "csi") && !has(&before, "csi.controllerExpandSecretRef") {
+        source["csi"].as_object_mut().map(|csi| csi.remove("controllerExpandSecretRef"));
+    }
     let mut differences = Vec::new();
-    super::pod::compare("spec", &origin(new), &origin(old), &mut differences);
+    super::pod::compare("spec", &source, &origin(&before), &mut differences);
     if !differences.is_empty() {
         let path = Path::root("spec").child("persistentvolumesource");
-        let detail = format!("spec.persistentvolumesource is immutable after creation\n{}\n", differences.join("\n"));
+        let detail = format!("spec.persistentvolumesource is immutable after creation\n{}\n", shown(&differences));
         errors.forbidden(&path, &detail);
     }
-    let (spec, before) = (part(new, "spec"), part(old, "spec"));
     errors.fixed(&Path::empty(), &spec, &before, &["volumeMode"]);
-    if has(&before, "nodeAffinity") && !same(&part(&spec, "nodeAffinity"), &part(&before, "nodeAffinity")) {
-        errors.fixed(&Path::empty(), &spec, &before, &["nodeAffinity"]);
+    let (affinity, had) = (part(&spec, "nodeAffinity"), part(&before, "nodeAffinity"));
+    if has(&before, "nodeAffinity") && !same(&affinity, &had) && !only_renamed(&affinity, &had) {
+        let detail = "field is immutable, except for updating from beta label to GA";
+        errors.invalid(&Path::root("nodeAffinity"), &affinity, detail);
+    }
+    if has(&before, "volumeAttributesClassName") && !has(&spec, "volumeAttributesClassName") {
+        let path = Path::root("spec").child("volumeAttributesClassName");
+        errors.forbidden(&path, "update from non-nil value to nil is forbidden");
     }
     errors.0
 }
 
+/// Whether nothing changed but names of labels, from those in beta to those that are stable.
+fn only_renamed(new: &Value, old: &Value) -> bool {
+    let mut renamed = old.clone();
+    let terms = |affinity: &Value| list(affinity, "required.nodeSelectorTerms").to_vec();
+    for (index, term) in terms(old).iter().enumerate() {
+        for (at, requirement) in list(term, "matchExpressions").iter().enumerate() {
+            let pointer = format!("/required/nodeSelectorTerms/{index}/matchExpressions/{at}/key");
+            let key = new.pointer(&pointer).and_then(Value::as_str).unwrap_or_default();
+            if RENAMED_LABELS.contains(&(text(requirement, "key"), key))
+                && let Some(place) = renamed.pointer_mut(&pointer)
+            {
+                *place = json!(key);
+            }
+        }
+    }
+    same(new, &renamed)
+}
+
 fn warnings(volume: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    if meta::annotations(volume).contains_key(volume_claim::CLASS_ANNOTATION) {
+    let annotations = meta::annotations(volume);
+    if annotations.contains_key(volume_claim::CLASS_ANNOTATION) {
         found.push(format!(
             "metadata.annotations[{}]: deprecated since v1.8; use \"storageClassName\" attribute instead",
             volume_claim::CLASS_ANNOTATION
+        ));
+    }
+    if annotations.contains_key(MOUNT_OPTIONS) {
+        found.push(format!(
+            "metadata.annotations[{MOUNT_OPTIONS}]: deprecated since v1.31; use \"mountOptions\" attribute instead"
         ));
     }
     if text(volume, "spec.persistentVolumeReclaimPolicy") == "Recycle" {
@@ -228,6 +272,13 @@ fn warnings(volume: &Value) -> Vec<String> {
                 .into(),
         );
     }
+    let terms = list(volume, "spec.nodeAffinity.required.nodeSelectorTerms");
+    for (index, term) in terms.iter().enumerate() {
+        let path = format!("spec.nodeAffinity.required.nodeSelectorTerms[{index}]");
+        found.extend(warnings::of_node_selector_term(term, &path));
+    }
+    found.extend(volume_sources::warnings(&part(volume, "spec"), "spec"));
+    found.extend(volume_claim::storage_warnings(&part(volume, "spec.capacity"), "spec.capacity"));
     found
 }
 

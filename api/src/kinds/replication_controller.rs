@@ -18,7 +18,8 @@ pub static RULES: Rules = Rules {
     validate,
     validate_status: |new, _| {
         let mut errors = Errors::default();
-        workload::status_counts(&mut errors, new, &["fullyLabeledReplicas", "readyReplicas", "availableReplicas"]);
+        let parts = ["fullyLabeledReplicas", "readyReplicas", "availableReplicas"];
+        workload::status_counts(&mut errors, new, &[], &parts, &["observedGeneration"]);
         errors.0
     },
     warnings: warnings::of_workload,

@@ -2,15 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::check::{Errors, NOT_NEGATIVE};
+use super::check::Errors;
 use super::generation;
 use super::json::{carry_over, entries, list, part, sections, text, texts};
 use super::pod::normalize_list;
+use super::resource_names::{self, is_of_quotas};
 use super::table::{AGE, age, column};
 use crate::catalog::{RowCells, Rules};
 use crate::field::{FieldError, Path};
 use crate::names;
-use crate::quantity::Quantity;
 
 /// The rules of the row.
 pub static RULES: Rules = Rules {
@@ -74,28 +74,11 @@ const COMPUTE: &[&str] = &[
     "requests.memory",
     "requests.ephemeral-storage",
 ];
-/// What is counted in whole numbers.
-const COUNTED: &[&str] = &[
-    "pods",
-    "replicationcontrollers",
-    "services",
-    "resourcequotas",
-    "secrets",
-    "configmaps",
-    "persistentvolumeclaims",
-    "services.nodeports",
-    "services.loadbalancers",
-];
 const EXISTENCE_SCOPES: &[&str] =
     &["BestEffort", "NotBestEffort", "Terminating", "NotTerminating", "CrossNamespacePodAffinity"];
 const ONLY_EXISTS: &str = "must be 'Exist' only operator when scope is any of ResourceQuotaScopeTerminating, \
      ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or \
      ResourceQuotaScopeCrossNamespacePodAffinity";
-
-fn is_standard(name: &str) -> bool {
-    let is_huge_page = name.starts_with("hugepages-") || name.starts_with("requests.hugepages-");
-    COMPUTE.contains(&name) || COUNTED.contains(&name) || name == "requests.storage" || is_huge_page
-}
 
 fn is_scope(scope: &str) -> bool {
     EXISTENCE_SCOPES.contains(&scope) || matches!(scope, "PriorityClass" | "VolumeAttributesClass")
@@ -117,9 +100,7 @@ fn validate(quota: &Value) -> Vec<FieldError> {
     let limited: Vec<&str> = entries(quota, "spec.hard").map(|(name, _)| name.as_str()).collect();
     scopes(&mut errors, quota, &limited, &path.child("scopes"));
     let path = path.child("scopeSelector").child("matchExpressions");
-    for requirement in list(quota, "spec.scopeSelector.matchExpressions") {
-        expression(&mut errors, requirement, &limited, &path);
-    }
+    selector(&mut errors, quota, &limited, &path);
     for list in ["hard", "used"] {
         amounts(&mut errors, quota, &format!("status.{list}"), &Path::root("status").child(list));
     }
@@ -129,17 +110,8 @@ fn validate(quota: &Value) -> Vec<FieldError> {
 fn amounts(errors: &mut Errors, quota: &Value, at: &str, path: &Path) {
     for (name, amount) in entries(quota, at) {
         let path = path.key(name);
-        errors.named(&path, name, names::qualified_name);
-        if !name.contains('/') && !is_standard(name) {
-            errors.invalid(&path, name, "must be a standard resource for quota");
-        }
-        match Quantity::from_value(amount) {
-            Some(quantity) if quantity.is_negative() => errors.invalid(&path, amount, NOT_NEGATIVE),
-            Some(quantity) if COUNTED.contains(&name.as_str()) && !quantity.is_whole() => {
-                errors.invalid(&path, amount, "must be an integer");
-            }
-            _ => {}
-        }
+        resource_names::of_quota(errors, name, &path);
+        resource_names::amount(errors, name, amount, &path);
     }
 }
 
@@ -149,26 +121,44 @@ fn scopes(errors: &mut Errors, quota: &Value, limited: &[&str], path: &Path) {
         if !is_scope(scope) {
             errors.invalid(path, &all, "unsupported scope");
         }
-        for _ in limited.iter().filter(|name| is_standard(name) && !applies(scope, name)) {
+        for _ in limited.iter().filter(|name| is_of_quotas(name) && !applies(scope, name)) {
             errors.invalid(path, &all, "unsupported scope applied to resource");
         }
     }
+    conflicts(errors, &scopes, &all, path);
+}
+
+/// Scopes that no pod is in at once. Errors show `spec.scopes`, as upstream's do.
+fn conflicts(errors: &mut Errors, scopes: &[&str], shown: &Value, path: &Path) {
     for pair in [["BestEffort", "NotBestEffort"], ["Terminating", "NotTerminating"]] {
         if pair.iter().all(|scope| scopes.contains(scope)) {
-            errors.invalid(path, &all, "conflicting scopes");
+            errors.invalid(path, shown, "conflicting scopes");
         }
     }
 }
 
-fn expression(errors: &mut Errors, requirement: &Value, limited: &[&str], path: &Path) {
-    let (scope, operator) = (text(requirement, "scopeName"), text(requirement, "operator"));
-    let values = texts(requirement, "values");
+fn selector(errors: &mut Errors, quota: &Value, limited: &[&str], path: &Path) {
+    let requirements = list(quota, "spec.scopeSelector.matchExpressions");
+    for requirement in requirements {
+        scope_name(errors, quota, text(requirement, "scopeName"), limited, path);
+        expression(errors, requirement, path);
+    }
+    let scopes: Vec<&str> = requirements.iter().map(|requirement| text(requirement, "scopeName")).collect();
+    conflicts(errors, &scopes, &part(quota, "spec.scopes"), path);
+}
+
+fn scope_name(errors: &mut Errors, quota: &Value, scope: &str, limited: &[&str], path: &Path) {
     if !is_scope(scope) {
         errors.invalid(&path.child("scopeName"), &scope, "unsupported scope");
     }
-    for _ in limited.iter().filter(|name| is_standard(name) && !applies(scope, name)) {
-        errors.invalid(path, requirement, "unsupported scope applied to resource");
+    for _ in limited.iter().filter(|name| is_of_quotas(name) && !applies(scope, name)) {
+        errors.invalid(path, &part(quota, "spec.scopeSelector"), "unsupported scope applied to resource");
     }
+}
+
+fn expression(errors: &mut Errors, requirement: &Value, path: &Path) {
+    let (scope, operator) = (text(requirement, "scopeName"), text(requirement, "operator"));
+    let values = texts(requirement, "values");
     if EXISTENCE_SCOPES.contains(&scope) && operator != "Exists" {
         errors.invalid(&path.child("operator"), &operator, ONLY_EXISTS);
     }

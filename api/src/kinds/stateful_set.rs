@@ -18,8 +18,19 @@ pub static RULES: Rules = Rules {
     validate,
     validate_update,
     validate_status,
-    warnings: warnings::of_workload,
-    name_errors: names::subdomain_name,
+    warnings: |set| {
+        let mut found = warnings::of_template(set);
+        if integer(set, "spec.revisionHistoryLimit") < 0 {
+            found.push(
+                "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is \
+                 recommended"
+                    .into(),
+            );
+        }
+        found
+    },
+    // Its pods are called `NAME-ORDINAL`, which must be a host name.
+    name_errors: names::label_name,
     columns: &[column("Ready", "Number of the pod with ready state"), AGE, CONTAINERS, IMAGES],
     cells: |set, now_seconds| RowCells {
         cells: vec![
@@ -104,7 +115,6 @@ fn validate(set: &Value) -> Vec<FieldError> {
     errors.count(&path, &spec, "replicas");
     errors.count(&path, &spec, "minReadySeconds");
     errors.count(&path.child("ordinals"), &part(&spec, "ordinals"), "start");
-    errors.count(&path, &spec, "revisionHistoryLimit");
     if has(&spec, "selector") {
         workload::selector_and_template(&mut errors, &spec, &path, "statefulset", "StatefulSet");
     } else {

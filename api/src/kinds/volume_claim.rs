@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::check::{Errors, NOT_NEGATIVE, same};
+use super::check::{Errors, same};
 use super::json::{carry_over, entries, has, object, part, sections, set_default, text, texts};
 use super::pod::normalize_list;
 use super::table::{AGE, age, column, or_unset, wide};
@@ -28,11 +28,11 @@ pub static RULES: Rules = Rules {
     prepare_create: |claim| {
         super::generation::none(claim);
         claim["status"] = json!({ "phase": "Pending" });
-        normalize_sources(claim);
+        normalize_sources(claim, false);
     },
     prepare_update: |new, old| {
         carry_over(new, old, "status");
-        normalize_sources(new);
+        normalize_sources(new, has(old, "spec.dataSource"));
     },
     validate: |claim| {
         let mut errors = Errors::default();
@@ -41,16 +41,7 @@ pub static RULES: Rules = Rules {
     },
     validate_update,
     validate_status,
-    warnings: |claim| {
-        if meta::annotations(claim).contains_key(CLASS_ANNOTATION) {
-            vec![format!(
-                "metadata.annotations[{CLASS_ANNOTATION}]: deprecated since v1.8; use \"storageClassName\" attribute \
-                 instead"
-            )]
-        } else {
-            Vec::new()
-        }
-    },
+    warnings,
     name_errors: names::subdomain_name,
     columns: COLUMNS,
     cells,
@@ -114,14 +105,21 @@ pub(super) fn spec_defaults(spec: &mut Value) {
     }
 }
 
-/// `dataSource` and `dataSourceRef` name the same source, unless it is in another namespace (KEP-1495).
-fn normalize_sources(claim: &mut Value) {
+/// `dataSource` and `dataSourceRef` name the same source. What the older field can't name is dropped from it, unless it
+/// was there; sources in other namespaces (KEP-3294) are still an experiment of Kubernetes'.
+fn normalize_sources(claim: &mut Value, had_source: bool) {
     let Some(spec) = claim.get_mut("spec").filter(|s| s.is_object()) else { return };
+    let known = [("", "PersistentVolumeClaim"), ("snapshot.storage.k8s.io", "VolumeSnapshot")];
+    let source = (text(spec, "dataSource.apiGroup"), text(spec, "dataSource.kind"));
+    if has(spec, "dataSource") && !had_source && !known.contains(&source) {
+        spec.as_object_mut().map(|fields| fields.remove("dataSource"));
+    }
+    if let Some(reference) = spec.get_mut("dataSourceRef").and_then(Value::as_object_mut) {
+        reference.remove("namespace");
+    }
     match (has(spec, "dataSource"), has(spec, "dataSourceRef")) {
         (true, false) => spec["dataSourceRef"] = spec["dataSource"].clone(),
-        (false, true) if text(spec, "dataSourceRef.namespace").is_empty() => {
-            spec["dataSource"] = spec["dataSourceRef"].clone();
-        }
+        (false, true) => spec["dataSource"] = spec["dataSourceRef"].clone(),
         _ => {}
     }
 }
@@ -139,12 +137,11 @@ pub(super) fn spec_errors(errors: &mut Errors, spec: &Value, path: &Path) {
         None => errors.required(&storage_path, ""),
         Some(amount) => positive(errors, amount, &storage_path),
     }
-    for field in ["storageClassName", "volumeAttributesClassName"] {
-        let name = text(spec, field);
-        if !name.is_empty() {
-            errors.named(&path.child(field), name, names::dns1123_subdomain);
-        }
-    }
+    let class = |errors: &mut Errors, field: &str| match text(spec, field) {
+        "" => {}
+        name => errors.named(&path.child(field), name, names::dns1123_subdomain),
+    };
+    class(errors, "storageClassName");
     errors.choice_if_set(path, spec, "volumeMode", VOLUME_MODES);
     for field in ["dataSource", "dataSourceRef"] {
         if has(spec, field) {
@@ -155,6 +152,7 @@ pub(super) fn spec_errors(errors: &mut Errors, spec: &Value, path: &Path) {
     if !one.is_null() && !other.is_null() && !same(&one, &other) {
         errors.invalid(path, &path.child("dataSource").to_string(), "must match dataSourceRef");
     }
+    class(errors, "volumeAttributesClassName");
 }
 
 /// Modes that exist; a volume for one pod is for nobody else.
@@ -162,21 +160,23 @@ pub(super) fn access_modes(errors: &mut Errors, modes: &[&str], path: &Path) {
     for mode in modes.iter().filter(|mode| !ACCESS_MODES.contains(mode)) {
         errors.not_supported(path, mode, ACCESS_MODES);
     }
-    let single = |mode: &&str| *mode == "ReadWriteOncePod";
-    if modes.iter().any(single) && !modes.iter().all(single) {
+    let others = |mode: &&str| *mode != "ReadWriteOncePod" && ACCESS_MODES.contains(mode);
+    if modes.contains(&"ReadWriteOncePod") && modes.iter().any(others) {
         errors.forbidden(path, "may not use ReadWriteOncePod with other access modes");
     }
 }
 
 /// An amount of storage that is more than nothing.
 pub(super) fn positive(errors: &mut Errors, amount: &Value, path: &Path) {
-    match Quantity::from_value(amount) {
-        Some(quantity) if quantity.is_negative() => {
-            errors.invalid(path, amount, NOT_NEGATIVE);
-            errors.invalid(path, amount, "must be greater than zero");
-        }
-        Some(quantity) if quantity.is_zero() => errors.invalid(path, amount, "must be greater than zero"),
-        _ => {}
+    if Quantity::from_value(amount).is_some_and(|quantity| quantity.is_negative() || quantity.is_zero()) {
+        errors.invalid(path, amount, "must be greater than zero");
+    }
+}
+
+/// An amount that is not negative, in other words than usual.
+pub(super) fn basic(errors: &mut Errors, amount: &Value, path: &Path) {
+    if Quantity::from_value(amount).is_some_and(Quantity::is_negative) {
+        errors.invalid(path, amount, "must be a valid resource quantity");
     }
 }
 
@@ -196,53 +196,136 @@ fn validate_update(new: &Value, old: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
     let path = Path::root("spec");
     let (mut spec, before) = (part(new, "spec"), part(old, "spec"));
-    // What binds a claim to its volume, and what a bound claim may grow by.
+    // What binds a claim to its volume can be said once.
     if text(&before, "volumeName").is_empty() {
         carry_over(&mut spec, &before, "volumeName");
     }
-    let bound = text(old, "status.phase") == "Bound";
-    if bound {
-        if let Some(resources) = spec.get_mut("resources") {
-            carry_over(resources, &part(&before, "resources"), "requests");
+    let annotated = |claim: &Value| meta::annotations(claim).get(CLASS_ANNOTATION).map(|class| (*class).to_string());
+    let (class, had) = (annotated(new), annotated(old));
+    let now = has(&spec, "storageClassName").then(|| text(&spec, "storageClassName").to_string());
+    let unnamed = now.is_some() && !has(&before, "storageClassName");
+    // From the annotation to the field, which then says the same.
+    let moved =
+        unnamed && had.is_some() && now == had && class.as_ref().is_none_or(|class| Some(class) == had.as_ref());
+    if !moved && class != had {
+        let path = Path::root("metadata").child("annotations").child(CLASS_ANNOTATION);
+        errors.invalid(&path, &class.unwrap_or_default(), crate::metadata::IMMUTABLE);
+    }
+    if moved || (unnamed && (had.is_none() || now == had)) {
+        carry_over(&mut spec, &before, "storageClassName");
+    }
+    // A bound claim can grow, and its volume be treated otherwise.
+    if text(new, "status.phase") == "Bound" {
+        if has(&spec, "resources.requests") {
+            carry_over(&mut spec["resources"]["requests"], &part(&before, "resources.requests"), "storage");
         }
         carry_over(&mut spec, &before, "volumeAttributesClassName");
     }
-    if !has(&before, "storageClassName") && meta::annotations(old).contains_key(CLASS_ANNOTATION) {
-        carry_over(&mut spec, &before, "storageClassName");
+    let mut differences = Vec::new();
+    super::pod::compare("spec", &spec, &before, &mut differences);
+    if !differences.is_empty() {
+        errors.forbidden(&path, &format!("{FROZEN}\n{}\n", super::pod::shown(&differences)));
     }
-    if !has(&before, "dataSourceRef") {
-        carry_over(&mut spec, &before, "dataSourceRef");
-    }
-    if !same(&spec, &before) {
-        errors.forbidden(&path, FROZEN);
-    }
-    let storage = |value: &Value, path: &str| value.pointer(path).and_then(Quantity::from_value);
+    let storage = |value: &Value, path: &str| value.pointer(path).and_then(Quantity::from_value).unwrap_or_default();
     let wanted = storage(new, "/spec/resources/requests/storage");
-    let had = storage(old, "/spec/resources/requests/storage");
-    let capacity = storage(old, "/status/capacity/storage");
-    if bound && wanted < had && wanted <= capacity {
+    // Less than was asked for, but more than there is: that is how one recovers from having asked for too much.
+    if wanted < storage(old, "/spec/resources/requests/storage") && wanted <= storage(old, "/status/capacity/storage") {
         let path = path.child("resources").child("requests").child("storage");
         errors.forbidden(&path, "field can not be less than status.capacity");
     }
-    let class = |claim: &Value| text(claim, "spec.volumeAttributesClassName").to_string();
-    if !class(old).is_empty() && class(new).is_empty() && bound {
-        errors.forbidden(&path.child("volumeAttributesClassName"), "update from non-nil value to nil is forbidden");
-    }
+    errors.fixed(&Path::empty(), &part(new, "spec"), &part(old, "spec"), &["volumeMode"]);
+    attributes_class(&mut errors, new, old, &path.child("volumeAttributesClassName"));
     errors.0
 }
+
+/// A class of attributes that has been applied can be exchanged, not taken away.
+fn attributes_class(errors: &mut Errors, new: &Value, old: &Value, path: &Path) {
+    const FIELD: &str = "spec.volumeAttributesClassName";
+    if part(new, FIELD) == part(old, FIELD) || !has(old, "status.currentVolumeAttributesClassName") {
+        return;
+    }
+    let what = if !has(new, FIELD) {
+        "nil"
+    } else if text(new, FIELD).is_empty() {
+        "empty string"
+    } else {
+        return;
+    };
+    let detail = format!("update to {what} is forbidden when status.currentVolumeAttributesClassName is not nil");
+    errors.forbidden(path, &detail);
+}
+
+const RESIZE_STATUSES: &[&str] = &[
+    "ControllerResizeInProgress",
+    "ControllerResizeInfeasible",
+    "NodeResizeInProgress",
+    "NodeResizeInfeasible",
+    "NodeResizePending",
+];
 
 fn validate_status(new: &Value, _: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
     let path = Path::root("status");
-    if text(new, "status.resizeStatus").is_empty() {
-        let capacity = path.child("capacity");
-        entries(new, "status.capacity").for_each(|(name, amount)| {
-            if Quantity::from_value(amount).is_some_and(Quantity::is_negative) {
-                errors.invalid(&capacity.key(name), amount, NOT_NEGATIVE);
-            }
-        });
+    if texts(new, "spec.accessModes").is_empty() {
+        errors.required(&Path::root("Spec").child("accessModes"), "");
+    }
+    for (name, amount) in entries(new, "status.capacity") {
+        basic(&mut errors, amount, &path.child("capacity").key(name));
+    }
+    let statuses = path.child("allocatedResourceStatuses");
+    for (name, status) in entries(new, "status.allocatedResourceStatuses") {
+        resource_key(&mut errors, name, &statuses);
+        if !RESIZE_STATUSES.contains(&status.as_str().unwrap_or_default()) {
+            errors.not_supported(&statuses, name, RESIZE_STATUSES);
+        }
+    }
+    let allocated = path.child("allocatedResources");
+    for (name, amount) in entries(new, "status.allocatedResources") {
+        if resource_key(&mut errors, name, &allocated) {
+            basic(&mut errors, amount, &allocated.key(name));
+        }
     }
     errors.0
+}
+
+/// Of what is Kubernetes' own only storage can be allocated.
+fn resource_key(errors: &mut Errors, name: &str, path: &Path) -> bool {
+    let before = errors.0.len();
+    errors.named(path, name, names::qualified_name);
+    let native = !name.contains('/') || name.contains("kubernetes.io/");
+    if errors.0.len() == before && native && name != "storage" {
+        errors.not_supported(path, name, &["storage"]);
+    }
+    errors.0.len() == before
+}
+
+fn warnings(claim: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    if meta::annotations(claim).contains_key(CLASS_ANNOTATION) {
+        found.push(format!(
+            "metadata.annotations[{CLASS_ANNOTATION}]: deprecated since v1.8; use \"storageClassName\" attribute instead"
+        ));
+    }
+    found.extend(spec_warnings(&part(claim, "spec"), "spec"));
+    found
+}
+
+/// Warnings about the spec of a claim, or of its template.
+pub(super) fn spec_warnings(spec: &Value, path: &str) -> Vec<String> {
+    let of =
+        |list: &str| storage_warnings(&part(spec, &format!("resources.{list}")), &format!("{path}.resources.{list}"));
+    let mut found = of("requests");
+    found.extend(of("limits"));
+    found
+}
+
+/// A volume has whole bytes.
+pub(super) fn storage_warnings(amounts: &Value, path: &str) -> Vec<String> {
+    let Some(amount) = amounts.get("storage") else { return Vec::new() };
+    let fractional = Quantity::from_value(amount).is_some_and(|quantity| quantity.milli_value() % 1000 != 0);
+    let shown = amount.as_str().map_or_else(|| amount.to_string(), str::to_string);
+    let text = format!("{path}[storage]: fractional byte value {shown:?} is invalid, must be an integer");
+    if fractional { vec![text] } else { Vec::new() }
 }
 
 fn cells(claim: &Value, now_seconds: i64) -> RowCells {

@@ -120,20 +120,22 @@ pub(super) fn selector_errors(errors: &mut Errors, value: &Value, path: &Path) {
     }
 }
 
-/// The numbers of pods in a status: none is negative, and no part is more than all replicas.
-pub(super) fn status_counts(errors: &mut Errors, object: &Value, parts: &[&str]) {
+/// Pods that are on their way out.
+pub(super) const TERMINATING: &str = "terminatingReplicas";
+
+/// The numbers in a status: none is negative, and no part is more than all replicas. `before` and `after` are the
+/// numbers that are no parts, in the order in which they are looked at.
+pub(super) fn status_counts(errors: &mut Errors, object: &Value, before: &[&str], parts: &[&str], after: &[&str]) {
     let path = Path::root("status");
-    let replicas = integer(object, "status.replicas");
-    errors.not_negative(&path.child("replicas"), Some(replicas));
-    for part in parts {
-        let count = integer(object, &format!("status.{part}"));
-        errors.not_negative(&path.child(part), Some(count));
-        if count > replicas {
-            errors.invalid(&path.child(part), &count, "cannot be greater than status.replicas");
-        }
+    let count = |field: &str| integer(object, &format!("status.{field}"));
+    for field in before.iter().chain(&["replicas"]).chain(parts).chain(after) {
+        errors.not_negative(&path.child(field), Some(count(field)));
     }
-    let available = integer(object, "status.availableReplicas");
-    if available > integer(object, "status.readyReplicas") {
+    for part in parts.iter().filter(|part| count(part) > count("replicas")) {
+        errors.invalid(&path.child(part), &count(part), "cannot be greater than status.replicas");
+    }
+    let available = count("availableReplicas");
+    if available > count("readyReplicas") {
         errors.invalid(&path.child("availableReplicas"), &available, "cannot be greater than readyReplicas");
     }
 }

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::catalog::{Catalog, Resource};
-use crate::custom::{add_definitions, definition_name};
+use crate::custom::{Form, add_definitions, definition_name, list_definition_name};
 use crate::schema::{
     ATOMIC_OBJECTS, ListType, definitions, kinds_of, list_rule, map_is_atomic, name_of, short_name, values_of,
 };
@@ -37,6 +37,9 @@ pub(super) fn of_kind(resource: &Resource) -> String {
 
 /// The definition of a row's list kind.
 pub(super) fn of_list(resource: &Resource) -> String {
+    if resource.custom.is_some() {
+        return list_definition_name(resource);
+    }
     format!("{}List", of_kind(resource))
 }
 
@@ -45,8 +48,8 @@ pub(super) fn gvk(group: &str, version: &str, kind: &str) -> Value {
     json!({ "group": group, "version": version, "kind": kind })
 }
 
-/// All definitions.
-pub(super) fn all(catalog: &Catalog) -> Map<String, Value> {
+/// All definitions, those of custom kinds as far as the version of OpenAPI can say what is in them.
+pub(super) fn all(catalog: &Catalog, form: Form) -> Map<String, Value> {
     let mut all = definitions();
     for (name, schema) in &mut all {
         extend(short_name(name), schema);
@@ -56,10 +59,10 @@ pub(super) fn all(catalog: &Catalog) -> Map<String, Value> {
         all[&name][GVK] = json!(kinds);
     }
     for row in catalog.rows() {
-        if let Some(custom) = &row.custom {
-            add_definitions(row, custom, &mut all);
+        match &row.custom {
+            Some(custom) => add_definitions(row, custom, form, &mut all),
+            None => drop(all.insert(of_list(row), list(row))),
         }
-        all.insert(of_list(row), list(row));
     }
     all.insert(
         meta("Patch"),

@@ -34,12 +34,22 @@ pub(super) struct Operation {
     pub(super) answer: Option<String>,
     /// `x-kubernetes-group-version-kind`
     pub(super) gvk: Value,
+    /// Whether it is about a custom kind.
+    is_custom: bool,
 }
 
+/// Media types of patches to custom kinds.
+const CUSTOM_PATCHES: [&str; 3] = [PatchKind::MEDIA_TYPES[0], PatchKind::MEDIA_TYPES[1], PatchKind::MEDIA_TYPES[3]];
+
 impl Operation {
-    /// Media types of the body. kubectl looks here for what a patch may be.
+    /// Media types of the body. kubectl looks here for what a patch may be: never a strategic one for custom kinds.
     pub(super) fn consumes(&self) -> &'static [&'static str] {
-        if self.method == "patch" { &PatchKind::MEDIA_TYPES } else { &["*/*"] }
+        match (self.method, self.is_custom) {
+            ("patch", true) => &CUSTOM_PATCHES,
+            ("patch", false) => &PatchKind::MEDIA_TYPES,
+            (_, true) => &["application/json", "application/yaml"],
+            (_, false) => &["*/*"],
+        }
     }
 
     /// Media types of the answer.
@@ -106,11 +116,14 @@ impl Namer<'_> {
         Endpoint { group, version, path, parameters, operations }
     }
 
-    /// `core_v1`, `apps_v1`
+    /// `core_v1`, `apps_v1`, `rbacAuthorization_v1`
     fn tag(&self) -> String {
         let group = self.row.group.strip_suffix(".k8s.io").unwrap_or(&self.row.group);
         let group = if group.is_empty() { "core" } else { group };
-        format!("{}_{}", group.replace('.', "_"), self.row.version)
+        let mut words = group.split(|c: char| !c.is_ascii_alphanumeric());
+        let first = words.next().unwrap_or_default().to_string();
+        let group = words.map(capitalized).fold(first, |name, word| name + &word);
+        format!("{group}_{}", self.row.version)
     }
 
     /// `createCoreV1NamespacedPod`
@@ -162,6 +175,7 @@ impl Namer<'_> {
             body,
             answer: Some(answer),
             gvk: gvk(&row.group, &row.version, kind),
+            is_custom: row.custom.is_some(),
         }
     }
 
@@ -181,7 +195,10 @@ impl Namer<'_> {
             };
             let mut operation = self.operation(method, action, &capitalized(name));
             operation.description = format!("{} of the specified {}", phrase(action, name), self.row.kind);
-            operation.gvk = gvk(&group, &version, &kind);
+            // Those of custom kinds are all about the kind, also its scale.
+            if !operation.is_custom {
+                operation.gvk = gvk(&group, &version, &kind);
+            }
             operation.body = operation.body.map(|body| if action == "patch" { body } else { definition.clone() });
             operation.answer = Some(definition.clone());
             if subresource == Subresource::Log {

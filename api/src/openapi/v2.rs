@@ -6,6 +6,7 @@ use super::definitions::{self, GVK, reference};
 use super::operations::{Operation, endpoints};
 use super::parameters::Parameter;
 use crate::catalog::Catalog;
+use crate::custom::Form;
 
 /// The whole API as one document.
 pub(super) fn document(catalog: &Catalog, server_version: &str) -> Value {
@@ -22,7 +23,7 @@ pub(super) fn document(catalog: &Catalog, server_version: &str) -> Value {
         "swagger": "2.0",
         "info": { "title": "Kubernetes", "version": server_version },
         "paths": paths,
-        "definitions": definitions::all(catalog),
+        "definitions": definitions::all(catalog, Form::V2),
     })
 }
 

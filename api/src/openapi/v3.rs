@@ -9,6 +9,7 @@ use super::operations::{Endpoint, Operation, endpoints};
 use super::parameters::Parameter;
 use super::values;
 use crate::catalog::Catalog;
+use crate::custom::Form;
 
 /// Where definitions are in an OpenAPI 3 document.
 const V3_PREFIX: &str = "#/components/schemas/";
@@ -23,7 +24,7 @@ pub(super) fn documents(
         let version = (endpoint.group.clone(), endpoint.version.clone());
         by_version.entry(version).or_default().push(endpoint);
     }
-    let mut schemas = definitions::all(catalog);
+    let mut schemas = definitions::all(catalog, Form::V3);
     values::declare(&mut schemas);
     let references: BTreeMap<String, BTreeSet<String>> =
         schemas.iter().map(|(name, schema)| (name.clone(), references_of(schema))).collect();
@@ -100,7 +101,9 @@ fn collect_references(schema: &Value, found: &mut BTreeSet<String>) {
 /// Rewrites a definition from OpenAPI 2 to 3.
 fn modernize(schema: &mut Value) {
     let Some(fields) = schema.as_object_mut() else { return };
-    if fields.get("format").is_some_and(|format| format == "int-or-string") {
+    // Custom kinds say it with an extension of their own.
+    let is_custom = fields.contains_key("x-kubernetes-int-or-string");
+    if !is_custom && fields.get("format").is_some_and(|format| format == "int-or-string") {
         fields.remove("type");
         fields.insert("oneOf".into(), json!([{ "type": "integer" }, { "type": "string" }]));
     }

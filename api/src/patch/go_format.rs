@@ -1,12 +1,25 @@
-//! Values as Go's `%v` prints them, for error texts that quote a patch: `map[spec:map[replicas:3]]`.
+//! Values and their types as Go's `%v` and `%T` print them, for error texts that quote a patch: `map[spec:map[replicas:3]]`.
 
 use serde_json::Value;
 
 /// Bytes printed at most; a patch may be megabytes long, an error must not be.
 const MAX_BYTES: usize = 4096;
 
+/// `%T` of the value, as decoded from JSON.
+pub(crate) fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "<nil>",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_i64() => "int64",
+        Value::Number(_) => "float64",
+        Value::String(_) => "string",
+        Value::Array(_) => "[]interface {}",
+        Value::Object(_) => "map[string]interface {}",
+    }
+}
+
 /// `%v` of the value, cut after [`MAX_BYTES`].
-pub(super) fn format(value: &Value) -> String {
+pub(crate) fn format(value: &Value) -> String {
     let mut out = String::new();
     write(value, &mut out);
     if out.len() > MAX_BYTES {

@@ -4,11 +4,13 @@ use json_patch::{PatchOperation, jsonptr::Pointer, patch_unsafe};
 use serde_json::Value;
 
 use super::errors::rejected;
-use crate::decode::{MAX_DEPTH, depth_of, json_type};
+use crate::decode::{MAX_DEPTH, MAX_STRICT_ERRORS, depth_of, json_type};
 use crate::error::{ApiError, ApiResult, Reason};
 
 /// Operations in one patch, as in Kubernetes.
 const MAX_OPERATIONS: usize = 10_000;
+/// The fields of an operation.
+const FIELDS: [&str; 4] = ["from", "op", "path", "value"];
 /// Bytes that all `copy` operations of a patch may add together, as in Kubernetes: copying a thing into itself
 /// doubles it each time.
 const MAX_COPY_BYTES: usize = 3 << 20;
@@ -22,9 +24,25 @@ pub(super) fn apply(current: &Value, patch: Value) -> ApiResult<Value> {
         if !is_bounded(&value, operation, &mut copied_bytes) {
             return Err(rejected());
         }
+        if expects_absence(&value, operation) {
+            continue;
+        }
         patch_unsafe(&mut value, std::slice::from_ref(operation)).map_err(|_| rejected())?;
     }
     Ok(value)
+}
+
+/// What strict decoding finds in a patch: fields that no operation has, and fields given twice.
+pub(super) fn findings(patch: &Value, duplicates: &[String]) -> Vec<String> {
+    let steps = patch.as_array().map(Vec::as_slice).unwrap_or_default();
+    let fields = steps
+        .iter()
+        .enumerate()
+        .flat_map(|(index, step)| step.as_object().into_iter().flatten().map(move |(name, _)| (index, name)));
+    let unknown = fields.filter(|(_, name)| !FIELDS.contains(&name.as_str()));
+    let unknown = unknown.map(|(index, name)| format!("json patch unknown field \"[{index}].{name}\""));
+    let twice = duplicates.iter().map(|path| format!("json patch duplicate field \"{path}\""));
+    unknown.chain(twice).take(MAX_STRICT_ERRORS).collect()
 }
 
 /// The operations of a patch. A body of another shape is malformed (400); an operation that makes no sense is noticed
@@ -36,9 +54,9 @@ fn operations(patch: Value) -> ApiResult<Vec<PatchOperation>> {
             "error decoding patch: json: cannot unmarshal {found} into Go value of type {wanted}"
         ))
     };
-    let Value::Array(steps) = &patch else { return Err(malformed(&patch, "jsonpatch.Patch")) };
+    let Value::Array(steps) = &patch else { return Err(malformed(&patch, "[]handlers.jsonPatchOp")) };
     if let Some(step) = steps.iter().find(|step| !step.is_object()) {
-        return Err(malformed(step, "jsonpatch.Operation"));
+        return Err(malformed(step, "handlers.jsonPatchOp"));
     }
     if steps.len() > MAX_OPERATIONS {
         let found = steps.len();
@@ -66,4 +84,16 @@ fn is_bounded(value: &Value, operation: &PatchOperation, copied_bytes: &mut usiz
     };
     let depth = added.map_or(0, |added| operation.path().tokens().count() + depth_of(added));
     depth <= MAX_DEPTH && *copied_bytes <= MAX_COPY_BYTES
+}
+
+/// Whether it tests for null what an object does not have: upstream that is the same, and the way in which clients make
+/// sure that they are the first to set a field (kube-rs its finalizers).
+fn expects_absence(value: &Value, operation: &PatchOperation) -> bool {
+    let PatchOperation::Test(test) = operation else { return false };
+    let absent = || {
+        let (parent, last) = test.path.split_back()?;
+        let parent = parent.resolve(value).ok()?.as_object()?;
+        Some(!parent.contains_key(last.decoded().as_ref()))
+    };
+    test.value.is_null() && absent() == Some(true)
 }

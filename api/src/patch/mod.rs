@@ -7,7 +7,7 @@
 //! or much larger than the object and the body together.
 
 mod errors;
-mod go_format;
+pub(crate) mod go_format;
 mod json;
 mod merge;
 mod strategic;
@@ -17,7 +17,7 @@ mod tests;
 use serde_json::Value;
 
 use crate::catalog::Resource;
-use crate::decode::{FieldValidation, Parsed, Wording, check_fields, parse_json, parse_yaml};
+use crate::decode::{DecodeError, FieldValidation, Parsed, Wording, check_fields, parse_json, parse_yaml};
 use crate::error::{ApiError, ApiResult};
 use crate::schema::{Schemas, Type};
 
@@ -67,6 +67,8 @@ struct Applied {
     value: Value,
     /// Fields that the patch itself gives twice.
     duplicates: Vec<String>,
+    /// What strict decoding says about the operations of a JSON patch.
+    findings: Vec<String>,
 }
 
 /// Applies a patch to a document of `resource`. The result is not yet decoded: see [`patch_object`].
@@ -104,7 +106,7 @@ pub fn patch_object_as(
     patch: &[u8],
     validation: FieldValidation,
 ) -> ApiResult<(Value, Vec<String>)> {
-    let Applied { mut value, duplicates } = apply(api_version, object_kind, kind, current, patch)?;
+    let Applied { mut value, duplicates, findings } = apply(api_version, object_kind, kind, current, patch)?;
     // Decoding changes the value, and errors quote it as it was: they are rare enough to patch once more for.
     let quoted = || match kind {
         PatchKind::StrategicMerge => read(patch).map(|parsed| go_format::format(&parsed.value)),
@@ -121,7 +123,14 @@ pub fn patch_object_as(
     }
     let wording = if kind == PatchKind::StrategicMerge { Wording::Converter } else { Wording::Json };
     match check_fields(api_version, object_kind, &mut value, duplicates, (validation, wording)) {
-        Ok(warnings) => Ok((value, warnings)),
+        Ok(_) if validation == FieldValidation::Strict && !findings.is_empty() => {
+            invalid(&DecodeError::Strict(findings).to_string())
+        }
+        Ok(_) if validation == FieldValidation::Ignore => Ok((value, Vec::new())),
+        Ok(warnings) => Ok((value, findings.into_iter().chain(warnings).collect())),
+        Err(DecodeError::Strict(more)) => {
+            invalid(&DecodeError::Strict(findings.into_iter().chain(more).collect()).to_string())
+        }
         Err(error) => invalid(&error.to_string()),
     }
 }
@@ -131,19 +140,20 @@ fn apply(api_version: &str, object_kind: &str, kind: PatchKind, current: &Value,
     let Parsed { value: patch, duplicates } = read(patch)?;
     match kind {
         PatchKind::Json => {
+            let findings = json::findings(&patch, &duplicates);
             let value = json::apply(current, patch)?;
-            Ok(Applied { value, duplicates: Vec::new() })
+            Ok(Applied { value, duplicates: Vec::new(), findings })
         }
         PatchKind::Merge => {
             let value = merge::apply(current, &patch)?;
-            Ok(Applied { value, duplicates })
+            Ok(Applied { value, duplicates, findings: Vec::new() })
         }
         PatchKind::StrategicMerge => {
             let schemas = Schemas::builtin();
             let ty = schemas.root(api_version, object_kind).map(Type::Object);
             let ty = ty.ok_or_else(|| ApiError::unsupported_media_type(&UNTYPED_MEDIA_TYPES))?;
             let value = strategic::apply(schemas, &ty, current, patch).map_err(strategic::StrategicError::into_api)?;
-            Ok(Applied { value, duplicates })
+            Ok(Applied { value, duplicates, findings: Vec::new() })
         }
         PatchKind::Apply => Err(ApiError::unsupported_media_type(&PatchKind::MEDIA_TYPES[..3])),
     }

@@ -147,7 +147,7 @@ fn errors_of_strategic_patches_are_those_of_kubernetes() {
     let cases = [
         (json!({"containers": [{"image": "x"}]}), 500, "map: map[image:x] does not contain declared merge key: name"),
         (json!({"containers": ["x"]}), 500, "list element types are not identical: [[map[name:a]] [x]]"),
-        (json!({"$patch": "merge"}), 422, "the server rejected our request due to an error in our request"),
+        (json!({"$patch": "merge"}), 500, "unknown patch type: merge in map: map[$patch:merge]"),
         (json!({"$setElementOrder": []}), 400, "invalid patch format of setElementOrder list"),
         (json!({"$deleteFromPrimitiveList": []}), 400, "invalid patch format of primitive list"),
         (json!({"$retainKeys": 1}), 400, "invalid patch format of retainKeys"),
@@ -168,7 +168,10 @@ fn merge_patches_follow_rfc_7386() {
     let current = json!({"a": {"b": 1, "c": [1]}, "d": 2});
     let patch = json!({"a": {"b": null, "c": [2], "e": {"f": null}}, "d": null});
     assert_eq!(patched(PatchKind::Merge, &current, &patch).unwrap(), json!({"a": {"c": [2], "e": {}}}));
-    assert_eq!(patched(PatchKind::Merge, &current, &json!([])).unwrap_err().message, "Invalid JSON Patch");
+    assert_eq!(
+        patched(PatchKind::Merge, &current, &json!([])).unwrap_err().message,
+        "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"
+    );
 }
 
 #[test]
@@ -194,6 +197,23 @@ fn json_patches_apply_or_are_rejected() {
     let error = patched(PatchKind::Json, &current, &json!(many)).unwrap_err();
     assert_eq!(error.code(), 413);
     assert_eq!(error.message, "The allowed maximum operations in a JSON patch is 10000, got 10001");
+}
+
+#[test]
+fn json_patches_test_absent_fields_for_null() {
+    let current = json!({"metadata": {"name": "a", "a/b": 1}});
+    let first = json!([
+        {"op": "test", "path": "/metadata/finalizers", "value": null},
+        {"op": "add", "path": "/metadata/finalizers", "value": ["x"]},
+    ]);
+    let patched_once = patched(PatchKind::Json, &current, &first).unwrap();
+    assert_eq!(patched_once["metadata"]["finalizers"], json!(["x"]));
+    // Who comes second is told.
+    assert_eq!(patched(PatchKind::Json, &patched_once, &first).unwrap_err().code(), 422);
+    for there in ["/metadata/name", "/metadata/a~1b", "/status/phase", "/metadata/name/x", "/metadata/missing/x"] {
+        let test = json!([{"op": "test", "path": there, "value": null}]);
+        assert_eq!(patched(PatchKind::Json, &current, &test).unwrap_err().code(), 422, "{there}");
+    }
 }
 
 #[test]
@@ -245,8 +265,8 @@ fn malformed_json_patches() {
         |patch: Value| patched(PatchKind::Json, &json!({}), &patch).map_err(|e| (e.code(), e.message)).unwrap_err();
     let cannot = "error decoding patch: json: cannot unmarshal";
     let malformed = |what: &str| (400, format!("{cannot} {what}"));
-    assert_eq!(errors(json!({"a": 1})), malformed("object into Go value of type jsonpatch.Patch"));
-    assert_eq!(errors(json!(["a"])), malformed("string into Go value of type jsonpatch.Operation"));
+    assert_eq!(errors(json!({"a": 1})), malformed("object into Go value of type []handlers.jsonPatchOp"));
+    assert_eq!(errors(json!(["a"])), malformed("string into Go value of type handlers.jsonPatchOp"));
     for step in
         [json!({"op": "bogus", "path": "/a"}), json!({"op": "remove"}), json!({"op": "add", "path": "a", "value": 1})]
     {
@@ -358,4 +378,16 @@ proptest! {
             prop_assert_eq!(decode(once.clone()).unwrap(), once);
         }
     }
+}
+
+#[test]
+fn fields_that_no_operation_has_are_told() {
+    let pods = row("", "pods");
+    let current = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}});
+    let patch = br#"[{"op": "add", "path": "/metadata/labels", "value": {"a": "b"}, "note": 1, "op": "add"}]"#;
+    let (_, warnings) = patch_object(&pods, PatchKind::Json, &current, patch, FieldValidation::Warn).unwrap();
+    assert_eq!(warnings, ["json patch unknown field \"[0].note\"", "json patch duplicate field \"[0].op\""]);
+    let refused = patch_object(&pods, PatchKind::Json, &current, patch, FieldValidation::Strict).unwrap_err();
+    assert!(refused.message.contains("strict decoding error: json patch unknown field \"[0].note\""), "{refused}");
+    assert!(patch_object(&pods, PatchKind::Json, &current, patch, FieldValidation::Ignore).unwrap().1.is_empty());
 }

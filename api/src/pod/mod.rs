@@ -15,8 +15,8 @@ pub use expand::expand;
 pub(crate) use field_ref::subscript;
 pub use field_ref::{FieldRefError, field_value, resource_value};
 pub use qos::{QosClass, qos_class};
-pub(crate) use resources::aggregate_requests;
 pub use resources::{ResourceList, container_requests, limits, read_list, requests};
+pub(crate) use resources::{aggregate_limits, aggregate_requests};
 pub use state::{
     condition, is_active, is_available, is_deleting, is_ready, is_sidecar, is_terminal, phase, ready_since,
 };

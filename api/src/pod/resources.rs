@@ -53,6 +53,11 @@ pub(crate) fn aggregate_requests(spec: &PodSpec) -> ResourceList {
     aggregate(spec, container_requests)
 }
 
+/// What the containers may use together.
+pub(crate) fn aggregate_limits(spec: &PodSpec) -> ResourceList {
+    aggregate(spec, container_limits)
+}
+
 /// Sums over the containers. Sidecars (init containers that restart always) run beside everything after them.
 fn aggregate(spec: &PodSpec, of: fn(&Container) -> ResourceList) -> ResourceList {
     let mut total = ResourceList::new();

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::definitions::{definitions, kinds_of, short_name};
 use super::lists::list_rule;
+use super::plain::is_plain;
 use super::{Field, Object, ObjectId, Scalar, Schemas, Type, go};
 
 /// Definitions that are not structs although they are definitions.
@@ -42,15 +43,22 @@ fn object(name: &str, schema: &Value, ids: &HashMap<&str, ObjectId>) -> Object {
     let empty = Map::new();
     let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
     let short = short_name(name);
+    let required = schema.get("required").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let fields = properties.iter().map(|(field, schema)| Field {
         name: field.as_str().into(),
         ty: type_of(schema, ids),
         rule: list_rule(short, field),
+        is_always: required.iter().any(|name| name == field) && !is_scalar(schema) || is_plain(short, field),
         go_type: go::named_type(short, field),
     });
     let mut fields: Vec<Field> = fields.collect();
     fields.sort_by(|a, b| a.name.cmp(&b.name));
     Object { definition: name.into(), fields: fields.into() }
+}
+
+fn is_scalar(schema: &Value) -> bool {
+    let ty = schema.get("type").and_then(Value::as_str);
+    ty.is_some_and(|ty| !matches!(ty, "array" | "object"))
 }
 
 fn type_of(schema: &Value, ids: &HashMap<&str, ObjectId>) -> Type {

@@ -9,8 +9,11 @@
 mod build;
 mod definitions;
 mod enums;
+#[cfg(test)]
+pub(crate) mod filled;
 mod go;
 mod lists;
+mod plain;
 #[cfg(test)]
 mod tests;
 
@@ -50,6 +53,8 @@ pub struct Field {
     pub ty: Type,
     /// How a list or struct is merged.
     pub rule: ListRule,
+    /// Whether Go has the field even when nobody sets it: it is required, or a struct that is no pointer.
+    pub is_always: bool,
     /// Name of the Go type, when it is not the plain one of `ty`.
     pub go_type: Option<&'static str>,
 }

@@ -22,6 +22,12 @@ pub enum FieldSelectorError {
     /// The resource can't be selected by this field.
     #[error("field label not supported: {0}")]
     Unsupported(String),
+    /// The same, in a kind's own words.
+    #[error("{0}")]
+    UnsupportedHere(String),
+    /// The same, of a kind that has no fields of its own to select by.
+    #[error("{0:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")]
+    Unknown(String),
 }
 
 /// One comparison of a field with a value.
@@ -69,17 +75,18 @@ impl FieldSelector {
         self.terms.is_empty()
     }
 
-    /// Checks that only these fields are used (`metadata.name` and `metadata.namespace` always are allowed).
+    /// The selector with each label replaced by the field it means.
     ///
     /// # Errors
-    /// Names the first field that is not supported.
-    pub fn check_supported(&self, mut supported: impl FnMut(&str) -> bool) -> Result<(), FieldSelectorError> {
-        let known = |f: &str| matches!(f, "metadata.name" | "metadata.namespace") || supported(f);
-        let mut known = known;
-        match self.terms.iter().find(|t| !known(&t.field)) {
-            Some(term) => Err(FieldSelectorError::Unsupported(term.field.clone())),
-            None => Ok(()),
+    /// Whatever `field` says of the first label that means none.
+    pub fn transformed(
+        mut self,
+        field: impl Fn(&str) -> Result<String, FieldSelectorError>,
+    ) -> Result<Self, FieldSelectorError> {
+        for term in &mut self.terms {
+            term.field = field(&term.field)?;
         }
+        Ok(self)
     }
 
     /// The value the field must have, if one term asks for exactly one: lets a reader pick an index.

@@ -91,10 +91,15 @@ fn field_selectors() {
     assert_eq!(selector.required_value("spec.nodeName"), None);
     let fields = labels(&[("status.phase", "Running"), ("x", "a,b")]);
     assert!(selector.matches_with(|f| fields.get(f).map(String::as_str)));
+    let phase = |label: &str| match label {
+        "phase" => Ok("status.phase".to_string()),
+        other => Err(FieldSelectorError::Unsupported(other.to_string())),
+    };
     assert_eq!(
-        selector.check_supported(|f| f == "status.phase").unwrap_err().to_string(),
-        "field label not supported: spec.nodeName"
+        FieldSelector::parse("phase=Running").unwrap().transformed(phase).unwrap().to_string(),
+        "status.phase=Running"
     );
+    assert_eq!(selector.transformed(phase).unwrap_err().to_string(), "field label not supported: status.phase");
     assert_eq!(
         FieldSelector::parse("status.phase").unwrap_err().to_string(),
         "invalid selector: 'status.phase'; can't understand 'status.phase'"

@@ -1,5 +1,7 @@
 //! The objects that every cluster has, made when the server starts: system namespaces with their default accounts,
-//! and the `kubernetes` Service that leads to the server itself.
+//! the `kubernetes` Service that leads to the server itself, its range of addresses, and how requests queue.
+
+mod flow_control;
 
 use coracle_api::{ApiError, Reason, meta};
 use coracle_store::{Expect, Key, Txn};
@@ -10,7 +12,7 @@ use serde_json::{Value, json};
 use crate::hub::Hub;
 use crate::identity::User;
 use crate::server::StartError;
-use crate::write::{Author, Intent, Next, Part, create_object, edit, prepare_create, revise, stored_as_is};
+use crate::write::{Author, Intent, Next, Part, create_object, edit, now, prepare_create, revise, stored_as_is};
 
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
@@ -58,9 +60,27 @@ pub(crate) async fn ensure(hub: &Hub) -> Result<(), StartError> {
         create(hub, "v1", "services", "default", service(hub)).await?;
         follow_port(hub).await
     };
+    let range = service_range(hub);
     let endpoints = lead_here(hub, "v1", "endpoints", endpoints(hub));
     let slice = lead_here(hub, "discovery.k8s.io/v1", "endpointslices", endpoint_slice(hub));
-    try_join!(accounts, classes, service, endpoints, slice).map(|_| ())
+    try_join!(accounts, classes, service, range, endpoints, slice, flow_control::ensure(hub)).map(|_| ())
+}
+
+/// The addresses of Services as an object (KEP-1880).
+async fn service_range(hub: &Hub) -> Result<(), StartError> {
+    const PLURAL: &str = "servicecidrs";
+    const VERSION: &str = "networking.k8s.io/v1";
+    // A server may be given a catalogue without them.
+    if hub.row(VERSION, PLURAL).is_err() {
+        return Ok(());
+    }
+    let range = json!({
+        "apiVersion": VERSION, "kind": "ServiceCIDR", "metadata": { "name": SERVICE },
+        "spec": { "cidrs": [hub.config.service_cidr.to_string()] },
+    });
+    create(hub, VERSION, PLURAL, "", range).await?;
+    let ready = |_: &Value| json!({ "type": "Ready", "status": "True", "reason": "", "message": "Kubernetes Service CIDR is ready" });
+    note(hub, (VERSION, PLURAL, SERVICE), ready).await
 }
 
 fn service(hub: &Hub) -> Value {
@@ -144,6 +164,30 @@ async fn create(hub: &Hub, api_version: &str, plural: &str, namespace: &str, obj
         }
     };
     done.await.map_err(failed(what))
+}
+
+/// Says something about an object that has no conditions yet.
+async fn note(
+    hub: &Hub,
+    (api_version, plural, name): (&str, &str, &str),
+    condition: impl Fn(&Value) -> Value + Send + Sync,
+) -> Result<(), StartError> {
+    let done = async {
+        let resource = row(hub, api_version, plural)?;
+        let key = Key::new(resource.storage_key(), "", name);
+        let author = Author::server();
+        let decide = |old: &Value| {
+            if old["status"]["conditions"].is_array() {
+                return Ok(Next::Keep);
+            }
+            let (mut new, mut condition) = (old.clone(), condition(old));
+            condition["lastTransitionTime"] = json!(now());
+            new["status"]["conditions"] = json!([condition]);
+            Ok(Next::Write { object: revise(&resource, Part::Status, new, old, &author)?, pinned: false })
+        };
+        edit(hub, &resource, &key, false, decide).await.map(|_| ())
+    };
+    done.await.map_err(failed(format!("{plural}/{name}")))
 }
 
 /// Writes the server's own endpoints past validation, which forbids loopback addresses to everybody else: a cluster

@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use crate::aggregate::{self, Remote};
 use crate::authz::{Attributes, Subject, forbidden};
 use crate::docs;
-use crate::http::{Accept, Params, Place, Target, Verb, drain, error, read_bytes, resolve, warn};
+use crate::http::{Accept, Params, Place, Target, Verb, drain, error_in, read_bytes, resolve, warn};
 use crate::hub::{Call, Hub};
 use crate::identity::User;
 use crate::metrics::Held;
@@ -31,6 +31,7 @@ pub(crate) async fn dispatch(hub: Arc<Hub>, request: Request<Body>) -> Response<
     let started = Instant::now();
     let mut seen = Seen::default();
     let (parts, body) = request.into_parts();
+    let format = Accept::format_of_errors(parts.headers.get(ACCEPT).and_then(|h| h.to_str().ok()));
     let mut body = Some(body);
     let request = Request::from_parts(parts, ());
     let response = match handle(&hub, request, &mut body, &mut seen).await {
@@ -39,7 +40,7 @@ pub(crate) async fn dispatch(hub: Arc<Hub>, request: Request<Body>) -> Response<
             if let Some(unread) = body.take() {
                 drain(unread).await;
             }
-            error(&failure)
+            error_in(&failure, format)
         }
     };
     hub.metrics.answered(seen.verb, &seen.resource, response.status().as_u16(), started.elapsed());
@@ -130,6 +131,7 @@ async fn on_resource(
 ) -> ApiResult<Response<Body>> {
     let params = Params::parse(request.uri().query());
     let verb = target.verb(request.method(), params.flag("watch"))?;
+    let params = params.of_verb(verb);
     *seen = Seen { verb: verb.as_str(), resource: target.resource.qualified() };
     let deprecation = target.resource.deprecation().map(str::to_string);
     let mut response = on_verb(hub, (request, body), (user, verb), target, params).await?;
@@ -146,7 +148,7 @@ async fn on_verb(
     target: Target,
     params: Params,
 ) -> ApiResult<Response<Body>> {
-    allow(hub, &user, verb, &target)?;
+    allow(hub, &user, verb, &target, &params)?;
     let held = room(hub, &user, verb, &target, &params)?;
     if verb == Verb::Create {
         custom::check_create(hub, &target.resource)?;
@@ -154,7 +156,8 @@ async fn on_verb(
     if target.subresource == Some(coracle_api::Subresource::Proxy) {
         return subresource::proxy(hub, target, whole(request, body), held).await;
     }
-    let accept = Accept::negotiate(request.headers().get(ACCEPT).and_then(|h| h.to_str().ok()))?;
+    let accept = request.headers().get(ACCEPT).and_then(|h| h.to_str().ok());
+    let accept = Accept::negotiate(accept, target.shows_tables())?;
     let (parts, ()) = request.into_parts();
     let body = match body.take() {
         Some(body) if verb.writes() => whole_body(hub, body).await?,
@@ -190,13 +193,18 @@ async fn whole_body(hub: &Hub, body: Body) -> ApiResult<Bytes> {
     tokio::time::timeout(limits.body_timeout, read_bytes(body, limits.body_bytes)).await.map_err(late)?
 }
 
-fn allow(hub: &Hub, user: &User, verb: Verb, target: &Target) -> ApiResult<()> {
+/// A list or watch that selects one name is about that object: who may see it and no other may ask so.
+fn allow(hub: &Hub, user: &User, verb: Verb, target: &Target, params: &Params) -> ApiResult<()> {
+    let selected = match verb {
+        Verb::List | Verb::Watch => read::ListOptions::selected_name(params),
+        _ => None,
+    };
     let subject = Subject::Resource {
         group: &target.resource.group,
         resource: &target.resource.plural,
         subresource: target.subresource_name(),
         namespace: &target.namespace,
-        name: &target.name,
+        name: selected.as_deref().filter(|_| target.name.is_empty()).unwrap_or(&target.name),
     };
     let attributes = Attributes { verb: verb.as_str(), target: subject };
     if hub.authorizer.allows(user, &attributes) { Ok(()) } else { Err(forbidden(user, &attributes)) }

@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use axum::body::Body;
 use bytes::Bytes;
 use coracle_store::Store;
+use http::header::USER_AGENT;
 use http::{HeaderMap, Response, StatusCode};
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +23,9 @@ use crate::nodes::NodeTransports;
 use crate::ready::Readiness;
 use crate::served::Served;
 use crate::write::Chain;
+
+/// What the user agents begin with whose answers somebody reads (`responsewriters.isPrettyPrint`).
+const PEOPLE: [&str; 3] = ["curl", "Wget", "Mozilla/5.0"];
 
 /// The parts of the server.
 pub(crate) struct Hub {
@@ -64,6 +68,12 @@ pub(crate) struct Call {
 impl Call {
     /// An answer in the format this client asked for.
     pub(crate) fn respond(&self, code: StatusCode, json: Bytes, warnings: &[String]) -> Response<Body> {
-        object(code, json, self.accept, self.params.pretty(), warnings)
+        object(code, json, self.accept, self.pretty(), warnings)
+    }
+
+    /// Whether the answer is indented: when the client says so, and for people at a browser or a command line.
+    pub(crate) fn pretty(&self) -> bool {
+        let agent = self.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+        self.params.pretty().unwrap_or_else(|| PEOPLE.iter().any(|tool| agent.starts_with(tool)))
     }
 }

@@ -3,8 +3,9 @@
 use coracle_api::field::{FieldError, Path};
 use coracle_api::{ApiError, ApiResult};
 use serde::Deserialize;
+use serde_json::json;
 
-use crate::http::{Encoding, read_json};
+use crate::http::{Encoding, dry_run_error, read_json};
 use crate::hub::Call;
 
 /// What a deletion asks for.
@@ -16,6 +17,8 @@ pub(crate) struct DeleteOptions {
     pub(crate) orphan_dependents: Option<bool>,
     pub(crate) propagation_policy: Option<String>,
     pub(crate) dry_run: Vec<String>,
+    /// Has an object deleted that cannot be read. None is stored here that can't, so that it changes nothing.
+    pub(crate) ignore_store_read_error_with_cluster_breaking_potential: Option<bool>,
 }
 
 /// What must hold of the object for the deletion to happen.
@@ -37,10 +40,20 @@ pub(crate) enum Propagation {
     Foreground,
 }
 
+/// The policies there are, and how a missing one is called.
+const POLICIES: [&str; 4] = ["Foreground", "Background", "Orphan", "nil"];
+
+const IGNORE_READ_ERRORS: &str = "ignoreStoreReadErrorWithClusterBreakingPotential";
+
 impl DeleteOptions {
-    /// From the body if there is one, otherwise from the query (a client uses one of them).
+    /// From the body if there is one, otherwise from the query: never from both.
     pub(crate) fn of(call: &Call) -> ApiResult<Self> {
-        let mut options = match read_json(&call.body, Encoding::of(&call.headers)?)? {
+        // Without a body nobody asks what it is written in.
+        let body = match call.body.is_empty() {
+            true => None,
+            false => read_json(&call.body, Encoding::of(&call.headers)?)?,
+        };
+        let options = match body {
             Some(body) => {
                 let kind = body.get("kind").and_then(serde_json::Value::as_str);
                 if kind.is_some_and(|k| k != "DeleteOptions") {
@@ -50,10 +63,17 @@ impl DeleteOptions {
             }
             None => Self::of_query(call)?,
         };
-        if call.params.dry_run()? {
-            options.dry_run = vec!["All".into()];
-        }
         options.check()?;
+        Ok(options)
+    }
+
+    /// The same for a collection.
+    pub(crate) fn of_collection(call: &Call) -> ApiResult<Self> {
+        let options = Self::of(call)?;
+        if options.ignores_read_errors() {
+            let why = "is not allowed with DELETECOLLECTION, try again after removing the option";
+            return Err(refused(&[FieldError::invalid(&Path::root(IGNORE_READ_ERRORS), &true.into(), why)]));
+        }
         Ok(options)
     }
 
@@ -71,29 +91,45 @@ impl DeleteOptions {
         Ok(Self {
             grace_period_seconds: params.integer("gracePeriodSeconds")?,
             preconditions: None,
-            orphan_dependents: params.get("orphanDependents").map(|_| params.flag("orphanDependents")),
+            orphan_dependents: params.given_flag("orphanDependents"),
             propagation_policy: params.get("propagationPolicy").map(str::to_string),
-            dry_run: Vec::new(),
+            dry_run: params.all("dryRun").map(str::to_string).collect(),
+            ignore_store_read_error_with_cluster_breaking_potential: params.given_flag(IGNORE_READ_ERRORS),
         })
     }
 
     fn check(&self) -> ApiResult<()> {
-        let invalid = |error| Err(ApiError::invalid_kind(("meta.k8s.io", "DeleteOptions"), "", &[error]));
+        let mut errors = Vec::new();
         let path = Path::root("propagationPolicy");
-        if self.propagation_policy.is_some() && self.orphan_dependents.is_some() {
-            let policy = serde_json::json!(self.propagation_policy);
-            let why = "orphanDependents and deletionPropagation cannot be both set";
-            return invalid(FieldError::invalid(&path, &policy, why));
-        }
-        if let Some(other) = self.dry_run.iter().find(|v| *v != "All") {
-            return invalid(FieldError::not_supported(&Path::root("dryRun"), &other.as_str().into(), &["All"]));
-        }
-        match self.propagation_policy.as_deref() {
-            None | Some("Orphan" | "Background" | "Foreground") => Ok(()),
-            Some(other) => {
-                invalid(FieldError::not_supported(&path, &other.into(), &["Background", "Foreground", "Orphan"]))
+        if let Some(policy) = &self.propagation_policy {
+            let policy = json!(policy);
+            if self.orphan_dependents.is_some() {
+                let why = "orphanDependents and deletionPropagation cannot be both set";
+                errors.push(FieldError::invalid(&path, &policy, why));
+            }
+            if !POLICIES[..3].iter().any(|known| policy == *known) {
+                errors.push(FieldError::not_supported(&path, &policy, &POLICIES));
             }
         }
+        errors.extend(dry_run_error(&self.dry_run));
+        if self.ignores_read_errors() {
+            let given = [
+                (self.is_dry_run(), "dryRun"),
+                (self.propagation_policy.is_some(), "propagationPolicy"),
+                (self.orphan_dependents.is_some(), "orphanDependents"),
+                (self.grace_period_seconds.is_some(), "gracePeriodSeconds"),
+                (self.preconditions.is_some(), "preconditions"),
+            ];
+            for (_, other) in given.into_iter().filter(|(given, _)| *given) {
+                let why = format!("cannot be set together with .{other}");
+                errors.push(FieldError::invalid(&Path::root(IGNORE_READ_ERRORS), &true.into(), &why));
+            }
+        }
+        if errors.is_empty() { Ok(()) } else { Err(refused(&errors)) }
+    }
+
+    fn ignores_read_errors(&self) -> bool {
+        self.ignore_store_read_error_with_cluster_breaking_potential == Some(true)
     }
 
     /// Whether the deletion is only tried.
@@ -109,5 +145,40 @@ impl DeleteOptions {
             (Some(false), _) | (None, Some(_)) => Some(Propagation::Background),
             (None, None) => None,
         }
+    }
+}
+
+fn refused(errors: &[FieldError]) -> ApiError {
+    ApiError::invalid_kind(("meta.k8s.io", "DeleteOptions"), "", errors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(options: serde_json::Value) -> String {
+        let message = DeleteOptions::of_value(Some(&options)).unwrap_err().message;
+        message.strip_prefix("DeleteOptions.meta.k8s.io \"\" is invalid: ").unwrap().to_string()
+    }
+
+    #[test]
+    fn options_that_exclude_each_other_are_all_named() {
+        assert_eq!(
+            refused(json!({ "propagationPolicy": "Foo", "orphanDependents": true })),
+            "[propagationPolicy: Invalid value: \"Foo\": orphanDependents and deletionPropagation cannot be both set, \
+             propagationPolicy: Unsupported value: \"Foo\": supported values: \"Foreground\", \"Background\", \"Orphan\", \
+             \"nil\"]"
+        );
+        assert_eq!(
+            refused(json!({ "dryRun": ["All", "Some"] })),
+            "dryRun: Unsupported value: []string{\"All\", \"Some\"}: supported values: \"All\""
+        );
+        assert_eq!(
+            refused(json!({ IGNORE_READ_ERRORS: true, "gracePeriodSeconds": 0, "dryRun": ["All"] })),
+            "[ignoreStoreReadErrorWithClusterBreakingPotential: Invalid value: true: cannot be set together with .dryRun, \
+             ignoreStoreReadErrorWithClusterBreakingPotential: Invalid value: true: cannot be set together with \
+             .gracePeriodSeconds]"
+        );
+        assert!(DeleteOptions::of_value(Some(&json!({ IGNORE_READ_ERRORS: true }))).is_ok());
     }
 }

@@ -1,9 +1,15 @@
 //! kube-rs against the real binary: over HTTPS, with the kubeconfig that `up` wrote, as any program would use it.
 
+mod collecting;
+mod controllers;
+mod custom;
+mod discovery;
 mod garbage;
+mod nodes;
 mod objects;
 mod patches;
 mod pods;
+mod reflecting;
 mod watches;
 
 use std::collections::BTreeMap;
@@ -17,7 +23,7 @@ use serde::de::DeserializeOwned;
 use crate::harness::{Cluster, DEADLINE};
 
 /// A client with the cluster's kubeconfig.
-async fn client(cluster: &Cluster) -> Client {
+pub async fn client(cluster: &Cluster) -> Client {
     let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig()).unwrap();
     let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
     assert_eq!(config.cluster_url.scheme_str(), Some("https"));

@@ -52,10 +52,15 @@ impl<'a> Transcript<'a> {
 /// Puts placeholders in the place of what differs from run to run.
 pub fn normalise(text: &str) -> String {
     const RULES: &[(&str, &str)] = &[
+        // The files that `kubectl diff` compares.
+        (r"\S*/(LIVE|MERGED)-\d+/", "$1/"),
+        (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ [+-]\d{4}", "TIME"),
+        (r#"("?resourceVersion"?: ?)"\d+""#, "$1\"N\""),
+        (r"Resource Version: +\d+", "Resource Version: N"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
         (r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}", "TIME"),
         (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UID"),
-        (r"sha256:[0-9a-f]{64}", "sha256:DIGEST"),
+        (r"(sha256:|SHA256=)[0-9a-f]{64}", "${1}DIGEST"),
         // A container's ID, or the version in a node's status.
         (r"wasmtime://[0-9a-z.-]+", "wasmtime://ID"),
         // The machine: OS image and kernel stand before the runtime in a wide list of nodes.

@@ -1,7 +1,7 @@
 //! The rows of the named groups, in the order in which Kubernetes lists them.
 
 use super::super::Subresource::{Approval, Scale, Status};
-use super::{Resource, row};
+use super::{Dependents, Resource, row};
 use crate::kinds::{
     admission, api_service, autoscaler, controller_revision, cron_job, custom_definition, daemon_set, deployment,
     devices, disruption_budget, event, flow_control, job, lease, network, priority_class, rbac, replica_set, review,
@@ -56,7 +56,8 @@ fn apps() -> Vec<Resource> {
 }
 
 fn events() -> Vec<Resource> {
-    vec![row("events.k8s.io", "v1", "Event", "events").short(&["ev"]).stored_as("events").rules(&event::EVENTS_V1)]
+    let events = row("events.k8s.io", "v1", "Event", "events").short(&["ev"]).stored_as("events");
+    vec![events.dependents(Dependents::Ignored).rules(&event::EVENTS_V1)]
 }
 
 fn authentication() -> Vec<Resource> {
@@ -90,10 +91,9 @@ fn autoscaling() -> Vec<Resource> {
 }
 
 fn batch() -> Vec<Resource> {
-    let mut jobs = row("batch", "v1", "Job", "jobs").in_all().sub(&[Status]).rules(&job::RULES);
-    jobs.orphans_by_default = true;
+    let jobs = row("batch", "v1", "Job", "jobs").in_all().sub(&[Status]).rules(&job::RULES);
     let cron_jobs = row("batch", "v1", "CronJob", "cronjobs").short(&["cj"]).in_all().sub(&[Status]);
-    vec![cron_jobs.rules(&cron_job::RULES), jobs]
+    vec![cron_jobs.rules(&cron_job::RULES), jobs.dependents(Dependents::Orphaned)]
 }
 
 fn certificates() -> Vec<Resource> {
@@ -139,13 +139,18 @@ fn rbac_authorization() -> Vec<Resource> {
 fn storage_k8s_io() -> Vec<Resource> {
     let of = |kind, plural| row("storage.k8s.io", "v1", kind, plural);
     vec![
-        of("CSIDriver", "csidrivers").cluster().rules(&storage::CSI_DRIVER),
-        of("CSINode", "csinodes").cluster().rules(&storage::CSI_NODE),
+        of("CSIDriver", "csidrivers").cluster().shows_deleted().rules(&storage::CSI_DRIVER),
+        of("CSINode", "csinodes").cluster().shows_deleted().rules(&storage::CSI_NODE),
         of("CSIStorageCapacity", "csistoragecapacities").rules(&storage::CSI_STORAGE_CAPACITY),
-        of("StorageClass", "storageclasses").cluster().short(&["sc"]).rules(&storage::STORAGE_CLASS),
-        of("VolumeAttachment", "volumeattachments").cluster().sub(&[Status]).rules(&storage::VOLUME_ATTACHMENT),
+        of("StorageClass", "storageclasses").cluster().shows_deleted().short(&["sc"]).rules(&storage::STORAGE_CLASS),
+        of("VolumeAttachment", "volumeattachments")
+            .cluster()
+            .shows_deleted()
+            .sub(&[Status])
+            .rules(&storage::VOLUME_ATTACHMENT),
         of("VolumeAttributesClass", "volumeattributesclasses")
             .cluster()
+            .shows_deleted()
             .short(&["vac"])
             .rules(&storage::VOLUME_ATTRIBUTES_CLASS),
     ]

@@ -3,7 +3,9 @@
 mod core;
 mod groups;
 
-use super::{ALL_VERBS, Resource, Rules, Subresource};
+use crate::kinds::scale;
+
+use super::{ALL_VERBS, Dependents, Resource, Rules, Subresource};
 
 /// Namespaces are never deleted as a collection by Kubernetes' own rules.
 const NO_COLLECTION: &[&str] = &["create", "delete", "get", "list", "patch", "update", "watch"];
@@ -23,7 +25,8 @@ fn row(group: &'static str, version: &'static str, kind: &'static str, plural: &
         stored_as: None,
         graceful: false,
         has_status: false,
-        orphans_by_default: false,
+        dependents: Dependents::Deleted,
+        shows_deleted: false,
         review: false,
         custom: None,
         rules: &Rules::GENERIC,
@@ -47,6 +50,16 @@ impl Resource {
 
     fn category(mut self, name: &'static str) -> Self {
         self.categories = vec![name.into()];
+        self
+    }
+
+    fn dependents(mut self, dependents: Dependents) -> Self {
+        self.dependents = dependents;
+        self
+    }
+
+    fn shows_deleted(mut self) -> Self {
+        self.shows_deleted = true;
         self
     }
 
@@ -76,6 +89,11 @@ impl Resource {
         self.verbs = verbs;
         self
     }
+}
+
+/// What the `scale` subresource shows: a kind without a resource.
+pub(super) fn scale() -> Resource {
+    row("autoscaling", "v1", "Scale", "scales").rules(&scale::RULES)
 }
 
 /// Every built-in row, in the order discovery lists the groups.

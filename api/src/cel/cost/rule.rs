@@ -1,6 +1,8 @@
 //! Cost formulas of functions, the same for the estimate (where sizes are ranges) and at run time (where they are known).
 
 use super::Range;
+use crate::cel::compare::entries;
+use crate::cel::value::Value;
 
 /// Reading one character.
 const CHARACTER: f64 = 0.1;
@@ -22,6 +24,12 @@ pub(in crate::cel) enum CostRule {
     One,
     /// Goes over the argument of that index once.
     Scan(usize),
+    /// Compares with the beginning or the end of the first argument: estimated by what is compared with it, counted by the first.
+    Affix,
+    /// Looks for something in a text: as [`Self::Scan`], but counted in whole units of its bytes.
+    Search,
+    /// Looks at all elements of the first argument: as [`Self::Elements`], but counted by what they are.
+    Traverse,
     /// Goes over the first argument and writes something of that size.
     Rewrite,
     /// `join`: writes the result.
@@ -55,9 +63,11 @@ impl CostRule {
         match self {
             Self::One => one,
             Self::Scan(index) => size(index).scaled(CHARACTER),
+            Self::Affix => size(1).scaled(CHARACTER),
+            Self::Search => size(0).scaled(CHARACTER),
             Self::Rewrite => size(0).scaled(2.0 * CHARACTER),
             Self::Join => result.scaled(CHARACTER),
-            Self::Elements => {
+            Self::Elements | Self::Traverse => {
                 let each = element.map_or(one, |element| one.plus(element.scaled(CHARACTER)));
                 size(0).times(each)
             }
@@ -74,6 +84,34 @@ impl CostRule {
             Self::InBlock(text) => address(text, size(1)),
             Self::BlockInBlock(text) => address(text, size(1)).plus(ADDRESS.scaled(CHARACTER)).plus(one),
         }
+    }
+}
+
+impl CostRule {
+    /// What a call with these arguments costs when it runs.
+    pub(in crate::cel) fn at_runtime(self, values: &[Value<'_>]) -> u64 {
+        match (self, values) {
+            (Self::Affix, [text, ..]) => scaled(text.size(), CHARACTER),
+            (Self::Search | Self::Traverse, [first, ..]) => traversal(first),
+            _ => {
+                let sizes: Vec<Range> = values.iter().map(|value| Range::exactly(value.size())).collect();
+                self.of(&sizes, None, Range::ZERO).max
+            }
+        }
+    }
+}
+
+/// What going over a value and everything in it costs.
+fn traversal(value: &Value<'_>) -> u64 {
+    let part = |bytes: usize| (bytes as f64 * CHARACTER) as u64;
+    match value {
+        Value::String(text) => part(text.len()),
+        Value::Bytes(bytes) => part(bytes.len()),
+        Value::List(list) => list.iter().map(|item| traversal(&item)).sum(),
+        Value::Map(_) | Value::Object(_) => {
+            entries(value).iter().map(|(key, value)| traversal(key) + traversal(value)).sum()
+        }
+        _ => 1,
     }
 }
 

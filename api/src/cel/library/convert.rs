@@ -90,7 +90,7 @@ fn to_int<'a>(args: &[Value<'a>]) -> Result<'a> {
         }
         Value::Double(_) => out_of_range("integer"),
         Value::String(text) => text.parse().map_or_else(|_| conversion(&args[0], "int"), |n| Ok(Value::Int(n))),
-        Value::Timestamp(moment) => Ok(Value::Int(moment.as_second())),
+        Value::Timestamp(moment) => Ok(Value::Int(moment.at.as_second())),
         Value::Duration(duration) => {
             i64::try_from(duration.as_nanos()).map_or_else(|_| out_of_range("integer"), |n| Ok(Value::Int(n)))
         }

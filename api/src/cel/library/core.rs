@@ -148,7 +148,7 @@ fn add<'a>(args: &[Value<'a>]) -> Result<'a> {
         (Value::Bytes(a), Value::Bytes(b)) => Ok(Value::Bytes(Arc::from([a.as_ref(), b.as_ref()].concat()))),
         (Value::List(a), Value::List(b)) => Ok(concat(a, b)),
         (Value::Timestamp(a), Value::Duration(b)) | (Value::Duration(b), Value::Timestamp(a)) => {
-            a.checked_add(*b).map_or_else(|_| overflow("timestamp"), |t| Ok(Value::Timestamp(t)))
+            a.plus(*b).map_or_else(|| overflow("timestamp"), |t| Ok(Value::Timestamp(t)))
         }
         (Value::Duration(a), Value::Duration(b)) => {
             a.checked_add(*b).map_or_else(|| overflow("duration"), |d| Ok(Value::Duration(d)))
@@ -164,9 +164,9 @@ fn subtract<'a>(args: &[Value<'a>]) -> Result<'a> {
             a.checked_sub(*b).map_or_else(|| overflow("unsigned integer"), |n| Ok(Value::Uint(n)))
         }
         (Value::Double(a), Value::Double(b)) => Ok(Value::Double(a - b)),
-        (Value::Timestamp(a), Value::Timestamp(b)) => Ok(Value::Duration(a.duration_since(*b))),
+        (Value::Timestamp(a), Value::Timestamp(b)) => Ok(Value::Duration(a.at.duration_since(b.at))),
         (Value::Timestamp(a), Value::Duration(b)) => {
-            a.checked_sub(*b).map_or_else(|_| overflow("timestamp"), |t| Ok(Value::Timestamp(t)))
+            a.plus(-*b).map_or_else(|| overflow("timestamp"), |t| Ok(Value::Timestamp(t)))
         }
         (Value::Duration(a), Value::Duration(b)) => {
             a.checked_sub(*b).map_or_else(|| overflow("duration"), |d| Ok(Value::Duration(d)))

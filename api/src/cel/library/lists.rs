@@ -17,12 +17,12 @@ const A: Sig = Sig::Param(0);
 const LIST: Sig = Sig::List(&A);
 
 pub(super) const FUNCTIONS: &[Overload] = &[
-    Overload::method("isSorted", &[LIST], Sig::Bool, is_sorted).costs(CostRule::Elements),
-    Overload::method("sum", &[LIST], A, sum).costs(CostRule::Elements),
-    Overload::method("min", &[LIST], A, |args| extreme(args, "min", Ordering::is_lt)).costs(CostRule::Elements),
-    Overload::method("max", &[LIST], A, |args| extreme(args, "max", Ordering::is_gt)).costs(CostRule::Elements),
-    Overload::method("indexOf", &[LIST, A], Sig::Int, |args| position(args, false)).costs(CostRule::Elements),
-    Overload::method("lastIndexOf", &[LIST, A], Sig::Int, |args| position(args, true)).costs(CostRule::Elements),
+    Overload::method("isSorted", &[LIST], Sig::Bool, is_sorted).costs(CostRule::Traverse),
+    Overload::method("sum", &[LIST], A, sum).costs(CostRule::Traverse),
+    Overload::method("min", &[LIST], A, |args| extreme(args, "min", Ordering::is_lt)).costs(CostRule::Traverse),
+    Overload::method("max", &[LIST], A, |args| extreme(args, "max", Ordering::is_gt)).costs(CostRule::Traverse),
+    Overload::method("indexOf", &[LIST, A], Sig::Int, |args| position(args, false)).costs(CostRule::Traverse),
+    Overload::method("lastIndexOf", &[LIST, A], Sig::Int, |args| position(args, true)).costs(CostRule::Traverse),
     Overload::method("includes", &[LIST, A], Sig::Bool, |args| {
         with(args, |list| Ok(Value::Bool(list.iter().any(|item| equal(&item, &args[1])))))
     })

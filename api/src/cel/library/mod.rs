@@ -20,8 +20,11 @@ use std::sync::LazyLock;
 
 use super::function::Overload;
 pub use formats::NamedFormat;
+pub(in crate::cel) use regexes::compile as compile_pattern;
 pub use semver::Semver;
 pub(super) use text_format::display;
+pub use time::Moment;
+pub(in crate::cel) use time::parse_moment;
 pub(crate) use time::{parse_duration, parse_timestamp};
 pub use url::Url;
 

@@ -14,16 +14,16 @@ const TEXTS: Sig = Sig::List(&Sig::String);
 
 pub(super) const FUNCTIONS: &[Overload] = &[
     Overload::method("startsWith", &[TEXT, TEXT], Sig::Bool, |args| two(args, |a, b| Value::Bool(a.starts_with(b))))
-        .costs(CostRule::Scan(1)),
+        .costs(CostRule::Affix),
     Overload::method("endsWith", &[TEXT, TEXT], Sig::Bool, |args| two(args, |a, b| Value::Bool(a.ends_with(b))))
-        .costs(CostRule::Scan(1)),
+        .costs(CostRule::Affix),
     Overload::method("contains", &[TEXT, TEXT], Sig::Bool, |args| two(args, |a, b| Value::Bool(a.contains(b))))
         .costs(CostRule::Contains),
-    Overload::method("charAt", &[TEXT, Sig::Int], TEXT, char_at).costs(CostRule::Scan(0)),
-    Overload::method("indexOf", &[TEXT, TEXT], Sig::Int, index_of).costs(CostRule::Scan(0)),
-    Overload::method("indexOf", &[TEXT, TEXT, Sig::Int], Sig::Int, index_of).costs(CostRule::Scan(0)),
-    Overload::method("lastIndexOf", &[TEXT, TEXT], Sig::Int, last_index_of).costs(CostRule::Scan(0)),
-    Overload::method("lastIndexOf", &[TEXT, TEXT, Sig::Int], Sig::Int, last_index_of).costs(CostRule::Scan(0)),
+    Overload::method("charAt", &[TEXT, Sig::Int], TEXT, char_at),
+    Overload::method("indexOf", &[TEXT, TEXT], Sig::Int, index_of).costs(CostRule::Search),
+    Overload::method("indexOf", &[TEXT, TEXT, Sig::Int], Sig::Int, index_of).costs(CostRule::Search),
+    Overload::method("lastIndexOf", &[TEXT, TEXT], Sig::Int, last_index_of).costs(CostRule::Search),
+    Overload::method("lastIndexOf", &[TEXT, TEXT, Sig::Int], Sig::Int, last_index_of).costs(CostRule::Search),
     Overload::method("lowerAscii", &[TEXT], TEXT, |args| one(args, |text| Value::text(text.to_ascii_lowercase())))
         .costs(CostRule::Scan(0))
         .sized(SizeRule::Same),

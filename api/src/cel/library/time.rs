@@ -49,7 +49,7 @@ fn to_timestamp<'a>(args: &[Value<'a>]) -> Result<'a> {
     match &args[0] {
         value @ Value::Timestamp(_) => Ok(value.clone()),
         Value::Int(seconds) => {
-            let moment = Timestamp::from_second(*seconds);
+            let moment = Timestamp::from_second(*seconds).map(Moment::utc);
             moment.map(Value::Timestamp).map_err(|_| EvalError::other("timestamp overflow"))
         }
         Value::String(text) => {
@@ -58,7 +58,7 @@ fn to_timestamp<'a>(args: &[Value<'a>]) -> Result<'a> {
                     "type conversion error from 'string' to 'google.protobuf.Timestamp': {text:?}"
                 ))
             };
-            text.parse().map(Value::Timestamp).map_err(|_| error())
+            moment(text).map(Value::Timestamp).ok_or_else(error)
         }
         _ => mismatch(),
     }
@@ -82,7 +82,7 @@ fn part<'a>(args: &[Value<'a>], read: fn(&Zoned) -> i64) -> Result<'a> {
         None => TimeZone::UTC,
         Some(name) => zone(name).ok_or_else(|| EvalError::other(format!("unknown time zone {name}")))?,
     };
-    Ok(Value::Int(read(&moment.to_zoned(zone))))
+    Ok(Value::Int(read(&moment.at.to_zoned(zone))))
 }
 
 /// `UTC`, a name of the tz database, or an offset such as `-08:00`.
@@ -90,14 +90,10 @@ fn zone(name: &str) -> Option<TimeZone> {
     if name.is_empty() || name == "UTC" {
         return Some(TimeZone::UTC);
     }
-    let Some((hours, minutes)) = name.split_once(':') else { return TimeZone::get(name).ok() };
-    let (sign, hours) = match hours.strip_prefix('-') {
-        Some(hours) => (-1, hours),
-        None => (1, hours.strip_prefix('+').unwrap_or(hours)),
-    };
-    let seconds =
-        hours.parse::<i32>().ok()?.checked_mul(3600)?.checked_add(minutes.parse::<i32>().ok()?.checked_mul(60)?)?;
-    Offset::from_seconds(sign * seconds).ok().map(TimeZone::fixed)
+    if !name.contains(':') {
+        return TimeZone::get(name).ok();
+    }
+    offset(name).map(TimeZone::fixed)
 }
 
 fn whole<'a>(args: &[Value<'a>], nanos: i128) -> Result<'a> {
@@ -107,12 +103,85 @@ fn whole<'a>(args: &[Value<'a>], nanos: i128) -> Result<'a> {
     }
 }
 
-/// A `date-time` (RFC 3339) or a `date`, which means its midnight in UTC.
-pub(crate) fn parse_timestamp(text: &str) -> Option<Timestamp> {
-    if text.len() == 10 {
-        return format!("{text}T00:00:00Z").parse().ok();
+/// A moment, and how far from UTC the clock was that it was read from. That is seen only when it becomes a text again.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    pub(super) at: Timestamp,
+    offset: Offset,
+}
+
+impl Moment {
+    pub(super) fn utc(at: Timestamp) -> Self {
+        Self { at, offset: Offset::UTC }
     }
-    text.parse().ok()
+
+    /// The moment that much later, by the same clock.
+    pub(super) fn plus(self, duration: SignedDuration) -> Option<Self> {
+        Some(Self { at: self.at.checked_add(duration).ok()?, ..self })
+    }
+}
+
+impl PartialEq for Moment {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+impl Eq for Moment {}
+
+impl PartialOrd for Moment {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Moment {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.at.cmp(&other.at)
+    }
+}
+
+impl std::fmt::Display for Moment {
+    /// RFC 3339.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.offset == Offset::UTC {
+            return write!(f, "{}", self.at);
+        }
+        let seconds = self.offset.seconds();
+        let sign = if seconds < 0 { '-' } else { '+' };
+        let minutes = seconds.abs() / 60;
+        write!(f, "{}{sign}{:02}:{:02}", self.offset.to_datetime(self.at), minutes / 60, minutes % 60)
+    }
+}
+
+/// RFC 3339.
+fn moment(text: &str) -> Option<Moment> {
+    let at: Timestamp = text.parse().ok()?;
+    let tail = text.len().checked_sub(6).and_then(|at| text.get(at..)).filter(|tail| tail.starts_with(['+', '-']));
+    let offset = tail.and_then(offset).unwrap_or(Offset::UTC);
+    Some(Moment { at, offset })
+}
+
+/// `+01:00`
+fn offset(text: &str) -> Option<Offset> {
+    let (hours, minutes) = text.split_once(':')?;
+    let (sign, hours) = match hours.strip_prefix('-') {
+        Some(hours) => (-1, hours),
+        None => (1, hours.strip_prefix('+').unwrap_or(hours)),
+    };
+    let seconds =
+        hours.parse::<i32>().ok()?.checked_mul(3600)?.checked_add(minutes.parse::<i32>().ok()?.checked_mul(60)?)?;
+    Offset::from_seconds(sign * seconds).ok()
+}
+
+/// A `date-time` (RFC 3339) or a `date`, which means its midnight in UTC.
+pub(crate) fn parse_moment(text: &str) -> Option<Moment> {
+    if text.len() == 10 { moment(&format!("{text}T00:00:00Z")) } else { moment(text) }
+}
+
+/// The same, whatever clock it was read from.
+pub(crate) fn parse_timestamp(text: &str) -> Option<Timestamp> {
+    parse_moment(text).map(|moment| moment.at)
 }
 
 /// A duration as Go writes it (`1h30m`), or in words as go-openapi's `strfmt` also accepts them (`3 days`).

@@ -1,5 +1,7 @@
 //! `spec.conversion`.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{list, text};
@@ -9,20 +11,27 @@ use crate::names::dns1035_label;
 
 /// Versions of ConversionReview that are understood.
 const REVIEW_VERSIONS: [&str; 2] = ["v1", "v1beta1"];
+/// What a certificate begins with in DER.
+const DER_SEQUENCE: u8 = 0x30;
 
 /// Errors in the conversion.
 pub(super) fn errors(conversion: &Value, path: &Path) -> Vec<FieldError> {
     let mut errors = Vec::new();
     match text(conversion, "strategy") {
-        "" => errors.push(FieldError::required(&path.child("strategy"), "")),
-        "None" => {
-            if conversion.get("webhook").is_some_and(|webhook| !webhook.is_null()) {
-                let detail = "should not be set when strategy is not set to Webhook";
-                errors.push(FieldError::forbidden(&path.child("webhookClientConfig"), detail));
-            }
+        "Webhook" => {
+            webhook(&conversion["webhook"], path, &mut errors);
+            return errors;
         }
-        "Webhook" => webhook(&conversion["webhook"], path, &mut errors),
+        "None" => {}
+        "" => errors.push(FieldError::required(&path.child("strategy"), "")),
         other => errors.push(FieldError::not_supported(&path.child("strategy"), &json!(other), &["None", "Webhook"])),
+    }
+    let webhook = &conversion["webhook"];
+    let is_said = [webhook["clientConfig"].is_object(), !list(webhook, "conversionReviewVersions").is_empty()];
+    for (field, _) in ["webhookClientConfig", "conversionReviewVersions"].into_iter().zip(is_said).filter(|pair| pair.1)
+    {
+        let detail = "should not be set when strategy is not set to Webhook";
+        errors.push(FieldError::forbidden(&path.child(field), detail));
     }
     errors
 }
@@ -38,8 +47,35 @@ fn webhook(webhook: &Value, path: &Path, errors: &mut Vec<FieldError>) {
             (None, Some(service)) => service_errors(service, &config_path.child("service"), errors),
             _ => errors.push(FieldError::required(&config_path, "exactly one of url or service is required")),
         }
+        let bundle = text(config, "caBundle");
+        if let Err(why) = bundle_errors(bundle) {
+            let detail = format!("unable to load root certificates: {why}");
+            errors.push(FieldError::invalid(&config_path.child("caBundle"), &json!(bundle), &detail));
+        }
     }
     review_versions(webhook, &path.child("conversionReviewVersions"), errors);
+}
+
+/// What is wrong with a bundle of certificates in base64: none at all is as good as one.
+fn bundle_errors(bundle: &str) -> Result<(), &'static str> {
+    let (begin, end) = ("-----BEGIN ", "-----END ");
+    // What is no base64 at all has been refused when the definition was decoded.
+    let pem = STANDARD.decode(bundle).unwrap_or_default();
+    let mut rest = &*String::from_utf8_lossy(&pem);
+    if rest.is_empty() {
+        return Ok(());
+    }
+    while !rest.is_empty() {
+        let block = rest.split_once(begin).and_then(|(_, block)| block.split_once(end));
+        let Some((block, after)) = block else { return Err("unable to parse bytes as PEM block") };
+        if let Some(body) = block.strip_prefix("CERTIFICATE-----") {
+            let der = STANDARD.decode(body.split_whitespace().collect::<String>()).unwrap_or_default();
+            // A certificate is a sequence, whatever is in it.
+            return if der.first() == Some(&DER_SEQUENCE) { Ok(()) } else { Err("failed to parse certificate") };
+        }
+        rest = after.split_once('\n').map_or("", |(_, rest)| rest);
+    }
+    Err("no valid certificate authority data seen")
 }
 
 fn url_errors(text: &str, path: &Path, errors: &mut Vec<FieldError>) {

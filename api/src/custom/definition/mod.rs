@@ -1,10 +1,9 @@
-//! `CustomResourceDefinition`: defaults, preparation of writes, validation
-//! (`apiextensions-apiserver/pkg/apis/apiextensions` and `pkg/registry/customresourcedefinition`).
+//! `CustomResourceDefinition`: validation (`apiextensions-apiserver/pkg/apis/apiextensions/validation`). Its other rules are with those
+//! of the other kinds (`kinds/custom_definition.rs`).
 
 mod approval;
 mod conversion;
 mod names;
-mod prepare;
 mod schema;
 mod schema_defaults;
 mod schema_rules;
@@ -14,20 +13,7 @@ mod versions;
 
 use serde_json::Value;
 
-use crate::catalog::Rules;
 use crate::field::{FieldError, Path};
-
-/// What is particular to definitions.
-pub const DEFINITION: Rules = Rules {
-    defaults: prepare::defaults,
-    prepare_create: prepare::create,
-    prepare_update: prepare::update,
-    validate: definition_errors,
-    validate_update: definition_update_errors,
-    validate_status: definition_status_errors,
-    name_errors: crate::names::subdomain_name,
-    ..Rules::GENERIC
-};
 
 pub use update::{errors as definition_update_errors, status_errors as definition_status_errors};
 

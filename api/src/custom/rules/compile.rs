@@ -48,7 +48,11 @@ pub fn compile_rule(rule: &Rule, schema: &Schema, decl: &Arc<Decl>) -> CompiledR
 }
 
 fn compile(source: &str, variables: &[Variable]) -> Result<Program, String> {
-    Program::compile(source, variables).map_err(|error| format!("compilation failed: {error}"))
+    let program = Program::compile(source, variables).map_err(|error| format!("compilation failed: {error}"))?;
+    match program.bad_pattern() {
+        Some(error) => Err(format!("program instantiation failed: {error}")),
+        None => Ok(program),
+    }
 }
 
 /// `self` and `oldSelf`, which is optional where the rule says so.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{BUDGET, CompiledRule, PER_CALL_LIMIT, Rules};
-use crate::cel::{EvalError, Program, Value as Cel};
+use crate::cel::{EvalError, Value as Cel};
 use crate::custom::validate::Correlation;
 use crate::field::{FieldError, Path};
 
@@ -13,7 +13,16 @@ const MESSAGE_LIMIT_BYTES: usize = 5 * 1024;
 /// All rules that the object breaks. Transition rules run where there is an old value to compare with. Errors in parts that did
 /// not change are left out, unless the rule is about the change itself.
 pub fn rule_errors(rules: &Rules, value: &Value, old: Option<&Value>, path: &Path) -> Vec<FieldError> {
-    let mut run = Run { budget: BUDGET, errors: Vec::new() };
+    run(rules, value, old, path, false)
+}
+
+/// What is left out there: rules that are broken in parts that did not change.
+pub fn rule_warnings(rules: &Rules, value: &Value, old: &Value, path: &Path) -> Vec<FieldError> {
+    run(rules, value, Some(old), path, true)
+}
+
+fn run(rules: &Rules, value: &Value, old: Option<&Value>, path: &Path, of_unchanged: bool) -> Vec<FieldError> {
+    let mut run = Run { budget: BUDGET, of_unchanged, errors: Vec::new() };
     // To be out of budget is an error that has been reported by now.
     let _ = run.node(rules, Spot { value, old: Correlation::new(old), ratcheted: false }, path);
     run.errors
@@ -33,6 +42,8 @@ struct Spot<'v> {
 
 struct Run {
     budget: u64,
+    /// Whether it is about rules that are broken in unchanged parts, or about all others.
+    of_unchanged: bool,
     errors: Vec<FieldError>,
 }
 
@@ -43,6 +54,9 @@ impl Run {
             return Ok(());
         }
         let ratcheted = spot.ratcheted || old.is_unchanged(value);
+        if self.budget == 0 && !rules.own.is_empty() {
+            return self.spent(rules, path, OUT_OF_BUDGET);
+        }
         for compiled in &rules.own {
             self.rule(rules, compiled, Spot { ratcheted, ..spot }, path)?;
         }
@@ -85,21 +99,21 @@ impl Run {
         if compiled.uses_old_self && old.old().is_none() && !optional {
             return Ok(());
         }
+        // What a rule says about a change is never about what did not change.
+        if self.of_unchanged && (!ratcheted || compiled.uses_old_self) {
+            return Ok(());
+        }
         let outcome = program.eval(variables(rules, value, old, optional), PER_CALL_LIMIT);
         if outcome.cost > self.budget {
-            let detail = "validation failed due to running out of cost budget, no further validation rules will be run";
-            self.errors.push(FieldError::invalid(path, &kind, detail));
-            return Err(Spent);
+            return self.spent(rules, path, OUT_OF_BUDGET);
         }
         self.budget -= outcome.cost;
         match outcome.value {
             Ok(Cel::Bool(true)) => Ok(()),
+            Ok(_) if ratcheted && !compiled.uses_old_self && !self.of_unchanged => Ok(()),
             Ok(_) => {
-                let message = self.message(rules, compiled, value, old, optional);
-                // What a rule says about a change is never about what did not change.
-                if !ratcheted || compiled.uses_old_self {
-                    self.errors.push(broken(compiled, &kind, &message, path));
-                }
+                let message = self.message(rules, compiled, spot, path)?;
+                self.errors.push(broken(compiled, &kind, &message, path));
                 Ok(())
             }
             Err(error) => {
@@ -110,35 +124,58 @@ impl Run {
         }
     }
 
+    fn spent(&mut self, rules: &Rules, path: &Path, detail: &str) -> Result<(), Spent> {
+        self.errors.push(FieldError::invalid(path, &json!(rules.schema.ty.name()), detail));
+        Err(Spent)
+    }
+
     /// What to say of a broken rule.
     fn message(
         &mut self,
         rules: &Rules,
         compiled: &CompiledRule,
-        value: &Value,
-        old: Correlation<'_>,
-        optional: bool,
-    ) -> String {
+        spot: Spot<'_>,
+        path: &Path,
+    ) -> Result<String, Spent> {
+        let Spot { value, old, .. } = spot;
         if let Some(Ok(program)) = &compiled.message {
-            let limit = PER_CALL_LIMIT.min(self.budget);
-            let (text, cost) = evaluate_message(program, variables(rules, value, old, optional), limit);
-            self.budget = self.budget.saturating_sub(cost);
-            if let Some(text) = text {
-                return text;
+            let optional = compiled.rule.optional_old_self == Some(true);
+            let outcome = program.eval(variables(rules, value, old, optional), PER_CALL_LIMIT);
+            if outcome.cost > self.budget {
+                self.spent(rules, path, MESSAGE_OUT_OF_BUDGET)?;
+            }
+            self.budget = self.budget.saturating_sub(outcome.cost);
+            match outcome.value {
+                Err(EvalError::CostLimit) => {
+                    let source = &compiled.rule.message_expression;
+                    self.spent(rules, path, &format!("{MESSAGE_TOO_DEAR}{source:?}"))?;
+                }
+                Ok(text) => {
+                    let text = text.as_str().map(str::trim).filter(|text| is_message(text));
+                    if let Some(text) = text {
+                        return Ok(text.to_string());
+                    }
+                }
+                Err(_) => {}
             }
         }
-        match compiled.rule.message.trim() {
+        Ok(match compiled.rule.message.trim() {
             "" => format!("failed rule: {}", compiled.rule.label()),
             message => message.to_string(),
-        }
+        })
     }
 }
 
-fn evaluate_message<'a>(program: &'a Program, variables: Vec<(&'a str, Cel<'a>)>, limit: u64) -> (Option<String>, u64) {
-    let outcome = program.eval(variables, limit);
-    let text = outcome.value.ok().and_then(|value| value.as_str().map(|text| text.trim().to_string()));
-    let fits = |text: &String| !text.is_empty() && text.len() <= MESSAGE_LIMIT_BYTES && !text.contains('\n');
-    (text.filter(fits), outcome.cost)
+const OUT_OF_BUDGET: &str =
+    "validation failed due to running out of cost budget, no further validation rules will be run";
+const MESSAGE_OUT_OF_BUDGET: &str =
+    "messageExpression evaluation failed due to running out of cost budget, no further validation rules will be run";
+const MESSAGE_TOO_DEAR: &str =
+    "no further validation rules will be run due to call cost exceeds limit for messageExpression: ";
+
+/// Whether the text can be a message.
+fn is_message(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MESSAGE_LIMIT_BYTES && !text.contains('\n')
 }
 
 fn variables<'a>(

@@ -15,7 +15,7 @@ use super::schema::{Additional, Schema};
 use crate::cel::{Decl, Program};
 pub use compile::{CompiledRule, compile_rule};
 pub use declare::declare;
-pub use evaluate::rule_errors;
+pub use evaluate::{rule_errors, rule_warnings};
 pub(super) use field_path::field_path;
 
 /// Cost of one rule at most, per evaluation.

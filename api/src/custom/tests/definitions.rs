@@ -1,6 +1,9 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::*;
 use crate::catalog::Catalog;
-use crate::discovery::{api_group, api_resource_list};
+use crate::discovery::{AggregatedVersion, aggregated_groups, api_group, api_resource_list};
 use crate::openapi::OpenApi;
 
 /// Errors of a definition whose spec has these properties.
@@ -147,6 +150,8 @@ fn rules_compile_and_are_affordable() {
             "{SPEC}{at}.rule: Invalid value: {{\"rule\":\"self.b == 'x'\"}}: compilation failed: ERROR: <input>:1:5: undefined field 'b'\n | self.b == 'x'\n | ....^"
         )]
     );
+    let found = rule(json!({"type": "string", "maxLength": 9}), "self.matches(')')");
+    assert!(found[0].contains("program instantiation failed: error parsing regexp:"), "{found:?}");
     let found = rule(json!({"type": "integer"}), "self + 1");
     assert!(found[0].ends_with("cel expression must evaluate to a bool"), "{found:?}");
     // An unbounded list of unbounded texts, each looked through for another.
@@ -237,4 +242,90 @@ fn documents_and_discovery_show_custom_kinds() {
     assert!(schema["properties"]["metadata"]["allOf"].is_array());
     assert!(document["components"]["schemas"]["com.example.v1.CronTabList"].is_object());
     assert!(document["paths"]["/apis/example.com/v1/namespaces/{namespace}/crontabs/{name}/status"].is_object());
+}
+
+#[test]
+fn discovery_tells_where_objects_are_stored_and_what_may_still_be_done() {
+    let mut definition = definition(spec_of(json!({})));
+    let mut second = definition["spec"]["versions"][0].clone();
+    second["name"] = json!("v2");
+    second["storage"] = json!(false);
+    let versions = definition["spec"]["versions"].as_array_mut().unwrap();
+    versions.push(second);
+    let entry = |definition: &Value, version: &str| {
+        let rows = rows(definition).unwrap().into_iter().map(Arc::new).collect();
+        let catalog = Catalog::builtin().with(rows);
+        let aggregated = aggregated_groups(&catalog, AggregatedVersion::V2);
+        let groups = aggregated["items"].as_array().unwrap();
+        let group = groups.iter().find(|group| group["metadata"]["name"] == "example.com").unwrap();
+        assert_eq!(
+            (group["metadata"].clone(), &group["versions"][0]["freshness"]),
+            (json!({ "name": "example.com" }), &json!("Current"))
+        );
+        let entry = api_resource_list(&catalog, "example.com", version).unwrap()["resources"][0].clone();
+        assert_eq!(group["versions"][0]["resources"][0]["verbs"], entry["verbs"]);
+        entry
+    };
+    let (first, second) = (entry(&definition, "v1"), entry(&definition, "v2"));
+    // base64(sha256("example.com/v1/CronTab")[..8]), whichever version is asked about.
+    assert_eq!(
+        (&first["storageVersionHash"], &second["storageVersionHash"]),
+        (&json!("bodr40kQYQo="), &json!("bodr40kQYQo="))
+    );
+    assert_eq!(
+        first["verbs"],
+        json!(["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"])
+    );
+    definition["status"]["conditions"] = json!([{ "type": "Terminating", "status": "True" }]);
+    assert_eq!(entry(&definition, "v1")["verbs"], json!(["delete", "deletecollection", "get", "list", "watch"]));
+    definition["spec"]["versions"][0]["served"] = json!(false);
+    assert_eq!(entry(&definition, "v2").get("storageVersionHash"), None);
+}
+
+#[test]
+fn conversions_are_webhooks_with_certificates_or_nothing() {
+    let errors = |conversion: Value| {
+        let mut definition = definition(spec_of(json!({})));
+        definition["spec"]["conversion"] = conversion;
+        lines(&definition_errors(&definition))
+    };
+    let hook = |bundle: &str| {
+        json!({ "strategy": "Webhook", "webhook": {
+            "conversionReviewVersions": ["v1"], "clientConfig": { "url": "https://example.com/convert", "caBundle": bundle },
+        } })
+    };
+    let at = "spec.conversion.webhookClientConfig";
+    // base64 of "\n", of a key, and of the shortest thing that is a sequence in a certificate's clothes.
+    assert_eq!(
+        errors(hook("Cg==")),
+        [format!(
+            "{at}.caBundle: Invalid value: \"Cg==\": unable to load root certificates: unable to parse bytes as PEM block"
+        )]
+    );
+    let key = STANDARD.encode("-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n");
+    assert!(
+        errors(hook(&key))[0].ends_with("unable to load root certificates: no valid certificate authority data seen")
+    );
+    let certificate = STANDARD.encode("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n");
+    assert_eq!(errors(hook(&certificate)), [""; 0]);
+    assert_eq!(errors(hook("")), [""; 0]);
+    let mut unused = hook("");
+    unused["strategy"] = json!("None");
+    let unset = "should not be set when strategy is not set to Webhook";
+    assert_eq!(
+        errors(unused),
+        [format!("{at}: Forbidden: {unset}"), format!("spec.conversion.conversionReviewVersions: Forbidden: {unset}")]
+    );
+    assert_eq!(
+        errors(json!({ "strategy": "Other" })),
+        ["spec.conversion.strategy: Unsupported value: \"Other\": supported values: \"None\", \"Webhook\""]
+    );
+}
+
+#[test]
+fn paths_of_columns_need_only_begin_with_a_dot() {
+    let mut definition = definition(spec_of(json!({})));
+    definition["spec"]["versions"][0]["additionalPrinterColumns"] =
+        json!([{ "name": "A", "type": "string", "jsonPath": ".spec.a[?(" }]);
+    assert_eq!(lines(&definition_errors(&definition)), [""; 0]);
 }

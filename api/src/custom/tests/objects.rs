@@ -2,118 +2,6 @@ use super::*;
 use crate::apply::{ApplyOptions, apply};
 use crate::decode::{FieldValidation, decode};
 
-/// Errors of an object whose spec has this schema.
-fn errors(schema: Value, spec: Value) -> Vec<String> {
-    lines(&row(&definition(schema)).create_errors(&object(spec)))
-}
-
-#[test]
-fn values_are_validated_with_kubernetes_texts() {
-    for (schema, value, wanted) in [
-        (
-            json!({"type": "integer"}),
-            json!("x"),
-            "spec.f: Invalid value: \"string\": spec.f in body must be of type integer: \"string\"",
-        ),
-        (
-            json!({"type": "integer"}),
-            json!(1.5),
-            "spec.f: Invalid value: \"number\": spec.f in body must be of type integer: \"number\"",
-        ),
-        (
-            json!({"type": "object", "properties": {"x": {"type": "string"}}}),
-            json!([]),
-            "spec.f: Invalid value: \"array\": spec.f in body must be of type object: \"array\"",
-        ),
-        (
-            json!({"type": "string", "pattern": "^[a-z]+$"}),
-            json!("A"),
-            "spec.f: Invalid value: \"A\": spec.f in body should match '^[a-z]+$'",
-        ),
-        (
-            json!({"type": "string", "enum": ["a", "b"]}),
-            json!("x"),
-            "spec.f: Unsupported value: \"x\": supported values: \"a\", \"b\"",
-        ),
-        (
-            json!({"type": "string", "minLength": 2}),
-            json!("x"),
-            "spec.f: Invalid value: \"x\": spec.f in body should be at least 2 chars long",
-        ),
-        (json!({"type": "string", "maxLength": 2}), json!("xyz"), "spec.f: Too long: may not be more than 2 bytes"),
-        (
-            json!({"type": "string", "format": "date-time"}),
-            json!("x"),
-            "spec.f: Invalid value: \"x\": spec.f in body must be of type datetime: \"x\"",
-        ),
-        (
-            json!({"type": "integer", "maximum": 3}),
-            json!(4),
-            "spec.f: Invalid value: 4: spec.f in body should be less than or equal to 3",
-        ),
-        (
-            json!({"type": "integer", "minimum": 3, "exclusiveMinimum": true}),
-            json!(3),
-            "spec.f: Invalid value: 3: spec.f in body should be greater than 3",
-        ),
-        (
-            json!({"type": "integer", "multipleOf": 2}),
-            json!(3),
-            "spec.f: Invalid value: 3: spec.f in body should be a multiple of 2",
-        ),
-        (
-            json!({"type": "array", "items": {"type": "string"}, "maxItems": 1}),
-            json!(["a", "b"]),
-            "spec.f: Too many: 2: must have at most 1 item",
-        ),
-        (
-            json!({"type": "array", "items": {"type": "string"}, "minItems": 1}),
-            json!([]),
-            "spec.f: Invalid value: 0: spec.f in body should have at least 1 items",
-        ),
-        (
-            json!({"type": "array", "items": {"type": "string"}}),
-            json!([1]),
-            "spec.f[0]: Invalid value: \"integer\": spec.f[0] in body must be of type string: \"integer\"",
-        ),
-        (
-            json!({"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": 1}),
-            json!({"a": "", "b": ""}),
-            "spec.f: Too many: 2: must have at most 1 item",
-        ),
-        (
-            json!({"x-kubernetes-int-or-string": true}),
-            json!(true),
-            "spec.f: Invalid value: \"boolean\": spec.f in body must be of type integer,string: \"boolean\"",
-        ),
-        (
-            json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}),
-            json!({}),
-            "spec.f.a: Required value",
-        ),
-        (
-            json!({"type": "string", "not": {"pattern": "x"}}),
-            json!("x"),
-            "<nil>: Invalid value: \"\": \"spec.f\" must not validate the schema (not)",
-        ),
-        (
-            json!({"type": "array", "items": {"type": "string"}, "x-kubernetes-list-type": "set"}),
-            json!(["a", "a"]),
-            "spec.f[1]: Duplicate value: \"a\"",
-        ),
-    ] {
-        assert_eq!(errors(spec_of(json!({ "f": schema })), json!({ "f": value })), [wanted], "{schema}");
-    }
-    let one_of = json!({"type": "string", "oneOf": [{"pattern": "a"}, {"pattern": "b"}]});
-    assert_eq!(
-        errors(spec_of(json!({"f": one_of.clone()})), json!({"f": "ab"})),
-        [
-            "<nil>: Invalid value: \"\": \"spec.f\" must validate one and only one schema (oneOf). Found 2 valid alternatives"
-        ]
-    );
-    assert_eq!(errors(spec_of(json!({"f": one_of})), json!({"f": "c"})).len(), 2, "with the error of an alternative");
-}
-
 #[test]
 fn kind_and_version_are_checked() {
     let row = row(&definition(spec_of(json!({}))));
@@ -215,7 +103,8 @@ fn what_did_not_change_is_not_held_against_an_update() {
     let row = row(&definition(schema));
     let old = object(json!({ "a": "too long", "b": 1 }));
     assert_eq!(row.update_errors(&object(json!({ "a": "too long", "b": 2 })), &old), Vec::new());
-    assert_eq!(row.update_errors(&object(json!({ "a": "also long", "b": 2 })), &old).len(), 1);
+    let errors = row.update_errors(&object(json!({ "a": "also long", "b": 2 })), &old);
+    assert_eq!(lines(&errors)[0], "spec.a: Too long: may not be more than 2 bytes");
     let old = object(json!({ "a": "zz", "b": 1 }));
     assert_eq!(row.update_errors(&object(json!({ "a": "zz", "b": 2 })), &old), Vec::new());
 }
@@ -278,8 +167,8 @@ fn applies_merge_by_the_schema() {
     let live = apply(&row, None, one, by("one")).unwrap();
     let two = object(json!({ "ports": [{ "port": 443 }], "tags": ["b"], "labels": { "l": "w" } }));
     let merged = apply(&row, Some(&live), two, by("two")).unwrap();
-    assert_eq!(merged["spec"]["ports"], json!([{ "port": 443 }, { "port": 80, "name": "web" }]));
-    assert_eq!(merged["spec"]["tags"], json!(["b", "a"]));
+    assert_eq!(merged["spec"]["ports"], json!([{ "port": 80, "name": "web" }, { "port": 443 }]));
+    assert_eq!(merged["spec"]["tags"], json!(["a", "b"]));
     assert_eq!(merged["spec"]["labels"], json!({ "k": "v", "l": "w" }));
     let conflict =
         apply(&row, Some(&merged), object(json!({ "plain": ["y"], "whole": { "b": "2" } })), by("two")).unwrap_err();
@@ -310,12 +199,50 @@ fn conversion_reviews_are_asked_and_judged() {
     assert_eq!(accepted[0]["metadata"], json!({ "name": "c", "uid": "u", "labels": { "c": "d" } }));
     assert_eq!(accepted[1], there);
     assert_eq!(review().accept(&answer(json!([]))).unwrap_err().to_string(), "returned 0 objects, expected 1");
-    let mut renamed = there.clone();
-    renamed["metadata"]["name"] = json!("x");
-    let error = review().accept(&answer(json!([renamed]))).unwrap_err();
-    assert_eq!(error.to_string(), "invalid converted object at index 0: must have the same name: c != x");
+    let refused = |pointer: &str, value: Value| {
+        let mut wrong = there.clone();
+        wrong["metadata"]["labels"] = json!({});
+        let (parent, field) = pointer.rsplit_once('/').unwrap();
+        wrong.pointer_mut(parent).unwrap()[field] = value;
+        review().accept(&answer(json!([wrong]))).unwrap_err().to_string()
+    };
+    for (pointer, value, wanted) in [
+        ("/metadata/name", json!("x"), "invalid object: must have the same name: c != x"),
+        ("/metadata/uid", json!("v"), "invalid object: must have the same UID: u != v"),
+        ("/kind", json!("X"), "invalid object at index 0: invalid kind (expected CronTab, received X)"),
+        (
+            "/apiVersion",
+            json!("example.com/v3"),
+            "invalid object at index 0: invalid groupVersion (expected example.com/v2, received example.com/v3)",
+        ),
+        (
+            "/metadata/labels",
+            json!([]),
+            "invalid metadata: invalid metadata.labels of type []interface {} in converted object",
+        ),
+        (
+            "/metadata/labels",
+            json!({ "a": 1 }),
+            "invalid metadata: metadata.labels[a] must be a string, but is int64 in converted object",
+        ),
+    ] {
+        assert_eq!(refused(pointer, value), wanted, "{pointer}");
+    }
+    assert!(
+        refused("/metadata/labels", json!({ "a b": "c" }))
+            .starts_with("invalid metadata: metadata.labels: Invalid value: \"a b\": ")
+    );
+    let mut failed = answer(json!([]));
+    failed["response"]["result"] = json!({ "status": "Failure" });
+    assert_eq!(
+        review().accept(&failed).unwrap_err().to_string(),
+        "response.result.status was 'Failure', not 'Success'"
+    );
     let mut other = answer(json!([]));
     other["response"]["uid"] = json!("z");
     assert_eq!(review().accept(&other).unwrap_err().to_string(), "expected response.uid=\"q\", got \"z\"");
-    assert!(Review::new(&json!({ "conversionReviewVersions": ["v9"] }), "q".into(), "x/v2", vec![]).is_err());
+    let beta = Review::new(&json!({ "conversionReviewVersions": ["v1beta1"] }), "q".into(), "example.com/v2", vec![]);
+    assert_eq!(beta.unwrap().accept(&other), Ok(vec![]), "the beta version is not checked");
+    let none = Review::new(&json!({ "conversionReviewVersions": ["v9"] }), "q".into(), "x/v2", vec![]);
+    assert_eq!(none.unwrap_err().to_string(), "no supported conversion review versions");
 }

@@ -7,13 +7,14 @@ mod formats;
 mod value;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::schema::{Schema, SchemaType};
 use crate::field::{FieldError, Path};
 pub(crate) use correlate::Correlation;
-pub use formats::format_matches;
+pub use formats::{format_is_known, format_matches};
 
 /// All errors of a value. With an old value, errors in unchanged parts are left out.
 pub fn value_errors(value: &Value, old: Option<&Value>, schema: &Schema, path: &str) -> Vec<FieldError> {
@@ -24,7 +25,7 @@ pub fn value_errors(value: &Value, old: Option<&Value>, schema: &Schema, path: &
 #[derive(Debug, Default)]
 struct Findings {
     errors: Vec<FieldError>,
-    /// How much was validated: of several alternatives that fail, the one that went furthest is explained.
+    /// How much was looked at: of several alternatives that fail, the one that went furthest is explained.
     reached: usize,
 }
 
@@ -32,6 +33,12 @@ impl Findings {
     fn merge(&mut self, other: Self) {
         self.errors.extend(other.errors);
         self.reached += other.reached;
+    }
+
+    /// Takes the errors of a check that applies to the value.
+    fn check(&mut self, errors: impl IntoIterator<Item = FieldError>) {
+        self.errors.extend(errors);
+        self.reached += 1;
     }
 }
 
@@ -41,83 +48,110 @@ fn node(value: &Value, old: Correlation<'_>, schema: &Schema, path: &str) -> Fin
     if old.is_unchanged(value) {
         return found;
     }
-    if let Some(error) = value::type_error(value, schema, path) {
-        found.errors.push(error);
-        return found;
-    }
-    found.reached += 1;
-    if value.is_null() {
-        return found;
-    }
-    found.errors.extend(value::errors(value, schema, path));
-    compound(value, schema, path, &mut found);
+    let wrong = value::type_error(value, schema, path);
+    found.reached += usize::from(wrong.is_none());
+    found.check(wrong);
+    let checks = &schema.checks;
     match value {
-        Value::Object(fields) => {
-            for name in &schema.checks.required {
-                if !fields.contains_key(name) {
-                    found.errors.push(FieldError::required(&place(&join(path, name)), ""));
-                }
-            }
-            for (name, field) in fields {
-                if let Some(below) = schema.property(name) {
-                    found.merge(node(field, old.member(name, schema), below, &join(path, name)));
-                }
-            }
+        Value::Null => found.check(value::choice_error(value, checks, path)),
+        Value::Bool(_) => {
+            compound(value, schema, path, &mut found);
+            found.check(value::choice_error(value, checks, path));
+        }
+        Value::String(text) => {
+            compound(value, schema, path, &mut found);
+            found.check(value::text_error(text, checks, path));
+            found.check(value::format_error(text, checks, path));
+            found.check(value::choice_error(value, checks, path));
+        }
+        Value::Number(number) => {
+            compound(value, schema, path, &mut found);
+            found.check(value::number_errors(number, checks, path));
+            found.check(value::choice_error(value, checks, path));
         }
         Value::Array(items) => {
-            if let Some(below) = &schema.items {
-                let elements = old.elements(schema);
-                for (index, item) in items.iter().enumerate() {
-                    let old = elements.of(item);
-                    found.merge(node(item, old, below, &format!("{path}[{index}]")));
-                }
-            }
+            compound(value, schema, path, &mut found);
+            elements(items, old, schema, path, &mut found);
+            found.check(value::choice_error(value, checks, path));
         }
-        _ => {}
+        Value::Object(fields) => {
+            compound(value, schema, path, &mut found);
+            found.check(value::choice_error(value, checks, path));
+            members(fields, old, schema, path, &mut found);
+        }
     }
     found
+}
+
+fn elements(items: &[Value], old: Correlation<'_>, schema: &Schema, path: &str, found: &mut Findings) {
+    if let Some(below) = &schema.items {
+        let elements = old.elements(schema);
+        for (index, item) in items.iter().enumerate() {
+            found.merge(node(item, elements.of(item), below, &format!("{path}[{index}]")));
+        }
+    }
+    found.check(value::list_errors(items, &schema.checks, path));
+}
+
+fn members(fields: &Map<String, Value>, old: Correlation<'_>, schema: &Schema, path: &str, found: &mut Findings) {
+    // Whoever has too few or too many is told nothing else about them.
+    if let Some(error) = value::size_error(fields.len(), &schema.checks, path) {
+        return found.check(Some(error));
+    }
+    for (name, field) in fields {
+        if let Some(below) = schema.property(name) {
+            found.merge(node(field, old.member(name, schema), below, &join(path, name)));
+        }
+    }
+    let missing = schema.checks.required.iter().filter(|name| !fields.contains_key(*name));
+    found.check(missing.map(|name| FieldError::required(&place(&join(path, name)), "")));
 }
 
 /// `allOf`, `anyOf`, `oneOf` and `not`. They are not ratcheted one by one: only the whole value is.
 fn compound(value: &Value, schema: &Schema, path: &str, found: &mut Findings) {
     let checks = &schema.checks;
-    let try_one = |schema: &Schema| node(value, Correlation::new(None), schema, path);
-    let whole = |text: String| FieldError::invalid(&Path::empty(), &Value::from(""), &text);
+    let try_all = |schemas: &[Arc<Schema>]| -> Vec<Findings> {
+        schemas.iter().map(|schema| node(value, Correlation::new(None), schema, path)).collect()
+    };
     if !checks.any_of.is_empty() && !is_int_or_string(schema) {
-        let results: Vec<Findings> = checks.any_of.iter().map(|schema| try_one(schema)).collect();
+        let results = try_all(&checks.any_of);
         if results.iter().all(|result| !result.errors.is_empty()) {
             found.errors.push(whole(format!("{path:?} must validate at least one schema (anyOf)")));
             found.merge(best(results));
         }
     }
     if !checks.one_of.is_empty() {
-        let results: Vec<Findings> = checks.one_of.iter().map(|schema| try_one(schema)).collect();
+        let results = try_all(&checks.one_of);
+        let only = format!("{path:?} must validate one and only one schema (oneOf).");
         match results.iter().filter(|result| result.errors.is_empty()).count() {
             1 => {}
             0 => {
-                let text = format!("{path:?} must validate one and only one schema (oneOf). Found none valid");
-                found.errors.push(whole(text));
+                found.errors.push(whole(format!("{only} Found none valid")));
                 found.merge(best(results));
             }
-            count => found.errors.push(whole(format!(
-                "{path:?} must validate one and only one schema (oneOf). Found {count} valid alternatives"
-            ))),
+            count => found.errors.push(whole(format!("{only} Found {count} valid alternatives"))),
         }
     }
     if !checks.all_of.is_empty() {
-        let results: Vec<Findings> = checks.all_of.iter().map(|schema| try_one(schema)).collect();
-        let valid = results.iter().filter(|result| result.errors.is_empty()).count();
-        if valid < results.len() {
+        let results = try_all(&checks.all_of);
+        let (all, valid) = (results.len(), results.iter().filter(|result| result.errors.is_empty()).count());
+        results.into_iter().for_each(|result| found.merge(result));
+        if valid < all {
             let none = if valid == 0 { ". None validated" } else { "" };
             found.errors.push(whole(format!("{path:?} must validate all the schemas (allOf){none}")));
         }
-        results.into_iter().for_each(|result| found.merge(result));
     }
     if let Some(not) = &checks.not
-        && try_one(not).errors.is_empty()
+        && node(value, Correlation::new(None), not, path).errors.is_empty()
     {
         found.errors.push(whole(format!("{path:?} must not validate the schema (not)")));
     }
+    found.reached += 1;
+}
+
+/// An error that names its place in the text only.
+fn whole(text: String) -> FieldError {
+    FieldError::invalid(&Path::empty(), &Value::from(""), &text)
 }
 
 /// The usual `anyOf` beside `x-kubernetes-int-or-string` says nothing that the type check does not.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use super::expressions::{Returns, Scope};
 use crate::field::{FieldError, Path};
 use crate::kinds::check::Errors;
 use crate::kinds::json::{has, items, list, object, part, set_default, set_if_zero, text, texts};
@@ -133,7 +134,7 @@ fn rule_resources(errors: &mut Errors, resources: &[&str], all: &Value, path: &P
 }
 
 /// `matchConditions`: CEL expressions, each with a name of its own.
-pub(super) fn conditions(errors: &mut Errors, holder: &Value, path: &Path) {
+pub(super) fn conditions(errors: &mut Errors, holder: &Value, scope: &Scope, path: &Path) {
     let (path, conditions) = (path.child("matchConditions"), list(holder, "matchConditions"));
     if conditions.len() > CONDITIONS_LIMIT {
         errors.0.push(FieldError::too_many(&path, conditions.len(), CONDITIONS_LIMIT));
@@ -141,8 +142,9 @@ pub(super) fn conditions(errors: &mut Errors, holder: &Value, path: &Path) {
     let mut seen = BTreeSet::new();
     for (index, condition) in conditions.iter().enumerate() {
         let (path, name) = (path.index(index), text(condition, "name"));
-        if text(condition, "expression").trim().is_empty() {
-            errors.required(&path.child("expression"), "");
+        match text(condition, "expression") {
+            source if source.trim().is_empty() => errors.required(&path.child("expression"), ""),
+            source => drop(scope.check(errors, source, Returns::Bool, &path.child("expression"))),
         }
         errors.required_name(&path.child("name"), name, names::qualified_name);
         if !name.is_empty() && !seen.insert(name) {

@@ -1,5 +1,6 @@
 //! Rules of the kinds of `admissionregistration.k8s.io`: webhooks, and policies written in CEL.
 
+mod expressions;
 mod match_rules;
 mod policies;
 mod policy_validation;

@@ -1,6 +1,6 @@
 //! Policies written in CEL, and their bindings to parameters and requests (KEP-3488, KEP-3962).
 //!
-//! Their expressions are compiled by whoever knows CEL; here they only have to be there.
+//! Their expressions are compiled here, but for those of mutations.
 
 use serde_json::{Map, Value, json};
 

@@ -1,9 +1,11 @@
-//! Validation of admission policies and their bindings.
+//! Validation of admission policies and their bindings. What mutations come to is for whoever evaluates them: their
+//! expressions make objects of types that only the request gives, and are not compiled here.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::expressions::{Returns, Scope};
 use super::match_rules::{self, FAILURE_POLICIES};
 use crate::field::{FieldError, Path};
 use crate::kinds::check::Errors;
@@ -23,16 +25,16 @@ const BOTH_DENY_AND_WARN: &str = "must not contain both Deny and Warn (repeating
 pub(super) fn validating_errors(policy: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
     let (path, spec) = (Path::root("spec"), part(policy, "spec"));
-    common(&mut errors, &spec, &path);
+    let scope = common(&mut errors, &spec, &path);
     let (validations, annotations) = (list(&spec, "validations"), list(&spec, "auditAnnotations"));
     if validations.is_empty() && annotations.is_empty() {
         errors.required(&path.child("validations"), NOTHING);
         errors.required(&path.child("auditAnnotations"), NOTHING);
     }
     for (index, validation) in validations.iter().enumerate() {
-        self::validation(&mut errors, validation, &path.child("validations").index(index));
+        self::validation(&mut errors, validation, &scope, &path.child("validations").index(index));
     }
-    audit_annotations(&mut errors, &spec, meta::name(policy), &path.child("auditAnnotations"));
+    audit_annotations(&mut errors, &spec, meta::name(policy), &scope, &path.child("auditAnnotations"));
     errors.0
 }
 
@@ -52,7 +54,8 @@ pub(super) fn mutating_errors(policy: &Value) -> Vec<FieldError> {
     errors.0
 }
 
-fn common(errors: &mut Errors, spec: &Value, path: &Path) {
+/// What both kinds of policies say; returns what their expressions see.
+fn common(errors: &mut Errors, spec: &Value, path: &Path) -> Scope {
     errors.choice(path, spec, "failurePolicy", FAILURE_POLICIES);
     if has(spec, "paramKind") {
         param_kind(errors, &part(spec, "paramKind"), &path.child("paramKind"));
@@ -66,7 +69,9 @@ fn common(errors: &mut Errors, spec: &Value, path: &Path) {
     } else {
         errors.required(&constraints, "");
     }
-    match_rules::conditions(errors, spec, path);
+    let scope = Scope::policy(has(spec, "paramKind"));
+    match_rules::conditions(errors, spec, &scope, path);
+    let mut scope = scope.with_variables();
     for (index, variable) in list(spec, "variables").iter().enumerate() {
         let path = path.child("variables").index(index);
         match text(variable, "name") {
@@ -76,8 +81,12 @@ fn common(errors: &mut Errors, spec: &Value, path: &Path) {
             }
             _ => {}
         }
-        expression(errors, variable, "expression", &path);
+        match text(variable, "expression") {
+            source if source.trim().is_empty() => expression(errors, variable, "expression", &path),
+            source => scope.declare(errors, text(variable, "name"), source, &path.child("expression")),
+        }
     }
+    scope
 }
 
 fn is_identifier(name: &str) -> bool {
@@ -120,11 +129,16 @@ fn param_kind(errors: &mut Errors, kind: &Value, path: &Path) {
     }
 }
 
-fn validation(errors: &mut Errors, validation: &Value, path: &Path) {
-    expression(errors, validation, "expression", path);
+fn validation(errors: &mut Errors, validation: &Value, scope: &Scope, path: &Path) {
+    match text(validation, "expression") {
+        source if source.trim().is_empty() => expression(errors, validation, "expression", path),
+        source => drop(scope.check(errors, source, Returns::Bool, &path.child("expression"))),
+    }
     let (message, message_expression) = (text(validation, "message"), text(validation, "messageExpression"));
     if !message_expression.is_empty() && message_expression.trim().is_empty() {
         errors.invalid(&path.child("messageExpression"), &message_expression, "must be non-empty if specified");
+    } else if !message_expression.is_empty() {
+        scope.check(errors, message_expression, Returns::Text, &path.child("messageExpression"));
     }
     if !message.is_empty() && message.trim().is_empty() {
         errors.invalid(&path.child("message"), &message, "message must be non-empty if specified");
@@ -137,7 +151,7 @@ fn validation(errors: &mut Errors, validation: &Value, path: &Path) {
     errors.choice_if_set(path, validation, "reason", REASONS);
 }
 
-fn audit_annotations(errors: &mut Errors, spec: &Value, policy: &str, path: &Path) {
+fn audit_annotations(errors: &mut Errors, spec: &Value, policy: &str, scope: &Scope, path: &Path) {
     let annotations = list(spec, "auditAnnotations");
     if annotations.len() > AUDIT_ANNOTATIONS_LIMIT {
         let detail = format!("must not have more than {AUDIT_ANNOTATIONS_LIMIT} auditAnnotations");
@@ -155,6 +169,8 @@ fn audit_annotations(errors: &mut Errors, spec: &Value, policy: &str, path: &Pat
         } else if value.len() > AUDIT_EXPRESSION_LIMIT_BYTES {
             let detail = format!("must not exceed {AUDIT_EXPRESSION_LIMIT_BYTES} bytes in length");
             errors.required(&path.child("valueExpression"), &detail);
+        } else {
+            scope.check(errors, value, Returns::TextOrNull, &path.child("valueExpression"));
         }
         if !seen.insert(key) {
             errors.duplicate(&path.child("key"), &key);

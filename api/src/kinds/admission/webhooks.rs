@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::expressions::Scope;
 use super::match_rules::{self, FAILURE_POLICIES, MATCH_POLICIES};
 use crate::catalog::{Column, RowCells, Rules};
 use crate::field::{FieldError, Path};
@@ -64,10 +65,10 @@ fn defaults(configuration: &mut Value, mutating: bool) {
 
 fn validate(configuration: &Value, mutating: bool) -> Vec<FieldError> {
     let mut errors = Errors::default();
-    let mut seen = BTreeSet::new();
+    let (scope, mut seen) = (Scope::webhook(), BTreeSet::new());
     for (index, hook) in list(configuration, "webhooks").iter().enumerate() {
         let path = Path::root("webhooks").index(index);
-        self::hook(&mut errors, hook, mutating, &path);
+        self::hook(&mut errors, hook, mutating, &scope, &path);
         review_versions(&mut errors, hook, &path.child("admissionReviewVersions"));
         let name = text(hook, "name");
         if !name.is_empty() && !seen.insert(name) {
@@ -77,7 +78,7 @@ fn validate(configuration: &Value, mutating: bool) -> Vec<FieldError> {
     errors.0
 }
 
-fn hook(errors: &mut Errors, hook: &Value, mutating: bool, path: &Path) {
+fn hook(errors: &mut Errors, hook: &Value, mutating: bool, scope: &Scope, path: &Path) {
     qualified(errors, text(hook, "name"), &path.child("name"));
     for (index, rule) in list(hook, "rules").iter().enumerate() {
         match_rules::rule(errors, rule, &path.child("rules").index(index));
@@ -100,7 +101,7 @@ fn hook(errors: &mut Errors, hook: &Value, mutating: bool, path: &Path) {
         errors.choice_if_set(path, hook, "reinvocationPolicy", &["IfNeeded", "Never"]);
     }
     webhook_client::validate(errors, &part(hook, "clientConfig"), &path.child("clientConfig"));
-    match_rules::conditions(errors, hook, path);
+    match_rules::conditions(errors, hook, scope, path);
 }
 
 /// A domain of three segments, so that nobody takes somebody else's name.

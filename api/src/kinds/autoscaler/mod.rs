@@ -9,7 +9,8 @@ mod validation;
 use serde_json::{Map, Value, json};
 
 use super::generation;
-use super::json::{carry_over, has, object, part, sections, set_default, set_if_zero};
+use super::json::{carry_over, has, items, object, part, sections, set_default, set_if_zero};
+use super::pod::normalize_field;
 use crate::catalog::Rules;
 use crate::names;
 
@@ -27,6 +28,8 @@ pub static V2: Rules = Rules {
     },
     prepare_update: |new, old| carry_over(new, old, "status"),
     validate: validation::validate,
+    validate_new: validation::target_group,
+    validate_update: validation::new_target,
     validate_status: validation::validate_status,
     name_errors: names::subdomain_name,
     columns: columns::COLUMNS,
@@ -53,6 +56,8 @@ pub static V1: Rules = Rules {
     },
     prepare_update: |new, old| carry_over(new, old, "status"),
     validate: |autoscaler| validation::validate(&as_v2(autoscaler)),
+    validate_new: validation::target_group,
+    validate_update: validation::new_target,
     validate_status: |new, old| validation::validate_status(&as_v2(new), &as_v2(old)),
     name_errors: names::subdomain_name,
     columns: columns::COLUMNS,
@@ -88,9 +93,27 @@ fn defaults(autoscaler: &mut Value) {
     if let Some(map) = spec.as_object_mut() {
         set_default(map, "minReplicas", 1);
     }
+    amounts(spec);
     if let Some(status) = object(autoscaler, "status") {
         set_default(status, "desiredReplicas", 0);
         status.entry("currentMetrics").or_insert(Value::Null);
+    }
+}
+
+/// Quantities as they are stored.
+fn amounts(spec: &mut Value) {
+    for metric in items(spec, "metrics") {
+        let sources = metric.as_object_mut().into_iter().flat_map(|metric| metric.values_mut());
+        for target in sources.filter_map(|source| source.get_mut("target")?.as_object_mut()) {
+            normalize_field(target, "value");
+            normalize_field(target, "averageValue");
+        }
+    }
+    for direction in ["scaleUp", "scaleDown"] {
+        let rules = spec.get_mut("behavior").and_then(|behavior| behavior.get_mut(direction));
+        if let Some(rules) = rules.and_then(Value::as_object_mut) {
+            normalize_field(rules, "tolerance");
+        }
     }
 }
 

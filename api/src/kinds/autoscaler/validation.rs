@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::metrics::{TYPES, field_of};
 use crate::field::{FieldError, Path};
-use crate::kinds::check::Errors;
+use crate::kinds::check::{Errors, NOT_NEGATIVE};
 use crate::kinds::json::{has, integer, list, part, text};
 use crate::names;
 use crate::quantity::Quantity;
@@ -52,11 +52,34 @@ fn reference(errors: &mut Errors, reference: &Value, path: &Path) {
     for field in ["kind", "name"] {
         errors.required_name(&path.child(field), text(reference, field), names::path_segment);
     }
+}
+
+/// The version of an object that is referred to is one.
+fn version(errors: &mut Errors, reference: &Value, path: &Path) {
     let version = text(reference, "apiVersion");
     if version.matches('/').count() > 1 {
         let detail = format!("unexpected GroupVersion string: {version}");
         errors.invalid(&path.child("apiVersion"), &version, &detail);
     }
+}
+
+/// What scales has a group, but for the one such kind of the core group. Older objects may lack it.
+pub(super) fn target_group(autoscaler: &Value) -> Vec<FieldError> {
+    let (mut errors, path) = (Errors::default(), Path::root("spec").child("scaleTargetRef"));
+    let target = part(autoscaler, "spec.scaleTargetRef");
+    version(&mut errors, &target, &path);
+    let named = text(&target, "apiVersion");
+    if !named.contains('/') && text(&target, "kind") != "ReplicationController" {
+        errors.invalid(&path.child("apiVersion"), &named, "apiVersion must specify API group");
+    }
+    errors.0
+}
+
+/// The same for another target than before.
+pub(super) fn new_target(new: &Value, old: &Value) -> Vec<FieldError> {
+    let same = |field: &str| text(new, field) == text(old, field);
+    let kept = same("spec.scaleTargetRef.kind") && same("spec.scaleTargetRef.apiVersion");
+    if kept { Vec::new() } else { target_group(new) }
 }
 
 fn metric(errors: &mut Errors, metric: &Value, path: &Path) {
@@ -83,8 +106,12 @@ fn metric(errors: &mut Errors, metric: &Value, path: &Path) {
 fn source(errors: &mut Errors, field: &str, source: &Value, path: &Path) {
     let target_path = path.child("target");
     let set = |field: &str| has(source, &format!("target.{field}"));
-    if matches!(field, "object" | "pods" | "external") && text(source, "metric.name").is_empty() {
-        errors.required(&path.child("metric").child("name"), "must specify a metric name");
+    if matches!(field, "object" | "pods" | "external") {
+        let path = path.child("metric").child("name");
+        match text(source, "metric.name") {
+            "" => errors.required(&path, "must specify a metric name"),
+            name => errors.named(&path, name, names::path_segment),
+        }
     }
     errors.selector(&path.child("metric"), &part(source, "metric"), "selector");
     if matches!(field, "resource" | "containerResource") && text(source, "name").is_empty() {
@@ -94,7 +121,9 @@ fn source(errors: &mut Errors, field: &str, source: &Value, path: &Path) {
         errors.required(&path.child("container"), "must specify a container");
     }
     if field == "object" {
-        reference(errors, &part(source, "describedObject"), &path.child("describedObject"));
+        let object = part(source, "describedObject");
+        reference(errors, &object, &path.child("describedObject"));
+        version(errors, &object, &path.child("describedObject"));
     }
     target(errors, &part(source, "target"), &target_path);
     match field {
@@ -150,6 +179,10 @@ fn behavior(errors: &mut Errors, rules: &Value, path: &Path) {
     if window > MAX_STABILIZATION_SECONDS {
         let detail = format!("must be less than or equal to {MAX_STABILIZATION_SECONDS}");
         errors.invalid(&window_path, &window, &detail);
+    }
+    let tolerance = part(rules, "tolerance");
+    if Quantity::from_value(&tolerance).is_some_and(Quantity::is_negative) {
+        errors.invalid(&path.child("tolerance"), &tolerance, NOT_NEGATIVE);
     }
     errors.choice_if_set(path, rules, "selectPolicy", &["Disabled", "Max", "Min"]);
     let policies = path.child("policies");

@@ -35,6 +35,14 @@ pub static CONFIG_MAP: Rules = Rules {
 
 /// The rules of the row.
 pub static SERVICE_ACCOUNT: Rules = Rules {
+    warnings: |account| {
+        let limited = crate::meta::annotations(account).contains_key(MOUNTABLE);
+        let text = format!(
+            "metadata.annotations[{MOUNTABLE}]: deprecated in v1.32+; prefer separate namespaces to isolate access to \
+             mounted secrets"
+        );
+        limited.then_some(text).into_iter().collect()
+    },
     name_errors: names::subdomain_name,
     columns: SERVICE_ACCOUNT_COLUMNS,
     cells: |account, now_seconds| RowCells {
@@ -42,6 +50,9 @@ pub static SERVICE_ACCOUNT: Rules = Rules {
     },
     ..Rules::GENERIC
 };
+
+/// Pods of the account mount only secrets that it lists.
+const MOUNTABLE: &str = "kubernetes.io/enforce-mountable-secrets";
 
 const SERVICE_ACCOUNT_COLUMNS: &[Column] = &[
     number(

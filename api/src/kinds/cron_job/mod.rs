@@ -17,9 +17,10 @@ pub static RULES: Rules = Rules {
     prepare_create: |job| job["status"] = Value::Object(Map::new()),
     prepare_update: |new, old| carry_over(new, old, "status"),
     validate: validation::validate,
+    validate_new: validation::name,
     warnings: |job| {
         let mut found = warnings::of_name(job, "Pod names and hostnames");
-        found.extend(pod::spec_warnings(job, "spec.jobTemplate.spec.template.spec"));
+        found.extend(warnings::of_job_spec(job, "spec.jobTemplate.spec"));
         found
     },
     name_errors: names::subdomain_name,

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::field::{FieldError, Path};
 use crate::kinds::check::Errors;
 use crate::kinds::json::{has, integer, part, text};
+use crate::kinds::workload::TERMINATING;
 use crate::kinds::{amount, workload};
 
 pub(super) fn validate(deployment: &Value) -> Vec<FieldError> {
@@ -63,7 +64,8 @@ fn rolling_update(errors: &mut Errors, spec: &Value, path: &Path) {
 /// Parts can't be more than the whole, and hash collisions are not forgotten.
 pub(super) fn validate_status(new: &Value, old: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
-    workload::status_counts(&mut errors, new, &["updatedReplicas", "readyReplicas", "availableReplicas"]);
+    let parts = ["updatedReplicas", "readyReplicas", "availableReplicas"];
+    workload::status_counts(&mut errors, new, &["observedGeneration"], &parts, &["unavailableReplicas", TERMINATING]);
     workload::collisions(&mut errors, new, old);
     errors.0
 }

@@ -12,6 +12,7 @@ use crate::kinds::generation;
 use crate::kinds::json::{boolean, has, integer, list, part, text};
 use crate::kinds::table::{AGE, age, column};
 use crate::names;
+use crate::selector::FieldSelectorError;
 
 const DEVICES_LIMIT: usize = 128;
 const POOL_NAME_LIMIT_BYTES: usize = 253;
@@ -37,6 +38,10 @@ pub static RESOURCE_SLICE: Rules = Rules {
         ("spec.nodeName", |slice| text(slice, "spec.nodeName").to_string()),
         ("spec.driver", |slice| text(slice, "spec.driver").to_string()),
     ],
+    unknown_label: |label| {
+        let kind = "resource.k8s.io/v1, Kind=ResourceSlice";
+        FieldSelectorError::UnsupportedHere(format!("field label not supported for {kind}: {label}"))
+    },
     columns: &[
         column(
             "Node",

@@ -28,7 +28,7 @@ fn source(event: &Value) -> String {
     }
 }
 
-/// Both groups' names for the same fields: the objects are stored once and indexed once.
+/// In the order of `pkg/apis/core/v1/conversion.go`.
 pub(super) const SELECTABLE: &[SelectableField] = &[
     ("involvedObject.kind", |e| object(e, "kind")),
     ("involvedObject.namespace", |e| object(e, "namespace")),
@@ -37,16 +37,24 @@ pub(super) const SELECTABLE: &[SelectableField] = &[
     ("involvedObject.apiVersion", |e| object(e, "apiVersion")),
     ("involvedObject.resourceVersion", |e| object(e, "resourceVersion")),
     ("involvedObject.fieldPath", |e| object(e, "fieldPath")),
-    ("regarding.kind", |e| object(e, "kind")),
-    ("regarding.namespace", |e| object(e, "namespace")),
-    ("regarding.name", |e| object(e, "name")),
-    ("regarding.uid", |e| object(e, "uid")),
-    ("regarding.apiVersion", |e| object(e, "apiVersion")),
-    ("regarding.resourceVersion", |e| object(e, "resourceVersion")),
-    ("regarding.fieldPath", |e| object(e, "fieldPath")),
     ("reason", |e| text(e, "reason").to_string()),
     ("reportingComponent", controller),
-    ("reportingController", controller),
     ("source", source),
     ("type", |e| text(e, "type").to_string()),
+];
+
+/// What `events.k8s.io` calls by the same names.
+pub(super) const SELECTABLE_V1: &[SelectableField] =
+    &[("reason", |e| text(e, "reason").to_string()), ("type", |e| text(e, "type").to_string())];
+
+/// What `events.k8s.io` calls by other names: the objects are stored once and indexed once.
+pub(super) const ALIASES_V1: &[(&str, &str)] = &[
+    ("regarding.kind", "involvedObject.kind"),
+    ("regarding.namespace", "involvedObject.namespace"),
+    ("regarding.name", "involvedObject.name"),
+    ("regarding.uid", "involvedObject.uid"),
+    ("regarding.apiVersion", "involvedObject.apiVersion"),
+    ("regarding.resourceVersion", "involvedObject.resourceVersion"),
+    ("regarding.fieldPath", "involvedObject.fieldPath"),
+    ("reportingController", "reportingComponent"),
 ];

@@ -23,9 +23,11 @@ pub static CORE: Rules = Rules {
 /// The rules of the row.
 pub static EVENTS_V1: Rules = Rules {
     validate: validation::events_v1,
+    validate_new: validation::new_events_v1,
     validate_update: validation::events_v1_update,
     name_errors: names::subdomain_name,
-    selectable: fields::SELECTABLE,
+    selectable: fields::SELECTABLE_V1,
+    field_aliases: fields::ALIASES_V1,
     columns: columns::COLUMNS,
     cells: |event, now_seconds| columns::cells(&to_core(event.clone()), now_seconds),
     from_storage: Some(from_core),

@@ -1,8 +1,10 @@
 //! Rules of jobs.
 
 mod columns;
+mod indexes;
 mod policies;
 mod prepare;
+mod status;
 mod validation;
 
 use serde_json::{Map, Value, json};
@@ -11,6 +13,7 @@ use super::json::{carry_over, has, integer, items, sections, set_default, set_if
 use super::{pod, warnings};
 use crate::catalog::Rules;
 use crate::names;
+use crate::selector::FieldSelectorError;
 
 pub(super) use validation::validate_spec;
 
@@ -21,10 +24,17 @@ pub static RULES: Rules = Rules {
     prepare_update: |new, old| carry_over(new, old, "status"),
     validate: validation::validate,
     validate_update: validation::validate_update,
-    validate_status: validation::validate_status,
-    warnings: warnings::of_workload,
+    validate_status: status::validate,
+    warnings: |job| {
+        let mut found = warnings::of_name(job, "Pod names and hostnames");
+        found.extend(warnings::of_job_spec(job, "spec"));
+        found
+    },
     name_errors: names::subdomain_name,
     selectable: &[("status.successful", |job| integer(job, "status.succeeded").to_string())],
+    unknown_label: |label| {
+        FieldSelectorError::UnsupportedHere(format!("field label {label:?} not supported for batchv1.Job"))
+    },
     columns: columns::COLUMNS,
     cells: columns::cells,
     ..Rules::GENERIC

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::indexes;
 use crate::field::{FieldError, Path};
 use crate::kinds::check::Errors;
 use crate::kinds::json::{has, integer, list, part, text};
@@ -103,8 +104,11 @@ fn exit_codes(errors: &mut Errors, requirement: &Value, spec: &Value, path: &Pat
 
 /// `spec.successPolicy`
 pub(super) fn success(errors: &mut Errors, spec: &Value, path: &Path) {
-    if !has(spec, "successPolicy") || text(spec, "completionMode") != "Indexed" {
+    if !has(spec, "successPolicy") {
         return;
+    }
+    if text(spec, "completionMode") != "Indexed" {
+        return errors.invalid(path, &part(spec, "successPolicy"), "requires indexed completion mode");
     }
     let path = path.child("rules");
     let rules = list(spec, "successPolicy.rules");
@@ -119,52 +123,27 @@ pub(super) fn success(errors: &mut Errors, spec: &Value, path: &Path) {
         if !has(rule, "succeededCount") && !has(rule, "succeededIndexes") {
             errors.required(&path, "at least one of succeededCount or succeededIndexes must be specified");
         }
-        let indexes = text(rule, "succeededIndexes");
-        if indexes.len() > INDEXES_LIMIT_BYTES {
-            errors.0.push(FieldError::too_long(&path.child("succeededIndexes"), INDEXES_LIMIT_BYTES));
-        } else if let Some(error) = index_error(indexes, completions).filter(|_| has(rule, "succeededIndexes")) {
-            let detail = format!("error parsing succeededIndexes: {error}");
-            errors.invalid(&path.child("succeededIndexes"), &indexes, &detail);
+        let (text_of, text_path) = (text(rule, "succeededIndexes"), path.child("succeededIndexes"));
+        if text_of.len() > INDEXES_LIMIT_BYTES {
+            errors.0.push(FieldError::too_long(&text_path, INDEXES_LIMIT_BYTES));
         }
-        let count = integer(rule, "succeededCount");
-        errors.not_negative(&path.child("succeededCount"), Some(count));
-        if count > completions {
-            let detail = format!("must be less than or equal to {completions} (the number of specified completions)");
-            errors.invalid(&path.child("succeededCount"), &count, &detail);
+        let total = match indexes::read(text_of, completions) {
+            Ok(intervals) => indexes::count(&intervals),
+            Err(error) => {
+                errors.invalid(&text_path, &text_of, &format!("error parsing succeededIndexes: {error}"));
+                0
+            }
+        };
+        let (count, count_path) = (integer(rule, "succeededCount"), path.child("succeededCount"));
+        errors.not_negative(&count_path, Some(count));
+        let mut at_most = |limit: i64, what: &str| {
+            if count > limit {
+                errors.invalid(&count_path, &count, &format!("must be less than or equal to {limit} ({what})"));
+            }
+        };
+        at_most(completions, "the number of specified completions");
+        if has(rule, "succeededIndexes") {
+            at_most(total, "the number of indexes in the specified succeededIndexes field");
         }
     }
-}
-
-/// Indexes and intervals in ascending order: `1,3-5,7`.
-fn index_error(indexes: &str, completions: i64) -> Option<String> {
-    if indexes.is_empty() {
-        return None;
-    }
-    let mut previous: Option<i64> = None;
-    for interval in indexes.split(',') {
-        let parts: Vec<&str> = interval.split('-').collect();
-        if parts.len() > 2 {
-            return Some(format!(
-                "the fragment \"{interval}\" violates the requirement that an index interval can have at most two parts separated by '-'"
-            ));
-        }
-        let mut first = None;
-        for part in &parts {
-            let Ok(index) = part.parse::<i64>() else {
-                return Some(format!("cannot convert string to integer for index: \"{part}\""));
-            };
-            if index >= completions {
-                return Some(format!("too large index: \"{part}\""));
-            }
-            if let Some(before) = previous.filter(|before| *before >= index) {
-                return Some(format!("non-increasing order, previous: {before}, current: {index}"));
-            }
-            if let Some(first) = first.filter(|first| *first >= index) {
-                return Some(format!("non-increasing order, previous: {first}, current: {index}"));
-            }
-            first = Some(index);
-        }
-        previous = first;
-    }
-    None
 }

@@ -1,23 +1,25 @@
 //! Validation of jobs.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::policies;
-use super::prepare::{CONTROLLER_UID, JOB_NAME};
+use super::prepare::{CONTROLLER_UID, JOB_NAME, LEGACY};
 use crate::field::{FieldError, Path};
-use crate::kinds::check::Errors;
-use crate::kinds::json::{boolean, has, integer, text};
+use crate::kinds::check::{Errors, same};
+use crate::kinds::json::{boolean, carry_over, has, integer, items, object, part, text};
 use crate::kinds::{pod, workload};
+use crate::selector::LabelSelector;
 use crate::{meta, names};
 
-/// Most completions of an indexed job.
-const MAX_INDEXES: i64 = 10_000_000;
 /// Most pods an indexed job runs at a time.
 const MAX_PARALLEL_INDEXES: i64 = 100_000;
 /// Most indexes that may fail before the job does.
 const MAX_FAILED_INDEXES: i64 = 100_000;
-/// Suffixes of pod names (`-INDEX`) must fit a DNS label.
-const NAME_LIMIT_BYTES: usize = 63;
+/// Completions above which retries per index need tighter limits, so that the status stays small.
+const MANY_COMPLETIONS: i64 = 100_000;
+/// Most pods at a time, and most failed indexes, of such a job.
+const FEW_INDEXES: i64 = 10_000;
+const MANAGER_LIMIT_BYTES: usize = 63;
 
 pub(super) fn validate(job: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
@@ -26,86 +28,56 @@ pub(super) fn validate(job: &Value) -> Vec<FieldError> {
         errors.required(&path, "");
         return errors.0;
     };
-    validate_spec(&mut errors, spec, &path, meta::name(job));
-    selector(&mut errors, job, spec, &path);
-    if let Some(template) = spec.get("template").filter(|t| !t.is_null()) {
-        workload::labels_match(&mut errors, spec.get("selector"), template, &path.child("template"));
-    }
+    generated_selector(&mut errors, job, spec, &path);
+    validate_spec(&mut errors, spec, &path);
+    selector(&mut errors, spec, &path);
+    last_pod_name(&mut errors, meta::name(job), spec);
     errors.0
 }
 
-/// All errors in the spec of a job called `name`, or of those that a cron job makes, but for the selector.
-pub(in crate::kinds) fn validate_spec(errors: &mut Errors, spec: &Value, path: &Path, name: &str) {
+/// All errors in the spec of a job, or of those that a cron job makes, but for the selector.
+pub(in crate::kinds) fn validate_spec(errors: &mut Errors, spec: &Value, path: &Path) {
     numbers(errors, spec, path);
-    completion_mode(errors, name, spec, path);
-    policies::success(errors, spec, &path.child("successPolicy"));
-    policies::failure(errors, spec, &path.child("podFailurePolicy"));
-    limits_per_index(errors, spec, path);
     managed_by(errors, spec, &path.child("managedBy"));
+    completion_mode(errors, spec, path);
+    policies::failure(errors, spec, &path.child("podFailurePolicy"));
+    policies::success(errors, spec, &path.child("successPolicy"));
     replacement(errors, spec, &path.child("podReplacementPolicy"));
     let template_path = path.child("template");
-    let Some(template) = spec.get("template").filter(|t| !t.is_null()) else {
-        return errors.required(&template_path, "");
-    };
-    errors.0.extend(pod::validate_template(template, &template_path));
-    let (policy, path) = (text(template, "spec.restartPolicy"), template_path.child("spec").child("restartPolicy"));
-    if !matches!(policy, "OnFailure" | "Never") {
-        errors.required(&path, "valid values: \"OnFailure\", \"Never\"");
-    } else if has(spec, "podFailurePolicy") && policy != "Never" {
-        errors.invalid(&path, &policy, "only \"Never\" is supported when podFailurePolicy is specified");
+    let template = spec.get("template").cloned().unwrap_or_default();
+    errors.0.extend(pod::validate_template(&template, &template_path));
+    let (policy, path) = (text(&template, "spec.restartPolicy"), template_path.child("spec").child("restartPolicy"));
+    match policy {
+        // What was not said has become the default by now.
+        "" | "Always" => errors.required(&path, "valid values: \"OnFailure\", \"Never\""),
+        "Never" => {}
+        "OnFailure" if has(spec, "podFailurePolicy") => {
+            errors.invalid(&path, &policy, "only \"Never\" is supported when podFailurePolicy is specified");
+        }
+        "OnFailure" => {}
+        other => errors.not_supported(&path, other, &["OnFailure", "Never"]),
     }
 }
 
 /// Pods that are replaced while they terminate would be judged before they ended.
 fn replacement(errors: &mut Errors, spec: &Value, path: &Path) {
-    let policy = text(spec, "podReplacementPolicy");
-    if has(spec, "podFailurePolicy") {
-        errors.one_of_if_set(path, Some(policy).filter(|p| !p.is_empty()), &["Failed"]);
-    } else {
-        errors.one_of_if_set(path, Some(policy).filter(|p| !p.is_empty()), &["Failed", "TerminatingOrFailed"]);
-    }
-}
-
-fn limits_per_index(errors: &mut Errors, spec: &Value, path: &Path) {
-    let (failed, completions) = (integer(spec, "maxFailedIndexes"), integer(spec, "completions"));
-    let failed_path = path.child("maxFailedIndexes");
-    if has(spec, "maxFailedIndexes") && !has(spec, "backoffLimitPerIndex") {
-        errors.required(&path.child("backoffLimitPerIndex"), "when maxFailedIndexes is specified");
-    }
-    if has(spec, "maxFailedIndexes") && has(spec, "completions") && failed > completions {
-        errors.invalid(&failed_path, &failed, "must be less than or equal to completions");
-    }
-    if failed > MAX_FAILED_INDEXES {
-        let detail = format!("must be less than or equal to {MAX_FAILED_INDEXES}");
-        errors.invalid(&failed_path, &failed, &detail);
+    let policies: &[&str] =
+        if has(spec, "podFailurePolicy") { &["Failed"] } else { &["Failed", "TerminatingOrFailed"] };
+    if has(spec, "podReplacementPolicy") {
+        errors.one_of_if_set(path, Some(text(spec, "podReplacementPolicy")), policies);
     }
 }
 
 /// `example.com/controller`: who runs the job instead of the built-in controller (KEP-4368).
 fn managed_by(errors: &mut Errors, spec: &Value, path: &Path) {
-    let manager = text(spec, "managedBy");
     if !has(spec, "managedBy") {
         return;
     }
-    match manager.split_once('/') {
-        Some((domain, name)) if !domain.is_empty() && !name.is_empty() => {
-            errors.named(path, domain, names::dns1123_subdomain);
-        }
-        _ => errors.invalid(path, &manager, "must be a domain-prefixed path (such as \"acme.io/foo\")"),
+    let manager = text(spec, "managedBy");
+    errors.domain_path(path, manager);
+    if manager.len() > MANAGER_LIMIT_BYTES {
+        errors.0.push(FieldError::too_long(path, MANAGER_LIMIT_BYTES));
     }
-    if manager.len() > NAME_LIMIT_BYTES {
-        errors.0.push(FieldError::too_long(path, NAME_LIMIT_BYTES));
-    }
-}
-
-/// Counts of pods are not negative.
-pub(super) fn validate_status(new: &Value, _: &Value) -> Vec<FieldError> {
-    let mut errors = Errors::default();
-    let status = new.get("status").unwrap_or(&Value::Null);
-    for field in ["active", "succeeded", "failed", "ready", "terminating"] {
-        errors.count(&Path::root("status"), status, field);
-    }
-    errors.0
 }
 
 fn numbers(errors: &mut Errors, spec: &Value, path: &Path) {
@@ -120,107 +92,169 @@ fn numbers(errors: &mut Errors, spec: &Value, path: &Path) {
     ] {
         errors.not_negative(&path.child(field), Some(integer(spec, field)));
     }
-}
-
-fn completion_mode(errors: &mut Errors, name: &str, spec: &Value, path: &Path) {
-    match text(spec, "completionMode") {
-        "" | "NonIndexed" => {
-            for field in ["backoffLimitPerIndex", "maxFailedIndexes", "successPolicy"] {
-                if has(spec, field) {
-                    errors.invalid(&path.child(field), &spec[field], "requires indexed completion mode");
-                }
-            }
-        }
-        "Indexed" => {
-            let completions = integer(spec, "completions");
-            if !has(spec, "completions") {
-                errors.required(&path.child("completions"), "when completion mode is Indexed");
-            } else if completions > MAX_INDEXES {
-                let detail = format!("must be less than or equal to {MAX_INDEXES}");
-                errors.invalid(&path.child("completions"), &completions, &detail);
-            }
-            if integer(spec, "parallelism") > MAX_PARALLEL_INDEXES {
-                let detail =
-                    format!("must be less than or equal to {MAX_PARALLEL_INDEXES} when completion mode is Indexed");
-                errors.invalid(&path.child("parallelism"), &integer(spec, "parallelism"), &detail);
-            }
-            let last = format!("{name}-{}", (completions - 1).max(0));
-            if last.len() > NAME_LIMIT_BYTES {
-                let detail = format!("will not able to create pod with invalid DNS label: {last}");
-                errors.invalid(&Path::root("metadata").child("name"), &name, &detail);
-            }
-        }
-        other => errors.not_supported(&path.child("completionMode"), other, &["Indexed", "NonIndexed"]),
+    if has(spec, "maxFailedIndexes") && !has(spec, "backoffLimitPerIndex") {
+        errors.required(&path.child("backoffLimitPerIndex"), "when maxFailedIndexes is specified");
     }
 }
 
-fn selector(errors: &mut Errors, job: &Value, spec: &Value, path: &Path) {
-    let selector_path = path.child("selector");
-    let Some(selector) = spec.get("selector").filter(|s| !s.is_null()) else {
-        return errors.required(&selector_path, "");
-    };
-    workload::selector_errors(errors, selector, &selector_path);
-    if boolean(spec, "manualSelector") {
+fn completion_mode(errors: &mut Errors, spec: &Value, path: &Path) {
+    // The template of a CronJob is not defaulted.
+    let mode = if has(spec, "completionMode") { text(spec, "completionMode") } else { "NonIndexed" };
+    match mode {
+        "NonIndexed" => {
+            for field in ["backoffLimitPerIndex", "maxFailedIndexes"].into_iter().filter(|field| has(spec, field)) {
+                errors.invalid(&path.child(field), &spec[field], "requires indexed completion mode");
+            }
+        }
+        "Indexed" => indexed(errors, spec, path),
+        other => errors.not_supported(&path.child("completionMode"), other, &["NonIndexed", "Indexed"]),
+    }
+}
+
+fn indexed(errors: &mut Errors, spec: &Value, path: &Path) {
+    let field = |name: &str| (integer(spec, name), path.child(name));
+    let (completions, completions_path) = field("completions");
+    let (parallelism, parallelism_path) = field("parallelism");
+    let (failed, failed_path) = field("maxFailedIndexes");
+    if !has(spec, "completions") {
+        errors.required(&completions_path, "when completion mode is Indexed");
+    }
+    if parallelism > MAX_PARALLEL_INDEXES {
+        let detail = format!("must be less than or equal to {MAX_PARALLEL_INDEXES} when completion mode is Indexed");
+        errors.invalid(&parallelism_path, &parallelism, &detail);
+    }
+    if has(spec, "completions") && failed > completions {
+        errors.invalid(&failed_path, &failed, "must be less than or equal to completions");
+    }
+    if failed > MAX_FAILED_INDEXES {
+        errors.invalid(&failed_path, &failed, &format!("must be less than or equal to {MAX_FAILED_INDEXES}"));
+    }
+    if completions <= MANY_COMPLETIONS || !has(spec, "backoffLimitPerIndex") {
         return;
     }
-    let labels = spec.pointer("/template/metadata/labels");
-    let labels_path = path.child("template").child("metadata").child("labels");
-    for (label, expected) in [(CONTROLLER_UID, meta::uid(job)), (JOB_NAME, meta::name(job))] {
-        let found = labels.and_then(|l| l.get(label)).and_then(Value::as_str);
-        let (path, detail) = (labels_path.key(label), format!("must be '{expected}'"));
-        if found.is_none() {
-            errors.required(&path, &detail);
-        }
-        if found != Some(expected) {
-            errors.invalid(&path, &labels, &detail);
+    if !has(spec, "maxFailedIndexes") {
+        let detail = format!("must be specified when completions is above {MANY_COMPLETIONS}");
+        errors.required(&failed_path, &detail);
+    }
+    for (number, path) in [(parallelism, &parallelism_path), (failed, &failed_path)] {
+        if number > FEW_INDEXES {
+            let detail = format!(
+                "must be less than or equal to {FEW_INDEXES} when completions are above {MANY_COMPLETIONS} and used \
+                 with backoff limit per index"
+            );
+            errors.invalid(path, &number, &detail);
         }
     }
-    let generated = json!({ "matchLabels": { CONTROLLER_UID: meta::uid(job) } });
-    let legacy = json!({ "matchLabels": { "controller-uid": meta::uid(job) } });
-    if *selector != generated && *selector != legacy {
-        errors.invalid(&selector_path, selector, "`selector` not auto-generated");
+}
+
+/// Pods of an indexed job are called `NAME-INDEX`, which must be a host name for every index.
+fn last_pod_name(errors: &mut Errors, name: &str, spec: &Value) {
+    let completions = integer(spec, "completions");
+    let last = format!("{name}-{}", completions - 1);
+    let indexed = text(spec, "completionMode") == "Indexed" && completions > 0;
+    if indexed && !names::dns1123_label(&last).is_empty() {
+        let detail = format!("will not able to create pod with invalid DNS label: {last}");
+        errors.invalid(&Path::root("metadata").child("name"), &name, &detail);
+    }
+}
+
+/// A selector that nobody manages by hand is the one that was generated, and so are the labels.
+fn generated_selector(errors: &mut Errors, job: &Value, spec: &Value, path: &Path) {
+    if boolean(spec, "manualSelector") || !has(spec, "selector") {
+        return;
+    }
+    let labels = part(spec, "template.metadata.labels");
+    let labels_path = path.child("template").child("metadata").child("labels");
+    let generated = [
+        (LEGACY.0, meta::uid(job)),
+        (LEGACY.1, meta::name(job)),
+        (CONTROLLER_UID, meta::uid(job)),
+        (JOB_NAME, meta::name(job)),
+    ];
+    for (label, expected) in generated {
+        let (path, detail) = (labels_path.key(label), format!("must be '{expected}'"));
+        match labels.get(label).and_then(Value::as_str) {
+            None => errors.required(&path, &detail),
+            Some(found) if found != expected => errors.invalid(&path, &labels, &detail),
+            Some(_) => {}
+        }
+    }
+    let all: Map<String, Value> = generated.iter().map(|(label, value)| (label.to_string(), json!(value))).collect();
+    let object = json!({ "metadata": { "labels": all } });
+    let selector = part(spec, "selector");
+    if LabelSelector::from_value(Some(&selector)).is_ok_and(|parsed| !parsed.matches_object(&object)) {
+        errors.invalid(&path.child("selector"), &selector, "`selector` not auto-generated");
+    }
+}
+
+fn selector(errors: &mut Errors, spec: &Value, path: &Path) {
+    let selector = part(spec, "selector");
+    if selector.is_null() {
+        errors.required(&path.child("selector"), "");
+    } else {
+        workload::selector_errors(errors, &selector, &path.child("selector"));
+    }
+    // A selector that is missing selects nothing.
+    let matches = LabelSelector::from_value(Some(&selector)).map(|s| s.matches_object(&part(spec, "template")));
+    if selector.is_null() || matches.is_ok_and(|matches| !matches) {
+        let path = path.child("template").child("metadata").child("labels");
+        let labels = part(spec, "template.metadata.labels");
+        errors.invalid(&path, &labels, "`selector` does not match template `labels`");
     }
 }
 
 pub(super) fn validate_update(new: &Value, old: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
     let path = Path::root("spec");
-    let part = |object: &Value, field: &str| object.get("spec").and_then(|s| s.get(field)).cloned().unwrap_or_default();
-    if part(new, "completions") != part(old, "completions") && !is_elastic(new) {
-        errors.invalid(&path.child("completions"), &part(new, "completions"), crate::metadata::IMMUTABLE);
+    let (spec, before) = (part(new, "spec"), part(old, "spec"));
+    completions(&mut errors, &spec, &before, &path.child("completions"));
+    errors.fixed(&path, &spec, &before, &["selector"]);
+    let mut template = part(&spec, "template");
+    if boolean(old, "spec.suspend") && (!has(old, "status.startTime") || integer(old, "status.active") == 0) {
+        while_suspended(&mut template, &part(&before, "template"));
     }
-    for field in
-        ["selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"]
-    {
-        errors.unchanged(&path.child(field), &part(new, field), &part(old, field));
+    if !same(&template, &part(&before, "template")) {
+        errors.invalid(&path.child("template"), &part(&spec, "template"), crate::metadata::IMMUTABLE);
     }
-    let mut template = part(new, "template");
-    if boolean(old, "spec.suspend") && !has(old, "status.startTime") {
-        scheduling_directives(&mut template, &part(old, "template"));
-    }
-    let mut differences = Vec::new();
-    pod::compare("template", &template, &part(old, "template"), &mut differences);
-    if !differences.is_empty() {
-        errors.invalid(&path.child("template"), &part(new, "template"), crate::metadata::IMMUTABLE);
-    }
+    let others = ["completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"];
+    errors.fixed(&path, &spec, &before, &others);
     errors.0
 }
 
 /// An indexed job can grow and shrink if completions and parallelism go together (KEP-3715).
-fn is_elastic(job: &Value) -> bool {
-    let counts = (integer(job, "spec.completions"), integer(job, "spec.parallelism"));
-    text(job, "spec.completionMode") == "Indexed" && has(job, "spec.completions") && counts.0 == counts.1
+fn completions(errors: &mut Errors, new: &Value, old: &Value, path: &Path) {
+    let (now, before) = (part(new, "completions"), part(old, "completions"));
+    if now == before {
+        return;
+    }
+    if text(new, "completionMode") != "Indexed" {
+        errors.invalid(path, &now, crate::metadata::IMMUTABLE);
+    } else if !now.is_null() && now != part(new, "parallelism") {
+        errors.invalid(path, &now, "can only be modified in tandem with spec.parallelism");
+    }
 }
 
-/// Where the pods of a suspended job go can still change (KEP-2926): takes those fields from the old template.
-fn scheduling_directives(template: &mut Value, old: &Value) {
+/// What can still change while a job has no pods: where they go (KEP-2926) and what they get (KEP-5440). Takes those
+/// fields from the old template.
+fn while_suspended(template: &mut Value, old: &Value) {
     for (section, fields) in [
-        ("spec", &["nodeSelector", "affinity", "tolerations", "schedulingGates"][..]),
+        ("spec", &["nodeSelector", "tolerations", "schedulingGates"][..]),
         ("metadata", &["annotations", "labels"][..]),
     ] {
         let before = old.get(section).cloned().unwrap_or_default();
         if let Some(part) = template.get_mut(section) {
-            fields.iter().for_each(|field| crate::kinds::json::carry_over(part, &before, field));
+            fields.iter().for_each(|field| carry_over(part, &before, field));
         }
+    }
+    if let Some(affinity) = template.get_mut("spec").and_then(|spec| object(spec, "affinity")) {
+        let before = part(old, "spec.affinity.nodeAffinity");
+        affinity.insert("nodeAffinity".into(), before);
+    }
+    for list in ["containers", "initContainers"] {
+        let before = part(old, &format!("spec.{list}"));
+        let containers = template.get_mut("spec").into_iter().flat_map(|spec| items(spec, list));
+        containers
+            .zip(before.as_array().into_iter().flatten())
+            .for_each(|(new, old)| carry_over(new, old, "resources"));
     }
 }

@@ -30,6 +30,7 @@ pub static INGRESS: Rules = Rules {
     prepare_create: |ingress| ingress["status"] = json!({ "loadBalancer": {} }),
     prepare_update: |new, old| carry_over(new, old, "status"),
     validate,
+    validate_new: class_twice,
     validate_status,
     warnings: |ingress| {
         if meta::annotations(ingress).contains_key(CLASS_ANNOTATION) && !has(ingress, "spec.ingressClassName") {
@@ -83,12 +84,6 @@ fn hosts(ingress: &Value) -> String {
 fn validate(ingress: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
     let (path, spec) = (Path::root("spec"), part(ingress, "spec"));
-    if let Some(class) = meta::annotations(ingress).get(CLASS_ANNOTATION)
-        && has(&spec, "ingressClassName")
-    {
-        let path = Path::root("metadata").child("annotations").child(CLASS_ANNOTATION);
-        errors.invalid(&path, class, "can not be set when the class field is also set");
-    }
     if list(&spec, "rules").is_empty() && !has(&spec, "defaultBackend") {
         errors.invalid(&path, &part(&spec, "rules"), "either `defaultBackend` or `rules` must be specified");
     }
@@ -111,6 +106,18 @@ fn validate(ingress: &Value) -> Vec<FieldError> {
     if has(&spec, "ingressClassName") {
         let class = text(&spec, "ingressClassName");
         errors.named(&path.child("ingressClassName"), class, names::dns1123_subdomain);
+    }
+    errors.0
+}
+
+/// A new ingress names its class in one way.
+fn class_twice(ingress: &Value) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    if let Some(class) = meta::annotations(ingress).get(CLASS_ANNOTATION)
+        && has(ingress, "spec.ingressClassName")
+    {
+        let path = Path::root("metadata").child("annotations").child(CLASS_ANNOTATION);
+        errors.invalid(&path, class, "can not be set when the class field is also set");
     }
     errors.0
 }

@@ -57,13 +57,7 @@ fn validate(class: &Value) -> Vec<FieldError> {
     if controller.len() > CONTROLLER_LIMIT_BYTES {
         errors.0.push(FieldError::too_long(&path, CONTROLLER_LIMIT_BYTES));
     }
-    match controller.split_once('/') {
-        _ if controller.is_empty() => errors.required(&path, ""),
-        Some((domain, rest)) if !domain.is_empty() && !rest.is_empty() => {
-            errors.named(&path, domain, names::dns1123_subdomain);
-        }
-        _ => errors.invalid(&path, &controller, "must be a domain-prefixed path (such as \"acme.io/foo\")"),
-    }
+    errors.domain_path(&path, controller);
     if has(class, "spec.parameters") {
         reference(&mut errors, &part(class, "spec.parameters"), &Path::root("spec").child("parameters"));
     }

@@ -70,6 +70,7 @@ fn validate(policy: &Value) -> Vec<FieldError> {
     let (path, types) = (path.child("policyTypes"), texts(&spec, "policyTypes"));
     if types.len() > 2 {
         errors.invalid(&path, &types, "may not specify more than two policyTypes");
+        return errors.0;
     }
     for (index, kind) in types.into_iter().enumerate() {
         errors.one_of_if_set(&path.index(index), Some(kind), &["Egress", "Ingress"]);
@@ -107,14 +108,14 @@ fn port(errors: &mut Errors, port: &Value, path: &Path) {
 fn peer(errors: &mut Errors, peer: &Value, path: &Path) {
     errors.selector(path, peer, "podSelector");
     errors.selector(path, peer, "namespaceSelector");
+    if has(peer, "ipBlock") {
+        block(errors, &part(peer, "ipBlock"), &path.child("ipBlock"));
+    }
     let selects = has(peer, "podSelector") || has(peer, "namespaceSelector");
     match (has(peer, "ipBlock"), selects) {
         (true, true) => errors.forbidden(path, "may not specify both ipBlock and another peer"),
         (false, false) => errors.required(path, "must specify a peer"),
         _ => {}
-    }
-    if has(peer, "ipBlock") {
-        block(errors, &part(peer, "ipBlock"), &path.child("ipBlock"));
     }
 }
 

@@ -14,10 +14,23 @@ use crate::{meta, names};
 /// The rules of the row.
 pub static RULES: Rules = Rules {
     defaults,
-    prepare_create: generation::none,
-    prepare_update: |new, old| carry_over(new, old, "status"),
+    prepare_create: |node| {
+        generation::none(node);
+        drop_unused(node, &Value::Null);
+    },
+    prepare_update: |new, old| {
+        carry_over(new, old, "status");
+        drop_unused(new, old);
+    },
+    prepare_status: drop_unused,
     validate: validation::validate,
     validate_update: validation::validate_update,
+    validate_status: |new, old| {
+        let mut errors = validation::of_status(new);
+        errors.extend(validation::validate_update(new, old));
+        errors
+    },
+    warnings,
     name_errors: names::subdomain_name,
     selectable: &[("spec.unschedulable", |node| boolean(node, "spec.unschedulable").to_string())],
     columns: COLUMNS,
@@ -55,6 +68,26 @@ fn defaults(node: &mut Value) {
     for key in ["capacity", "allocatable"] {
         status.get_mut(key).into_iter().for_each(normalize_list);
     }
+}
+
+/// Nodes are no longer configured through the API.
+fn drop_unused(node: &mut Value, old: &Value) {
+    for (section, field) in [("spec", "configSource"), ("status", "config")] {
+        if !has(old, &format!("{section}.{field}")) {
+            node.get_mut(section).and_then(Value::as_object_mut).map(|map| map.remove(field));
+        }
+    }
+}
+
+fn warnings(node: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    if has(node, "spec.configSource") {
+        found.push("spec.configSource: the feature is no longer available".to_string());
+    }
+    if !text(node, "spec.externalID").is_empty() {
+        found.push("spec.externalID: this field is deprecated, and is unused by Kubernetes".to_string());
+    }
+    found
 }
 
 /// `podCIDR` and the first of `podCIDRs` are the same thing, which the singular field decides.

@@ -74,6 +74,16 @@ impl Restarts {
     }
 }
 
+/// Whether the pod is over, for clients that show only what runs.
+pub(super) fn row_conditions(pod: &Value) -> Vec<Value> {
+    let (reason, message) = match text(pod, "status.phase") {
+        "Succeeded" => ("Succeeded", "The pod has completed successfully."),
+        "Failed" => ("Failed", "The pod failed."),
+        _ => return Vec::new(),
+    };
+    vec![json!({ "type": "Completed", "status": "True", "reason": reason, "message": message })]
+}
+
 /// One row.
 pub(super) fn cells(pod: &Value, now_seconds: i64) -> RowCells {
     let summary = summarize(pod);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{resource_defaults, volume_sources};
+use super::{gates, resource_defaults, volume_sources};
 use crate::kinds::json::{boolean, has, items, list, sections, set_default, set_if_zero, text};
 use crate::kinds::volume_claim;
 
@@ -14,6 +14,7 @@ const TOKEN_SECONDS: i64 = 3600;
 /// What a pod gets: everything a template gets, and what only a pod does.
 pub(super) fn defaults(pod: &mut Value) {
     sections(pod, &["spec"]);
+    one_address(pod);
     let Some(spec) = pod.get_mut("spec").filter(|s| s.is_object()) else { return };
     spec_defaults(spec);
     resource_defaults::pod_requests(spec);
@@ -26,6 +27,18 @@ pub(super) fn defaults(pod: &mut Value) {
     }
 }
 
+/// `podIP` and the first of `podIPs` are the same thing, which the singular field decides.
+fn one_address(pod: &mut Value) {
+    let Some(status) = pod.get_mut("status").filter(|s| s.is_object()) else { return };
+    let first = list(status, "podIPs").first().map(|entry| text(entry, "ip").to_string());
+    let single = text(status, "podIP").to_string();
+    if !single.is_empty() && first.as_ref() != Some(&single) {
+        status["podIPs"] = json!([{ "ip": single }]);
+    } else if let Some(first) = first.filter(|_| single.is_empty()) {
+        status["podIP"] = json!(first);
+    }
+}
+
 /// What `spec.template` of a workload gets.
 pub(in crate::kinds) fn template_defaults(template: &mut Value) {
     if let Some(spec) = template.get_mut("spec").filter(|s| s.is_object()) {
@@ -34,6 +47,7 @@ pub(in crate::kinds) fn template_defaults(template: &mut Value) {
 }
 
 fn spec_defaults(spec: &mut Value) {
+    gates::drop_disabled(spec);
     items(spec, "volumes").for_each(volume);
     for key in ["initContainers", "containers", "ephemeralContainers"] {
         items(spec, key).for_each(container);

@@ -18,6 +18,9 @@ pub(super) const SELECTABLE: &[SelectableField] = &[
     ("status.nominatedNodeName", |p| text(p, "status.nominatedNodeName").to_string()),
 ];
 
+/// What old clients say for the node.
+pub(super) const ALIASES: &[(&str, &str)] = &[("spec.host", "spec.nodeName")];
+
 /// The first address; the list is what counts, the single field mirrors it.
 fn pod_ip(pod: &Value) -> String {
     let first = list(pod, "status.podIPs").first().map(|ip| text(ip, "ip"));

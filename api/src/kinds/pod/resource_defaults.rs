@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::PodSpec;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::kinds::json::{has, items, object};
+use crate::kinds::json::{items, object, part};
 use crate::pod;
 use crate::quantity::Quantity;
 
@@ -52,7 +52,8 @@ pub(super) fn pod_requests(spec: &mut Value) {
     for key in ["containers", "initContainers"] {
         items(spec, key).filter_map(|c| c.get_mut("resources")).for_each(|r| fill_requests(r, |_| true));
     }
-    if !has(spec, "resources.limits") {
+    huge_page_limits(spec);
+    if part(spec, "resources.limits").as_object().is_none_or(Map::is_empty) {
         return;
     }
     let containers = PodSpec::deserialize(&*spec).map(|s| pod::aggregate_requests(&s)).unwrap_or_default();
@@ -65,6 +66,21 @@ pub(super) fn pod_requests(spec: &mut Value) {
         }
     }
     fill_requests(resources, |name| matches!(name, "cpu" | "memory") || name.starts_with("hugepages-"));
+}
+
+/// Huge pages can't be promised twice, so a pod with requirements of its own has the limits of its containers for them.
+fn huge_page_limits(spec: &mut Value) {
+    let given = |list: &str| part(spec, &format!("resources.{list}")).as_object().cloned().unwrap_or_default();
+    let (limits, requests) = (given("limits"), given("requests"));
+    if limits.is_empty() && requests.is_empty() {
+        return;
+    }
+    let used = PodSpec::deserialize(&*spec).map(|s| pod::aggregate_limits(&s)).unwrap_or_default();
+    for (name, amount) in used.into_iter().filter(|(name, _)| name.starts_with("hugepages-")) {
+        if !requests.contains_key(&name) && !limits.contains_key(&name) {
+            spec["resources"]["limits"][&name] = json!(amount.to_string());
+        }
+    }
 }
 
 fn fill_requests(resources: &mut Value, applies: fn(&str) -> bool) {

@@ -1,59 +1,87 @@
 //! What may change in a pod that exists.
 
-use k8s_openapi::api::core::v1::{Pod, PodSpec};
+use k8s_openapi::api::core::v1::Toleration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::validation::{annotation_updates, toleration_list};
 use crate::field::{FieldError, Path};
-use crate::kinds::check::Errors;
-use crate::kinds::json::{has, integer, list, object, text};
-use crate::pod::qos_class;
+use crate::kinds::check::{Errors, same};
+use crate::kinds::json::{carry_over, has, integer, list, part, text};
+use crate::names;
 
 /// Followed by what else changed.
 const ONLY: &str = "pod updates may not change fields other than `spec.containers[*].image`,\
      `spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing \
      tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
+const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
 /// Differences listed before the rest is only counted: the text goes into an error message.
 const DIFFERENCES_SHOWN: usize = 16;
 
 /// All errors in the step from the old pod to the new.
 pub(super) fn validate(new: &Value, old: &Value) -> Vec<FieldError> {
     let path = Path::root("spec");
-    let (Some(new), Some(old)) = (new.get("spec"), old.get("spec")) else { return Vec::new() };
     let mut errors = Errors::default();
+    annotation_updates(&mut errors, new, old);
+    let (Some(new), Some(old)) = (new.get("spec"), old.get("spec")) else { return errors.0 };
     for key in ["containers", "initContainers"] {
         if list(new, key).len() != list(old, key).len() {
             errors.forbidden(&path.child(key), "pod updates may not add or remove containers");
+            return errors.0;
         }
+        images(&mut errors, list(new, key), &path.child(key));
     }
-    if !errors.0.is_empty() {
+    if !deadline(&mut errors, new, old, &path.child("activeDeadlineSeconds")) {
         return errors.0;
     }
-    deadline(&mut errors, new, old, &path.child("activeDeadlineSeconds"));
     tolerations(&mut errors, new, old, &path.child("tolerations"));
     gates(&mut errors, new, old, &path.child("schedulingGates"));
-    if !errors.0.is_empty() {
+    if same(new, old) {
         return errors.0;
     }
-    let mut differences = Vec::new();
-    compare("spec", &with_permitted_changes(new, old), old, &mut differences);
-    if !differences.is_empty() {
-        errors.forbidden(&path, &format!("{ONLY}\n{}\n", shown(&differences)));
+    let mut munged = with_permitted_changes(new, old);
+    if !list(old, "schedulingGates").is_empty() {
+        direct(&mut errors, &mut munged, old, &path);
+    }
+    let difference = difference(old, &munged);
+    if !difference.is_empty() {
+        errors.forbidden(&path, &format!("{ONLY}\n{difference}"));
     }
     errors.0
 }
 
-fn deadline(errors: &mut Errors, new: &Value, old: &Value, path: &Path) {
-    if !has(old, "activeDeadlineSeconds") {
-        return;
+fn images(errors: &mut Errors, containers: &[Value], path: &Path) {
+    for (index, container) in containers.iter().enumerate() {
+        let path = path.index(index).child("image");
+        match text(container, "image") {
+            "" => errors.required(&path, ""),
+            image if image.trim() != image => {
+                errors.invalid(&path, &image, "must not have leading or trailing whitespace");
+            }
+            _ => {}
+        }
     }
-    let before = integer(old, "activeDeadlineSeconds");
-    if !has(new, "activeDeadlineSeconds") {
-        errors.invalid(path, &Value::Null, "must not update from a positive integer to nil value");
-    } else if integer(new, "activeDeadlineSeconds") > before {
-        let detail = "must be less than or equal to previous value";
-        errors.invalid(path, &integer(new, "activeDeadlineSeconds"), detail);
+}
+
+/// A deadline can be set and come nearer. Says whether it is worth while to look further.
+fn deadline(errors: &mut Errors, new: &Value, old: &Value, path: &Path) -> bool {
+    const FIELD: &str = "activeDeadlineSeconds";
+    let seconds = integer(new, FIELD);
+    if !has(new, FIELD) {
+        if has(old, FIELD) {
+            errors.invalid(path, &Value::Null, "must not update from a positive integer to nil value");
+        }
+        return true;
     }
+    if !(0..=i64::from(i32::MAX)).contains(&seconds) {
+        errors.invalid(path, &seconds, &names::out_of_range(0, i64::from(i32::MAX)));
+        return false;
+    }
+    if has(old, FIELD) && seconds > integer(old, FIELD) {
+        errors.invalid(path, &seconds, "must be less than or equal to previous value");
+        return false;
+    }
+    true
 }
 
 /// Tolerations can be added, and the seconds of existing ones can change.
@@ -65,16 +93,19 @@ fn tolerations(errors: &mut Errors, new: &Value, old: &Value, path: &Path) {
     };
     let kept: Vec<Map<String, Value>> = list(new, "tolerations").iter().map(without_seconds).collect();
     if !list(old, "tolerations").iter().all(|t| kept.contains(&without_seconds(t))) {
-        errors.forbidden(path, "existing toleration can not be modified except its tolerationSeconds");
+        return errors.forbidden(path, "existing toleration can not be modified except its tolerationSeconds");
+    }
+    if let Ok(Some(parsed)) = Option::<Vec<Toleration>>::deserialize(&part(new, "tolerations")) {
+        toleration_list(errors, &parsed, path);
     }
 }
 
 /// Scheduling gates can only go.
 fn gates(errors: &mut Errors, new: &Value, old: &Value, path: &Path) {
-    for gate in list(new, "schedulingGates") {
+    for (index, gate) in list(new, "schedulingGates").iter().enumerate() {
         if !list(old, "schedulingGates").iter().any(|o| text(o, "name") == text(gate, "name")) {
             let detail = format!("only deletion is allowed, but found new scheduling gate '{}'", text(gate, "name"));
-            errors.forbidden(path, &detail);
+            errors.forbidden(&path.index(index).child("name"), &detail);
         }
     }
 }
@@ -85,75 +116,69 @@ fn with_permitted_changes(new: &Value, old: &Value) -> Value {
     for key in ["containers", "initContainers"] {
         let containers = munged.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten();
         for (container, before) in containers.zip(list(old, key)) {
-            put_back(container, before, "image");
+            carry_over(container, before, "image");
         }
     }
-    put_back(&mut munged, old, "activeDeadlineSeconds");
-    put_back(&mut munged, old, "tolerations");
-    put_back(&mut munged, old, "schedulingGates");
-    if integer(old, "terminationGracePeriodSeconds") < 0 && integer(new, "terminationGracePeriodSeconds") == 1 {
-        put_back(&mut munged, old, "terminationGracePeriodSeconds");
+    for key in ["activeDeadlineSeconds", "tolerations", "schedulingGates"] {
+        carry_over(&mut munged, old, key);
     }
-    // A gated pod is not scheduled yet, so its node selector can still get stricter (KEP-3838).
-    let stricter = || {
-        let mut kept = old.get("nodeSelector").and_then(Value::as_object).into_iter().flatten();
-        kept.all(|(k, v)| new.get("nodeSelector").and_then(|s| s.get(k)) == Some(v))
-    };
-    if !list(old, "schedulingGates").is_empty() && stricter() {
-        put_back(&mut munged, old, "nodeSelector");
+    if integer(old, "terminationGracePeriodSeconds") < 0 && integer(new, "terminationGracePeriodSeconds") == 1 {
+        carry_over(&mut munged, old, "terminationGracePeriodSeconds");
     }
     munged
 }
 
-/// All errors in a write to the `resize` of a pod: CPU and memory of its containers change, and nothing else
-/// (KEP-1287).
-pub fn validate_resize(new: &Value, old: &Value) -> Vec<FieldError> {
-    let mut errors = Errors::default();
-    let path = Path::root("spec");
-    let (Some(spec), Some(before)) = (new.get("spec"), old.get("spec")) else { return Vec::new() };
-    let class = |spec: &Value| {
-        let spec = PodSpec::deserialize(spec).unwrap_or_default();
-        qos_class(&Pod { spec: Some(spec), ..Pod::default() }).as_str()
-    };
-    if class(spec) != class(before) {
-        errors.invalid(&path, &class(spec), "Pod QOS Class may not change as a result of resizing");
+/// A gated pod is not scheduled yet, so where it can go may still get narrower (KEP-3838). What may change is put back.
+fn direct(errors: &mut Errors, munged: &mut Value, old: &Value, path: &Path) {
+    let (selector, before) = (part(munged, "nodeSelector"), part(old, "nodeSelector"));
+    if !same(&selector, &before) {
+        let mut kept = before.as_object().into_iter().flatten();
+        if !kept.all(|(key, value)| selector.get(key) == Some(value)) {
+            let detail = "only additions to spec.nodeSelector are allowed (no mutations or deletions)";
+            errors.invalid(&path.child("nodeSelector"), &selector, detail);
+        }
+        carry_over(munged, old, "nodeSelector");
     }
-    let mut munged = spec.clone();
-    for key in ["containers", "initContainers"] {
-        let containers = munged.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten();
-        for (container, before) in containers.zip(list(before, key)) {
-            put_back(container, before, "resizePolicy");
-            keep_other_resources(container, before);
+    let (affinity, before) = (part(munged, "affinity.nodeAffinity"), part(old, "affinity.nodeAffinity"));
+    if same(&affinity, &before) {
+        return;
+    }
+    narrower(errors, &affinity, &before, &path.child("affinity").child("nodeAffinity").child(REQUIRED));
+    if munged["affinity"].is_null() {
+        munged["affinity"] = Value::Object(Map::new());
+    }
+    carry_over(&mut munged["affinity"], &part(old, "affinity"), "nodeAffinity");
+}
+
+/// Terms are alternatives: none is added or taken away, and each only gets more requirements.
+fn narrower(errors: &mut Errors, new: &Value, old: &Value, path: &Path) {
+    let at = format!("{REQUIRED}.nodeSelectorTerms");
+    let (terms, before) = (list(new, &at), list(old, &at));
+    let path = path.child("nodeSelectorTerms");
+    if before.is_empty() {
+        return;
+    }
+    if terms.len() != before.len() {
+        let detail = "no additions/deletions to non-empty NodeSelectorTerms list are allowed";
+        return errors.invalid(&path, &terms, detail);
+    }
+    for (index, (term, before)) in terms.iter().zip(before).enumerate() {
+        let both = ["matchExpressions", "matchFields"];
+        let was_empty = both.iter().all(|field| list(before, field).is_empty());
+        let grew = both.iter().any(|field| list(term, field).len() > list(before, field).len());
+        let keeps = both.iter().all(|field| list(term, field).starts_with(list(before, field)));
+        if !keeps || (was_empty && grew) {
+            let detail = "only additions are allowed (no mutations or deletions)";
+            errors.invalid(&path.index(index), term, detail);
         }
     }
+}
+
+/// What differs between two versions, one place per block; empty when nothing does.
+pub(super) fn difference(old: &Value, new: &Value) -> String {
     let mut differences = Vec::new();
-    compare("spec", &munged, before, &mut differences);
-    if !differences.is_empty() {
-        errors.forbidden(&path, &format!("only cpu and memory resources are mutable\n{}\n", shown(&differences)));
-    }
-    errors.0
-}
-
-/// Takes CPU and memory from the old container, so that only other changes are left to see.
-fn keep_other_resources(container: &mut Value, before: &Value) {
-    for list in ["requests", "limits"] {
-        for resource in ["cpu", "memory"] {
-            let old = before.get("resources").and_then(|r| r.get(list)?.get(resource)).cloned();
-            let Some(resources) = container.get_mut("resources").filter(|r| r.is_object()) else { continue };
-            match old {
-                Some(amount) => drop(object(resources, list).map(|l| l.insert(resource.into(), amount))),
-                None => drop(resources.get_mut(list).and_then(Value::as_object_mut).map(|l| l.remove(resource))),
-            }
-        }
-    }
-}
-
-fn put_back(into: &mut Value, from: &Value, key: &str) {
-    let Some(map) = into.as_object_mut() else { return };
-    match from.get(key) {
-        Some(value) => map.insert(key.to_string(), value.clone()),
-        None => map.remove(key),
-    };
+    compare("spec", new, old, &mut differences);
+    if differences.is_empty() { String::new() } else { format!("{}\n", shown(&differences)) }
 }
 
 /// Lists the paths whose values differ, taking absent, null and empty for the same.
@@ -186,7 +211,8 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-fn shown(differences: &[String]) -> String {
+/// As many of them as an error message has room for.
+pub(in crate::kinds) fn shown(differences: &[String]) -> String {
     let shown = differences[..differences.len().min(DIFFERENCES_SHOWN)].join("\n");
     match differences.len().saturating_sub(DIFFERENCES_SHOWN) {
         0 => shown,

@@ -11,6 +11,10 @@ pub(super) fn defaults(service: &mut Value) {
     if let Some(map) = service.as_object_mut() {
         set_default(map, "status", json!({ "loadBalancer": {} }));
     }
+    if let Some(balancer) = service.get_mut("status").and_then(|status| status.get_mut("loadBalancer")) {
+        let with_address = items(balancer, "ingress").filter(|entry| !text(entry, "ip").is_empty());
+        with_address.filter_map(Value::as_object_mut).for_each(|entry| set_default(entry, "ipMode", "VIP"));
+    }
     sections(service, &["spec"]);
     let Some(spec) = service.get_mut("spec").filter(|s| s.is_object()) else { return };
     items(spec, "ports").for_each(port);

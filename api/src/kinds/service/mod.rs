@@ -1,12 +1,15 @@
 //! Rules of Services and their endpoints.
 
+mod addresses;
 mod columns;
 mod defaults;
 mod endpoint_slices;
 mod endpoint_validation;
 mod endpoints;
+mod policies;
 mod prepare;
 mod validation;
+mod warnings;
 
 use super::json::text;
 use crate::catalog::Rules;
@@ -22,7 +25,10 @@ pub static SERVICE: Rules = Rules {
     prepare_update: prepare::update,
     validate: validation::validate,
     validate_update: validation::validate_update,
-    name_errors: names::label_1035_name,
+    prepare_status: prepare::status,
+    validate_status: policies::validate_status,
+    warnings: warnings::warnings,
+    name_errors: names::label_name,
     selectable: &[
         ("spec.clusterIP", |s| text(s, "spec.clusterIP").to_string()),
         ("spec.type", |s| text(s, "spec.type").to_string()),

@@ -24,6 +24,14 @@ pub(super) fn update(new: &mut Value, old: &Value) {
     keep_allocated(spec, old_spec);
     drop_unused(spec, old_spec);
     defaults::families(spec);
+    status(new, old);
+}
+
+/// Leaving the type that has a load balancer behind leaves the balancer behind.
+pub(super) fn status(new: &mut Value, _: &Value) {
+    if text(new, "spec.type") != "LoadBalancer" && !list(new, "status.loadBalancer.ingress").is_empty() {
+        new["status"]["loadBalancer"] = json!({});
+    }
 }
 
 fn has_cluster_ip(spec: &Value) -> bool {
@@ -32,6 +40,10 @@ fn has_cluster_ip(spec: &Value) -> bool {
 
 fn has_node_ports(spec: &Value) -> bool {
     matches!(text(spec, "type"), "NodePort" | "LoadBalancer")
+}
+
+fn has_health_check(spec: &Value) -> bool {
+    text(spec, "type") == "LoadBalancer" && text(spec, "externalTrafficPolicy") == "Local"
 }
 
 fn remove(spec: &mut Value, keys: &[&str]) {
@@ -63,12 +75,16 @@ fn keep_allocated(spec: &mut Value, old: &Value) {
         carry_over(spec, old, "clusterIP");
     }
     if has_node_ports(spec) && has_node_ports(old) {
+        let used: Vec<i64> = list(spec, "ports").iter().map(|port| integer(port, "nodePort")).collect();
         for port in items(spec, "ports").filter(|p| integer(p, "nodePort") == 0) {
-            let same = |o: &&Value| o.get("port") == port.get("port") && o.get("protocol") == port.get("protocol");
-            if let Some(kept) = list(old, "ports").iter().find(same).filter(|o| integer(o, "nodePort") != 0) {
+            let kept = list(old, "ports").iter().rfind(|o| text(o, "name") == text(port, "name"));
+            if let Some(kept) = kept.filter(|o| !used.contains(&integer(o, "nodePort"))) {
                 carry_over(port, kept, "nodePort");
             }
         }
+    }
+    if has_health_check(spec) && has_health_check(old) && integer(spec, "healthCheckNodePort") == 0 {
+        carry_over(spec, old, "healthCheckNodePort");
     }
 }
 
@@ -78,7 +94,7 @@ fn drop_unused(spec: &mut Value, old: &Value) {
         remove(spec, &["clusterIP", "clusterIPs"]);
     }
     if has_cluster_ip(old) && !has_cluster_ip(spec) {
-        remove(spec, &["ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"]);
+        remove(spec, &["ipFamilies", "ipFamilyPolicy"]);
     }
     if has_node_ports(old) && !has_node_ports(spec) {
         let old_ports: Vec<i64> = list(old, "ports").iter().map(|p| integer(p, "nodePort")).collect();
@@ -92,8 +108,16 @@ fn drop_unused(spec: &mut Value, old: &Value) {
             remove(spec, &["externalTrafficPolicy"]);
         }
     }
+    if has_health_check(old)
+        && !has_health_check(spec)
+        && integer(spec, "healthCheckNodePort") == integer(old, "healthCheckNodePort")
+    {
+        remove(spec, &["healthCheckNodePort"]);
+    }
     if text(old, "type") == "LoadBalancer" && text(spec, "type") != "LoadBalancer" {
-        remove(spec, &["allocateLoadBalancerNodePorts"]);
+        if spec.get("allocateLoadBalancerNodePorts") == old.get("allocateLoadBalancerNodePorts") {
+            remove(spec, &["allocateLoadBalancerNodePorts"]);
+        }
         if has(spec, "loadBalancerClass") && spec.get("loadBalancerClass") == old.get("loadBalancerClass") {
             remove(spec, &["loadBalancerClass"]);
         }

@@ -7,9 +7,13 @@ use crate::catalog::{Column, RowCells, Rules};
 use crate::field::{FieldError, Path};
 use crate::kinds::check::{Errors, same};
 use crate::kinds::generation;
-use crate::kinds::json::{boolean, carry_over, has, part, text};
+use crate::kinds::json::{boolean, carry_over, entries, has, integer, part, text};
 use crate::kinds::table::{AGE, NAME, age, column, flag};
 use crate::names;
+
+/// Longest metadata of an attached volume, all together.
+const METADATA_LIMIT_BYTES: usize = 256 * 1024;
+const MESSAGE_LIMIT_BYTES: usize = 1024;
 
 /// The rules of the row.
 pub static VOLUME_ATTACHMENT: Rules = Rules {
@@ -19,6 +23,7 @@ pub static VOLUME_ATTACHMENT: Rules = Rules {
     },
     prepare_update: |new, old| carry_over(new, old, "status"),
     validate,
+    validate_status: |new, _| status(new),
     validate_update: |new, old| {
         let mut errors = Errors::default();
         if !same(&part(new, "spec"), &part(old, "spec")) {
@@ -73,7 +78,7 @@ fn validate(attachment: &Value) -> Vec<FieldError> {
         }
         (true, true) => {
             let detail = "must specify exactly one of inlineVolumeSpec and persistentVolumeName";
-            errors.invalid(&source, &part(&spec, "source"), detail);
+            errors.forbidden(&source, detail);
         }
         (false, true) if name.is_empty() => {
             errors.required(&source.child("persistentVolumeName"), "must specify non empty persistentVolumeName");
@@ -82,5 +87,27 @@ fn validate(attachment: &Value) -> Vec<FieldError> {
         (true, false) => {}
     }
     errors.named(&path.child("nodeName"), text(&spec, "nodeName"), names::dns1123_subdomain);
+    errors.0
+}
+
+/// What the attacher says about the volume has a limit.
+fn status(attachment: &Value) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    let path = Path::root("status");
+    let metadata = entries(attachment, "status.attachmentMetadata");
+    let bytes: usize = metadata.map(|(key, value)| key.len() + value.as_str().map_or(0, str::len)).sum();
+    if bytes > METADATA_LIMIT_BYTES {
+        errors.0.push(FieldError::too_long(&path.child("attachmentMetadata"), METADATA_LIMIT_BYTES));
+    }
+    for field in ["attachError", "detachError"] {
+        let path = path.child(field);
+        if text(attachment, &format!("status.{field}.message")).len() > MESSAGE_LIMIT_BYTES {
+            errors.0.push(FieldError::too_long(&path.child("message"), MESSAGE_LIMIT_BYTES));
+        }
+        let code = format!("status.{field}.errorCode");
+        if has(attachment, &code) {
+            errors.not_negative(&path.child("errorCode"), Some(integer(attachment, &code)));
+        }
+    }
     errors.0
 }

@@ -1,5 +1,7 @@
 //! Classes of storage, and classes of attributes that a volume can be changed to.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Value, json};
 
 use super::driver_name;
@@ -71,7 +73,11 @@ pub static VOLUME_ATTRIBUTES_CLASS: Rules = Rules {
     },
     validate_update: |new, old| {
         let mut errors = Errors::default();
-        errors.fixed(&Path::empty(), new, old, &["driverName", "parameters"]);
+        for field in ["driverName", "parameters"] {
+            if !same(&part(new, field), &part(old, field)) {
+                errors.forbidden(&Path::root(field), &format!("updates to {field} are forbidden."));
+            }
+        }
         errors.0
     },
     name_errors: names::subdomain_name,
@@ -134,9 +140,10 @@ fn storage_class(class: &Value) -> Vec<FieldError> {
 
 fn topologies(errors: &mut Errors, class: &Value) {
     let all = Path::root("allowedTopologies");
+    let mut terms = Vec::new();
     for (index, term) in list(class, "allowedTopologies").iter().enumerate() {
         let path = all.index(index).child("matchLabelExpressions");
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for (index, requirement) in list(term, "matchLabelExpressions").iter().enumerate() {
             let (path, key, values) = (path.index(index), text(requirement, "key"), texts(requirement, "values"));
             if values.is_empty() {
@@ -152,7 +159,18 @@ fn topologies(errors: &mut Errors, class: &Value) {
                 errors.duplicate(&path.child("key"), &key);
             }
         }
+        let term = zones(term);
+        if terms.contains(&term) {
+            errors.duplicate(&path, &"");
+        }
+        terms.push(term);
     }
+}
+
+/// What a term asks for, whatever the order in which it does.
+fn zones(term: &Value) -> BTreeMap<&str, BTreeSet<&str>> {
+    let requirements = list(term, "matchLabelExpressions").iter();
+    requirements.map(|r| (text(r, "key"), texts(r, "values").into_iter().collect())).collect()
 }
 
 fn storage_class_update(new: &Value, old: &Value) -> Vec<FieldError> {

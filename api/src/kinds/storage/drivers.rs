@@ -11,13 +11,16 @@ use crate::kinds::check::{Errors, same};
 use crate::kinds::generation;
 use crate::kinds::json::{boolean, has, integer, list, object, part, sections, set_default, text, texts};
 use crate::kinds::table::{AGE, age, column, flag, number, or_none, or_unset};
-use crate::{meta, names};
+use crate::names;
 
 const TOKEN_MIN_SECONDS: i64 = 600;
 const TOKEN_MAX_SECONDS: i64 = 1 << 32;
 const NODE_ID_LIMIT_BYTES: usize = 192;
 /// Shortest period between two updates of what a driver can attach, in seconds.
 const UPDATE_MIN_SECONDS: i64 = 10;
+
+/// What errors call `attachRequired`: Kubernetes' slip of the pen, which clients see.
+const ATTACH: &str = "attachedRequired";
 
 /// The rules of the row.
 pub static CSI_DRIVER: Rules = Rules {
@@ -27,7 +30,11 @@ pub static CSI_DRIVER: Rules = Rules {
     validate_update: |new, old| {
         let mut errors = Errors::default();
         let (new, old) = (part(new, "spec"), part(old, "spec"));
-        errors.fixed(&Path::root("spec"), &new, &old, &["attachRequired", "volumeLifecycleModes"]);
+        let (attach, path) = (part(&new, "attachRequired"), Path::root("spec"));
+        if attach != part(&old, "attachRequired") {
+            errors.invalid(&path.child(ATTACH), &attach, crate::metadata::IMMUTABLE);
+        }
+        errors.fixed(&path, &new, &old, &["volumeLifecycleModes"]);
         errors.0
     },
     name_errors: names::subdomain_name,
@@ -120,11 +127,9 @@ pub static CSI_NODE: Rules = Rules {
         let path = Path::root("spec").child("drivers");
         for before in list(old, "spec.drivers") {
             let name = text(before, "name");
-            let after = list(new, "spec.drivers").iter().enumerate().find(|(_, d)| text(d, "name") == name);
-            if let Some((index, after)) = after
-                && !same(&without_count(after), &without_count(before))
-            {
-                errors.invalid(&path.index(index), after, crate::metadata::IMMUTABLE);
+            let after = list(new, "spec.drivers").iter().find(|driver| text(driver, "name") == name);
+            if let Some(after) = after.map(without_count).filter(|after| !same(after, &without_count(before))) {
+                errors.invalid(&path, &after, crate::metadata::IMMUTABLE);
             }
         }
         errors.0
@@ -159,24 +164,31 @@ fn driver_defaults(driver: &mut Value) {
 
 fn driver(driver: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
-    driver_name(&mut errors, meta::name(driver), &Path::root("metadata").child("name"));
     let (path, spec) = (Path::root("spec"), part(driver, "spec"));
-    for field in ["attachRequired", "podInfoOnMount", "storageCapacity", "requiresRepublish", "seLinuxMount"] {
+    let missing = |errors: &mut Errors, field: &str, name: &str| {
         if !has(&spec, field) {
-            errors.required(&path.child(field), "");
+            errors.required(&path.child(name), "");
         }
-    }
+    };
+    missing(&mut errors, "attachRequired", ATTACH);
+    missing(&mut errors, "podInfoOnMount", "podInfoOnMount");
+    missing(&mut errors, "storageCapacity", "storageCapacity");
     let policies = ["File", "None", "ReadWriteOnceWithFSType"];
     errors.choice_if_set(&path, &spec, "fsGroupPolicy", &policies);
     tokens(&mut errors, &spec, &path.child("tokenRequests"));
-    for (index, mode) in texts(&spec, "volumeLifecycleModes").into_iter().enumerate() {
-        let path = path.child("volumeLifecycleModes").index(index);
-        errors.one_of_if_set(&path, Some(mode), &["Ephemeral", "Persistent"]);
+    for mode in texts(&spec, "volumeLifecycleModes") {
+        errors.one_of_if_set(&path.child("volumeLifecycleModes"), Some(mode), &["Persistent", "Ephemeral"]);
     }
+    missing(&mut errors, "seLinuxMount", "seLinuxMount");
     let period = integer(&spec, "nodeAllocatableUpdatePeriodSeconds");
     if has(&spec, "nodeAllocatableUpdatePeriodSeconds") && period < UPDATE_MIN_SECONDS {
         let path = path.child("nodeAllocatableUpdatePeriodSeconds");
         errors.invalid(&path, &period, "must be greater than or equal to 10 seconds");
+    }
+    let in_secrets = part(&spec, "serviceAccountTokenInSecrets");
+    if !in_secrets.is_null() && list(&spec, "tokenRequests").is_empty() {
+        let detail = "serviceAccountTokenInSecrets is set but no tokenRequests are specified";
+        errors.invalid(&path.child("serviceAccountTokenInSecrets"), &in_secrets, detail);
     }
     errors.0
 }
@@ -188,6 +200,7 @@ fn tokens(errors: &mut Errors, spec: &Value, path: &Path) {
         let audience = text(request, "audience");
         if !seen.insert(audience) {
             errors.duplicate(&path.child("audience"), &audience);
+            continue;
         }
         let seconds = integer(request, "expirationSeconds");
         let path = path.child("expirationSeconds");
@@ -230,16 +243,18 @@ fn node(node: &Value) -> Vec<FieldError> {
         }
         let count = integer(driver, "allocatable.count");
         errors.not_negative(&path.child("allocatable").child("count"), Some(count));
+        if !seen.insert(name) {
+            errors.duplicate(&path.child("name"), &name);
+        }
         let keys = texts(driver, "topologyKeys");
         for (at, key) in keys.iter().enumerate() {
-            let path = path.child("topologyKeys");
+            if key.is_empty() {
+                errors.required(&path, "");
+            }
             if keys[..at].contains(key) {
                 errors.duplicate(&path, key);
             }
             errors.named(&path, key, names::qualified_name);
-        }
-        if !seen.insert(name) {
-            errors.duplicate(&path.child("name"), &name);
         }
     }
     errors.0

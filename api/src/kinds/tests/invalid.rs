@@ -37,13 +37,13 @@ fn pods() {
     expect![[r#"
         spec.containers: Required value
         spec.restartPolicy: Unsupported value: "Maybe": supported values: "Always", "OnFailure", "Never"
-        spec.dnsConfig.nameservers: Required value: must provide at least one DNS nameserver when `dnsPolicy` is None
-        spec.activeDeadlineSeconds: Invalid value: 0: must be between 1 and 2147483647, inclusive
-        spec.nodeName: Invalid value: "Bad_Node": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')
         spec.nodeSelector: Invalid value: "a b": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')
+        spec.securityContext.runAsUser: Invalid value: -1: must be between 0 and 2147483647, inclusive
+        spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None
+        spec.nodeName: Invalid value: "Bad_Node": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')
+        spec.activeDeadlineSeconds: Invalid value: 0: must be between 1 and 2147483647, inclusive
         spec.tolerations[0].operator: Invalid value: "Equal": operator must be Exists when `key` is empty, which means "match all values and all keys"
         spec.tolerations[1].effect: Invalid value: "": effect must be 'NoExecute' when `tolerationSeconds` is set
-        spec.securityContext.runAsUser: Invalid value: -1: must be between 0 and 4294967295, inclusive
     "#]].assert_eq(&found);
 }
 
@@ -72,8 +72,8 @@ fn affinity_and_spread() {
         spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].podAffinityTerm.namespace: Invalid value: "No": a lowercase RFC 1123 label
         spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].podAffinityTerm.topologyKey: Invalid value: "a b": name part
         spec.topologySpreadConstraints[0].maxSkew: Invalid value: 0: must be greater than zero
+        spec.topologySpreadConstraints[0].{topologyKey, whenUnsatisfiable}: Duplicate value: "{zone, ScheduleAnyway}"
         spec.topologySpreadConstraints[0].minDomains: Invalid value: 2: can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ScheduleAnyway
-        spec.topologySpreadConstraints[1].{topologyKey, whenUnsatisfiable}: Duplicate value: "{zone, ScheduleAnyway}"
         spec.topologySpreadConstraints[1].nodeTaintsPolicy: Unsupported value: "Foo": supported values: "Honor", "Ignore"
     "#]]
     .assert_eq(&(lines.join("\n") + "\n"));
@@ -108,9 +108,8 @@ fn containers() {
     expect![[r#"
         spec.containers[0].name: Invalid value: "Web": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')
         spec.containers[0].image: Required value
+        spec.containers[0].terminationMessagePolicy: Unsupported value: "Console": supported values: "File", "FallbackToLogsOnError"
         spec.containers[0].imagePullPolicy: Unsupported value: "Sometimes": supported values: "Always", "IfNotPresent", "Never"
-        spec.containers[0].terminationMessagePolicy: Unsupported value: "Console": supported values: "FallbackToLogsOnError", "File"
-        spec.containers[1].image: Invalid value: " x": must not have leading or trailing whitespace
         spec.containers[2].ports[1].name: Duplicate value: "http"
         spec.containers[2].ports[1].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive
         spec.containers[2].ports[1].protocol: Unsupported value: "ICMP": supported values: "SCTP", "TCP", "UDP"
@@ -121,11 +120,12 @@ fn containers() {
         spec.containers[3].volumeMounts[0].name: Not found: "none"
         spec.containers[3].volumeMounts[1].mountPath: Invalid value: "/a": must be unique
         spec.containers[3].volumeMounts[2].mountPath: Required value
-        spec.containers[3].volumeMounts[2].subPath: Invalid value: "/abs": must be a relative path
-        spec.containers[3].volumeMounts[3].subPath: Invalid value: "../up": must not contain '..'
+        spec.containers[3].volumeMounts.subPath: Invalid value: "/abs": must be a relative path
+        spec.containers[3].volumeMounts.subPath: Invalid value: "../up": must not contain '..'
         spec.containers[4].securityContext: Invalid value: {"allowPrivilegeEscalation":false,"privileged":true}: cannot set `allowPrivilegeEscalation` to false and `privileged` to true
-        spec.initContainers[0].livenessProbe: Forbidden: may not be set for init containers without restartPolicy=Always
         spec.containers[2].ports[3].hostPort: Duplicate value: "TCP//1"
+        spec.initContainers[0].livenessProbe: Forbidden: may not be set for init containers without restartPolicy=Always
+        spec.containers[1].image: Invalid value: " x": must not have leading or trailing whitespace
     "#]].assert_eq(&found);
 }
 
@@ -150,14 +150,14 @@ fn environment() {
         spec.containers[0].env[1].name: Invalid value: "A=B": a valid environment variable name must consist only of printable ASCII characters other than '='
         spec.containers[0].env[2].valueFrom: Invalid value: "": may not be specified when `value` is not empty
         spec.containers[0].env[3].valueFrom: Invalid value: "": must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`
-        spec.containers[0].env[4].valueFrom.fieldRef.fieldPath: Unsupported value: "spec.unknown": supported values: "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName", "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"
-        spec.containers[0].env[5].valueFrom.fieldRef.fieldPath: Invalid value: "a b": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')
-        spec.containers[0].env[6].valueFrom.configMapKeyRef.name: Required value
+        spec.containers[0].env[4].valueFrom.fieldRef.fieldPath: Invalid value: "spec.unknown": error converting fieldPath: field label not supported: spec.unknown
+        spec.containers[0].env[5].valueFrom.fieldRef: Invalid value: "a b": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')
+        spec.containers[0].env[6].valueFrom.configMapKeyRef.name: Invalid value: "": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')
         spec.containers[0].env[6].valueFrom.configMapKeyRef.key: Invalid value: "a/b": a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')
         spec.containers[0].env[7].valueFrom.resourceFieldRef.resource: Unsupported value: "limits.gpu": supported values: "limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu", "requests.ephemeral-storage", "requests.memory"
-        spec.containers[0].env[8].valueFrom.resourceFieldRef.divisor: Invalid value: "2": only divisor's values 1m and 1 are supported with the cpu resource
-        spec.containers[0].envFrom[0]: Invalid value: "": must specify one of: `configMapRef` or `secretRef`
-        spec.containers[0].envFrom[1]: Invalid value: "": may not have more than one field specified at a time
+        spec.containers[0].env[8].valueFrom.resourceFieldRef.divisor: Invalid value: "limits.cpu": only divisor's values 1m and 1 are supported with the cpu resource
+        spec.containers[0].envFrom: Invalid value: "": must specify one of: `configMapRef` or `secretRef`
+        spec.containers[0].envFrom: Invalid value: "": may not have more than one field specified at a time
     "#]].assert_eq(&found);
 }
 
@@ -174,9 +174,8 @@ fn probes_and_hooks() {
     );
     expect![[r#"
         spec.containers[0].lifecycle.preStop: Required value: must specify a handler type
-        spec.containers[0].livenessProbe: Forbidden: may not specify more than 1 handler type
         spec.containers[0].livenessProbe.httpGet.port: Invalid value: 0: must be between 1 and 65535, inclusive
-        spec.containers[0].livenessProbe.tcpSocket.port: Invalid value: "bad_name": must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)
+        spec.containers[0].livenessProbe.tcpSocket: Forbidden: may not specify more than 1 handler type
         spec.containers[0].livenessProbe.successThreshold: Invalid value: 2: must be 1
         spec.containers[0].readinessProbe: Required value: must specify a handler type
         spec.containers[0].readinessProbe.periodSeconds: Invalid value: -1: must be greater than or equal to 0
@@ -222,17 +221,17 @@ fn volumes() {
     );
     expect![[r#"
         spec.volumes[0].name: Invalid value: "Bad": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')
-        spec.volumes[1]: Forbidden: may not specify more than 1 volume type
-        spec.volumes[2].name: Duplicate value: "v"
+        spec.volumes[1].hostPath: Forbidden: may not specify more than 1 volume type
         spec.volumes[2].configMap.name: Required value
         spec.volumes[3].secret.defaultMode: Invalid value: 1000: must be a number between 0 and 0777 (octal), both inclusive
         spec.volumes[3].secret.items[0].key: Required value
         spec.volumes[3].secret.items[0].path: Invalid value: "/abs": must be a relative path
         spec.volumes[4].hostPath.path: Invalid value: "/a/../b": must not contain '..'
         spec.volumes[4].hostPath.type: Unsupported value: "Pipe": supported values: "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"
-        spec.volumes[5].downwardAPI.items[0]: Required value: one of fieldRef and resourceFieldRef is required
-        spec.volumes[5].downwardAPI.items[1].fieldRef.fieldPath: Unsupported value: "spec.nodeName": supported values: "metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid"
+        spec.volumes[5].downwardAPI: Required value: one of fieldRef and resourceFieldRef is required
+        spec.volumes[5].downwardAPI.fieldRef.fieldPath: Unsupported value: "spec.nodeName": supported values: "metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid"
         spec.volumes[6].projected.sources[0].serviceAccountToken.expirationSeconds: Invalid value: 5: may not specify a duration less than 10 minutes
+        spec.volumes[6].projected.sources[0].serviceAccountToken: Forbidden: must not be specified when serviceAccountName is not set
     "#]].assert_eq(&found);
 }
 
@@ -296,14 +295,14 @@ fn deployments() {
 #[test]
 fn jobs() {
     expect![[r#"
-        spec.completions: Invalid value: -1: must be greater than or equal to 0
-        spec.completionMode: Unsupported value: "Odd": supported values: "Indexed", "NonIndexed"
-        spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never"
+        spec.template.metadata.labels[controller-uid]: Required value: must be 'u1'
+        spec.template.metadata.labels[job-name]: Required value: must be 'w'
         spec.template.metadata.labels[batch.kubernetes.io/controller-uid]: Required value: must be 'u1'
-        spec.template.metadata.labels[batch.kubernetes.io/controller-uid]: Invalid value: {"app":"web"}: must be 'u1'
         spec.template.metadata.labels[batch.kubernetes.io/job-name]: Required value: must be 'w'
-        spec.template.metadata.labels[batch.kubernetes.io/job-name]: Invalid value: {"app":"web"}: must be 'w'
         spec.selector: Invalid value: {"matchLabels":{"app":"web"}}: `selector` not auto-generated
+        spec.completions: Invalid value: -1: must be greater than or equal to 0
+        spec.completionMode: Unsupported value: "Odd": supported values: "NonIndexed", "Indexed"
+        spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never"
     "#]]
     .assert_eq(&errors("jobs", workload("Job", json!({ "completions": -1, "completionMode": "Odd" }))));
     let indexed = json!({ "completions": null, "parallelism": 2, "completionMode": "Indexed", "manualSelector": true,
@@ -323,7 +322,6 @@ fn services() {
         "ports": [{ "port": 0 }, { "name": "B", "port": 80, "targetPort": "bad_name", "protocol": "ICMP" }] } }),
     );
     expect![[r#"
-        spec.type: Unsupported value: "Magic": supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort"
         spec.ports[0].name: Required value
         spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive
         spec.ports[0].targetPort: Invalid value: 0: must be between 1 and 65535, inclusive
@@ -334,6 +332,7 @@ fn services() {
         spec.sessionAffinity: Unsupported value: "Sticky": supported values: "ClientIP", "None"
         spec.clusterIPs[0]: Invalid value: "300.0.0.1": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)
         spec.externalIPs[0]: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)
+        spec.type: Unsupported value: "Magic": supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort"
         spec.internalTrafficPolicy: Unsupported value: "Near": supported values: "Cluster", "Local"
     "#]].assert_eq(&found);
     let found = errors(
@@ -342,9 +341,9 @@ fn services() {
         { "name": "a", "port": 80, "nodePort": 30000 }, { "name": "a", "port": 80 }] } }),
     );
     expect![[r#"
-        spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'
         spec.ports[1].name: Duplicate value: "a"
-        spec.ports[1]: Duplicate value: {"name":"a","port":80,"protocol":"TCP","targetPort":80}
+        spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'
+        spec.ports[1]: Duplicate value: {"port":80,"protocol":"TCP"}
     "#]]
     .assert_eq(&found);
     expect![[r#"
@@ -352,9 +351,7 @@ fn services() {
     "#]]
     .assert_eq(&errors("services", json!({ "spec": {} })));
     expect![[r#"
-        spec.clusterIPs: Forbidden: may not be set for ExternalName services
         spec.externalName: Required value
-        spec.clusterIPs: Required value
     "#]]
     .assert_eq(&errors("services", json!({ "spec": { "type": "ExternalName", "clusterIP": "10.0.0.1" } })));
     expect![[r#"
@@ -408,9 +405,9 @@ fn small_kinds() {
         spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0
         spec.leaseTransitions: Invalid value: -1: must be greater than or equal to 0
         spec.holderIdentity: Invalid value: "": must not be empty
-        spec.taints[0].effect: Unsupported value: "Never": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"
-        spec.taints[1].effect: Unsupported value: "Never": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"
-        spec.taints[1]: Duplicate value: {"effect":"Never","key":"a"}
+        metadata.taints[0].effect: Unsupported value: "Never": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"
+        metadata.taints[1].effect: Unsupported value: "Never": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"
+        metadata.taints[1]: Duplicate value: {"effect":"Never","key":"a"}: taints must be unique by key and effect pair
         spec.podCIDRs[0]: Invalid value: "10.0.0.0": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)
         spec.finalizers: Invalid value: "a b": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')
         subsets[0].addresses[0].ip: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)
@@ -434,10 +431,11 @@ fn events_of_the_newer_group() {
     );
     expect![[r#"
         reportingController: Required value
+        reportingController: Invalid value: "": name part must be non-empty
+        reportingController: Invalid value: "": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')
         reportingInstance: Required value
         action: Required value
         reason: Required value
-        type: Invalid value: "": has invalid value: Odd
     "#]]
     .assert_eq(&lines(&found));
 }

@@ -7,6 +7,7 @@ mod pod_fields;
 mod pod_invalid;
 mod prepare;
 mod robust;
+mod service_invalid;
 mod tables;
 mod updates;
 mod warnings;
@@ -46,7 +47,7 @@ fn lines(errors: &[FieldError]) -> String {
 /// The errors of a defaulted object, one per line.
 fn errors(plural: &str, object: Value) -> String {
     let object = defaulted(plural, object);
-    lines(&(row(plural).rules.validate)(&object))
+    lines(&row(plural).create_errors(&object))
 }
 
 /// The errors of an update, one per line, after defaulting both sides and the strategy's step.

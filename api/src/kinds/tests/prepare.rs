@@ -52,9 +52,10 @@ fn endpoint_slices_count_generations() {
 
 #[test]
 fn replacing_a_service_keeps_what_was_allocated() {
-    let spec = json!({ "type": "NodePort", "clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"], "ports": [{ "port": 80, "nodePort": 30080 }] });
+    let spec = json!({ "type": "NodePort", "clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"], "ports": [{ "name": "a", "port": 80, "nodePort": 30080 }] });
     let old = defaulted("services", json!({ "spec": spec }));
-    let plain = json!({ "spec": { "type": "NodePort", "ports": [{ "port": 80 }, { "port": 81 }] } });
+    let plain =
+        json!({ "spec": { "type": "NodePort", "ports": [{ "name": "a", "port": 82 }, { "name": "b", "port": 80 }] } });
     let new = updated("services", plain, &old);
     assert_eq!(new["spec"]["clusterIP"], "10.0.0.1");
     assert_eq!(new["spec"]["clusterIPs"], json!(["10.0.0.1"]));
@@ -115,7 +116,28 @@ fn selectable_fields_are_read() {
     let event = json!({ "involvedObject": { "name": "p" }, "reportingComponent": "kubelet" });
     let read = |name: &str| row("events").rules.selectable.iter().find(|(n, _)| *n == name).unwrap().1(&event);
     assert_eq!(
-        (read("involvedObject.name"), read("source"), read("regarding.name")),
-        ("p".into(), "kubelet".into(), "p".into())
+        (read("involvedObject.name"), read("source"), read("reportingComponent")),
+        ("p".into(), "kubelet".into(), "kubelet".into())
     );
+}
+
+#[test]
+fn labels_mean_fields_and_each_kind_has_its_own_words_for_those_that_do_not() {
+    let field = |api_version: &str, kind: &str, label: &str| {
+        let row = Catalog::builtin().find_kind(api_version, kind).unwrap();
+        row.field_of_label(label).unwrap_or_else(|error| error.to_string())
+    };
+    assert_eq!(field("v1", "Pod", "spec.host"), "spec.nodeName");
+    assert_eq!(field("events.k8s.io/v1", "Event", "regarding.name"), "involvedObject.name");
+    assert_eq!(field("events.k8s.io/v1", "Event", "source"), "field label not supported: source");
+    assert_eq!(field("v1", "Event", "regarding.name"), "field label not supported: regarding.name");
+    assert_eq!(field("v1", "Node", "metadata.namespace"), "field label not supported: metadata.namespace");
+    assert_eq!(field("v1", "PersistentVolume", "metadata.namespace"), "metadata.namespace");
+    assert_eq!(field("batch/v1", "Job", "x"), "field label \"x\" not supported for batchv1.Job");
+    assert_eq!(
+        field("resource.k8s.io/v1", "ResourceSlice", "x"),
+        "field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: x"
+    );
+    let unknown = "\"data.k\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"";
+    assert_eq!(field("v1", "ConfigMap", "data.k"), unknown);
 }

@@ -50,7 +50,7 @@ fn pods_change_little() {
         -   null
         +   ["sh"]
 
-        spec.schedulingGates: Forbidden: only deletion is allowed, but found new scheduling gate 'a/b'
+        spec.schedulingGates[0].name: Forbidden: only deletion is allowed, but found new scheduling gate 'a/b'
     "#]].assert_eq(&refused.concat());
 }
 
@@ -64,7 +64,7 @@ fn gates_open_and_selectors_get_stricter_meanwhile() {
     let stricter = changed(&old, "/spec/nodeSelector", json!({ "a": "b", "c": "d" }));
     assert_eq!(update_errors("pods", stricter, old.clone()), "");
     let looser = changed(&old, "/spec/nodeSelector", json!({}));
-    assert!(update_errors("pods", looser, old).contains("spec.nodeSelector.a"));
+    assert!(update_errors("pods", looser, old).contains("only additions to spec.nodeSelector are allowed"));
 }
 
 #[test]
@@ -97,8 +97,19 @@ fn a_suspended_job_can_be_sent_elsewhere() {
     let job = workload("Job", json!({ "manualSelector": true, "suspend": true }));
     let new = changed(&job, "/spec/template/spec/nodeSelector", json!({ "zone": "a" }));
     assert_eq!(update_errors("jobs", new.clone(), job.clone()), "");
-    let started = changed(&job, "/status", json!({ "startTime": "2026-01-01T00:00:00Z" }));
-    assert_ne!(update_errors("jobs", new, started), "");
+    let affinity = json!({ "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": {
+        "nodeSelectorTerms": [{ "matchExpressions": [{ "key": "zone", "operator": "Exists" }] }] } } });
+    let elsewhere = changed(&new, "/spec/template/spec/affinity", affinity);
+    assert_eq!(update_errors("jobs", elsewhere, job.clone()), "");
+    let larger = changed(&job, "/spec/template/spec/containers/0/resources", json!({ "limits": { "cpu": "2" } }));
+    assert_eq!(update_errors("jobs", larger.clone(), job.clone()), "");
+    // Once its pods are gone it can again be changed, but not before.
+    let status = |active: u32| json!({ "startTime": "2026-01-01T00:00:00Z", "active": active });
+    assert_eq!(update_errors("jobs", larger.clone(), changed(&job, "/status", status(0))), "");
+    assert_ne!(update_errors("jobs", larger.clone(), changed(&job, "/status", status(1))), "");
+    assert_ne!(update_errors("jobs", new, changed(&job, "/spec/suspend", json!(false))), "");
+    let image = changed(&larger, "/spec/template/spec/containers/0/image", json!("other"));
+    assert_ne!(update_errors("jobs", image, job), "");
 }
 
 #[test]

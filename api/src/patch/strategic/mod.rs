@@ -33,7 +33,7 @@ pub(super) enum StrategicError {
     ElementOrderFormat,
     #[error("lists of lists are not supported")]
     ListOfLists,
-    #[error("unknown patch type [{}] in map [{}]", format(.0), format(.1))]
+    #[error("unknown patch type: {} in map: {}", format(.0), format(.1))]
     UnknownDirective(Value, Value),
     #[error("map: {} does not contain declared merge key: {}", format(.0), .1)]
     NoMergeKey(Value, &'static str),
@@ -58,7 +58,7 @@ impl StrategicError {
             Self::NotAnObject(_) | Self::PrimitiveListFormat | Self::RetainKeysFormat | Self::ElementOrderFormat => {
                 ApiError::bad_request(self.to_string())
             }
-            Self::ListOfLists | Self::UnknownDirective(..) => rejected(),
+            Self::ListOfLists => rejected(),
             _ => ApiError::new(Reason::Unknown, self.to_string()),
         }
     }

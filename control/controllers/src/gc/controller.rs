@@ -1,7 +1,7 @@
 //! Looks at one object after the other and carries out what is decided.
 
-use super::graph::{FOREGROUND, Identity, Node, ORPHAN};
 use super::monitors::Monitors;
+use super::node::{FOREGROUND, Identity, Node, ORPHAN};
 use super::process::{Standing, Verdict, verdict};
 use crate::cluster::Cluster;
 use crate::framework::{Key, Reconcile, ReconcileError, WorkQueue};
@@ -62,7 +62,11 @@ impl GarbageCollector {
 
     /// The object's metadata as the server has it now; None if it is gone, or another one has its name.
     async fn live(&self, identity: &Identity, uid: &str) -> Result<Option<ObjectMeta>, ReconcileError> {
-        let (api, _) = self.api(identity)?;
+        let (api, namespaced) = self.api(identity)?;
+        if namespaced && identity.namespace.is_empty() {
+            // Only a cluster-wide object says so of its owner, and is wrong.
+            return Ok(None);
+        }
         let found = api.get_metadata_opt(&identity.name).await?;
         Ok(found.map(|object| object.metadata).filter(|meta| meta.uid.as_deref() == Some(uid)))
     }
@@ -70,7 +74,7 @@ impl GarbageCollector {
     async fn look_at(&self, uid: &str, node: &Node) -> Result<Option<Duration>, ReconcileError> {
         if node.is_virtual {
             if self.live(&node.identity, uid).await?.is_none() {
-                self.monitors.remove(uid);
+                self.monitors.not_found(&node.identity, uid);
             }
             return Ok(None);
         }
@@ -90,45 +94,52 @@ impl GarbageCollector {
         };
         let mut owners = Vec::new();
         for owner in meta.owner_references.clone().unwrap_or_default() {
-            let standing = self.standing(&node.identity, &owner).await?;
+            let standing = self.standing(&node.identity, uid, &owner).await?;
             owners.push((owner, standing));
         }
         match verdict(&meta, &owners, !node.dependents.is_empty()) {
             Verdict::Keep => {}
             Verdict::Release(uids) => self.drop_owners(&node.identity, &meta, &uids).await?,
-            Verdict::Delete(policy) => self.delete(&node.identity, uid, policy).await?,
+            Verdict::Delete(policy) => {
+                if policy == PropagationPolicy::Foreground && self.may_be_in_a_circle(node) {
+                    self.unblock_owners(&node.identity, &meta).await?;
+                }
+                self.delete(&node.identity, uid, policy).await?;
+            }
         }
         Ok(None)
     }
 
     /// How an owner stands. What the graph does not have is asked of the server before it is called gone.
-    async fn standing(&self, dependent: &Identity, owner: &OwnerReference) -> Result<Standing, ReconcileError> {
-        let identity = Identity {
-            api_version: owner.api_version.clone(),
-            kind: owner.kind.clone(),
-            namespace: dependent.namespace.clone(),
-            name: owner.name.clone(),
-        };
+    async fn standing(
+        &self,
+        dependent: &Identity,
+        dependent_uid: &str,
+        owner: &OwnerReference,
+    ) -> Result<Standing, ReconcileError> {
+        let mut identity = Identity::of_owner(owner, &dependent.namespace);
         let known = self.monitors.graph.lock().get(&owner.uid).filter(|node| !node.is_virtual).cloned();
         let (_, namespaced) = self.api(&identity)?;
-        if let Some(known) = known {
+        if let Some(known) = known.filter(|known| known.identity.is_meant(owner)) {
             if !namespaced || known.identity.namespace == dependent.namespace {
                 return Ok(if known.foreground { Standing::Waiting } else { Standing::Solid });
             }
-            self.tell_wrong_namespace(dependent, owner);
-            return Ok(Standing::Dangling);
+            self.tell_wrong_namespace(dependent, dependent_uid, owner);
         }
         if namespaced && dependent.namespace.is_empty() {
             // A cluster-wide object can't have an owner in a namespace; Kubernetes leaves such an object alone.
-            self.tell_wrong_namespace(dependent, owner);
+            self.tell_wrong_namespace(dependent, dependent_uid, owner);
             return Ok(Standing::Solid);
         }
-        if self.monitors.is_absent(&owner.uid) {
+        if !namespaced {
+            identity.namespace.clear();
+        }
+        if self.monitors.is_absent(&identity, &owner.uid) {
             return Ok(Standing::Dangling);
         }
         Ok(match self.live(&identity, &owner.uid).await? {
             None => {
-                self.monitors.set_absent(&owner.uid);
+                self.monitors.set_absent(&identity, &owner.uid);
                 Standing::Dangling
             }
             Some(meta) => {
@@ -138,7 +149,24 @@ impl GarbageCollector {
         })
     }
 
-    fn tell_wrong_namespace(&self, dependent: &Identity, owner: &OwnerReference) {
+    /// Whether something that it owns waits for its own dependents already, as it does when it is among them.
+    fn may_be_in_a_circle(&self, node: &Node) -> bool {
+        let graph = self.monitors.graph.lock();
+        node.dependents.iter().any(|dependent| graph.get(dependent).is_some_and(|dependent| dependent.foreground))
+    }
+
+    /// Its owners do not wait for it any more: in a circle they would for ever.
+    async fn unblock_owners(&self, identity: &Identity, meta: &ObjectMeta) -> Result<(), ReconcileError> {
+        let mut owners = meta.owner_references.clone().unwrap_or_default();
+        let blocking = owners.iter_mut().filter(|owner| owner.block_owner_deletion == Some(true));
+        let found = blocking.map(|owner| owner.block_owner_deletion = Some(false)).count();
+        if found == 0 {
+            return Ok(());
+        }
+        self.patch(identity, meta, json!({"ownerReferences": owners})).await
+    }
+
+    fn tell_wrong_namespace(&self, dependent: &Identity, dependent_uid: &str, owner: &OwnerReference) {
         let OwnerReference { api_version, kind, name, uid, .. } = owner;
         let reference = format!("{api_version}/{kind}, namespace: {}, name: {name}, uid: {uid}", dependent.namespace);
         let text = format!("ownerRef [{reference}] does not exist in namespace {:?}", dependent.namespace);
@@ -147,6 +175,7 @@ impl GarbageCollector {
             kind: Some(dependent.kind.clone()),
             name: Some(dependent.name.clone()),
             namespace: Some(dependent.namespace.clone()).filter(|namespace| !namespace.is_empty()),
+            uid: Some(dependent_uid.to_owned()),
             ..Default::default()
         });
         self.recorder.warning(&subject, "OwnerRefInvalidNamespace", text);

@@ -3,45 +3,9 @@
 //! Invariant: `dependents` of a node are exactly the objects that name its uid as an owner, whether or not the owner
 //! itself was ever seen: an owner known only by name is *virtual*, and to be looked for.
 
+use super::node::{FOREGROUND, Identity, Node, ORPHAN};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use std::collections::{HashMap, HashSet};
-
-/// Holds an owner until its blocking dependents are gone.
-pub const FOREGROUND: &str = "foregroundDeletion";
-/// Holds an owner until its dependents have forgotten it.
-pub const ORPHAN: &str = "orphan";
-
-/// Where an object is to be found.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Identity {
-    /// `apiVersion`.
-    pub api_version: String,
-    /// `kind`.
-    pub kind: String,
-    /// Empty for cluster-wide objects.
-    pub namespace: String,
-    /// `metadata.name`.
-    pub name: String,
-}
-
-/// One object.
-#[derive(Debug, Clone)]
-pub struct Node {
-    /// Where it is.
-    pub identity: Identity,
-    /// `metadata.ownerReferences`.
-    pub owners: Vec<OwnerReference>,
-    /// Uids of the objects that name it as an owner.
-    pub dependents: HashSet<String>,
-    /// Whether deletion was asked for.
-    pub deleting: bool,
-    /// Whether it waits for its dependents.
-    pub foreground: bool,
-    /// Whether its dependents are to forget it.
-    pub orphan: bool,
-    /// Known only from a dependent's reference.
-    pub is_virtual: bool,
-}
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
@@ -72,6 +36,7 @@ impl Graph {
         };
         let mut look = Vec::new();
         let before = self.replace(&uid, node);
+        look.extend(self.unblocked(before.as_ref(), &owners));
         self.unlink(&uid, &before, &owners);
         look.extend(self.link(&uid, &owners));
         if owners.iter().any(|owner| self.is_suspect(&uid, owner)) {
@@ -81,11 +46,26 @@ impl Graph {
         look
     }
 
-    /// Whether an owner that was seen can't simply be relied on: it waits for its dependents, or is elsewhere.
-    fn is_suspect(&self, uid: &str, owner: &OwnerReference) -> bool {
-        let (Some(node), Some(owner)) = (self.nodes.get(uid), self.nodes.get(&owner.uid)) else { return false };
+    /// Whether an owner can't simply be relied on: it waits for its dependents, is elsewhere or something else.
+    fn is_suspect(&self, uid: &str, reference: &OwnerReference) -> bool {
+        let (Some(node), Some(owner)) = (self.nodes.get(uid), self.nodes.get(&reference.uid)) else { return false };
+        if owner.is_virtual {
+            // Looked for in one place only: whoever says it is in another has to be looked at too.
+            return !owner.identity.is_meant(reference) || owner.identity.namespace != node.identity.namespace;
+        }
         let elsewhere = !owner.identity.namespace.is_empty() && owner.identity.namespace != node.identity.namespace;
-        !owner.is_virtual && (owner.foreground || elsewhere)
+        owner.foreground || elsewhere || !owner.identity.is_meant(reference)
+    }
+
+    /// Owners that wait for their dependents, and that an object held back until now.
+    fn unblocked(&self, before: Option<&Node>, owners: &[OwnerReference]) -> Vec<String> {
+        let blocks = |owner: &OwnerReference| owner.block_owner_deletion == Some(true);
+        let freed = before
+            .iter()
+            .flat_map(|node| &node.owners)
+            .filter(|old| blocks(old) && !owners.iter().any(|new| new.uid == old.uid && blocks(new)));
+        let waits = |owner: &&OwnerReference| self.nodes.get(&owner.uid).is_some_and(|node| node.foreground);
+        freed.filter(waits).map(|owner| owner.uid.clone()).collect()
     }
 
     /// Puts the node in, keeping the dependents known before.
@@ -126,6 +106,41 @@ impl Graph {
         node.dependents.into_iter().chain(waiting).collect()
     }
 
+    /// An owner is not where it was looked for. As long as a dependent says that it is in another place, which `known` does
+    /// not know to be empty, that is where to look next; the uids to look at.
+    pub fn not_found(&mut self, uid: &str, known: impl Fn(&Identity) -> bool) -> Vec<String> {
+        let Some(node) = self.nodes.get(uid).filter(|node| node.is_virtual) else { return Vec::new() };
+        let dependents = node.dependents.iter().filter_map(|dependent| self.nodes.get(dependent));
+        let places = dependents.flat_map(|dependent| {
+            let references = dependent.owners.iter().filter(|owner| owner.uid == uid);
+            references.map(|owner| Identity::of_owner(owner, &dependent.identity.namespace))
+        });
+        let next = places.filter(|place| !known(place)).min();
+        match (next, self.nodes.get_mut(uid)) {
+            (Some(place), Some(node)) => {
+                node.identity = place;
+                node.dependents.iter().cloned().chain([uid.to_owned()]).collect()
+            }
+            _ => self.remove(uid),
+        }
+    }
+
+    /// Nobody watches a resource any more, which says nothing about its objects: those that own something are to be looked
+    /// for again, the others are forgotten.
+    pub fn forget(&mut self, api_version: &str, kind: &str) {
+        for uid in self.missing(api_version, kind, &HashSet::new()) {
+            let before = self.nodes.get(&uid).cloned();
+            self.unlink(&uid, &before, &[]);
+            match self.nodes.get_mut(&uid).filter(|node| !node.dependents.is_empty()) {
+                Some(node) => {
+                    let dependents = std::mem::take(&mut node.dependents);
+                    *node = Node { dependents, ..Node::unseen(node.identity.clone()) };
+                }
+                None => drop(self.nodes.remove(&uid)),
+            }
+        }
+    }
+
     /// The uids of a resource's objects, except those in `present`.
     pub fn missing(&self, api_version: &str, kind: &str, present: &HashSet<String>) -> Vec<String> {
         let of_kind = |node: &Node| node.identity.api_version == api_version && node.identity.kind == kind;
@@ -143,20 +158,7 @@ impl Graph {
         for owner in owners {
             let node = self.nodes.entry(owner.uid.clone()).or_insert_with(|| {
                 unseen.push(owner.uid.clone());
-                Node {
-                    identity: Identity {
-                        api_version: owner.api_version.clone(),
-                        kind: owner.kind.clone(),
-                        namespace: namespace.clone(),
-                        name: owner.name.clone(),
-                    },
-                    owners: Vec::new(),
-                    dependents: HashSet::new(),
-                    deleting: false,
-                    foreground: false,
-                    orphan: false,
-                    is_virtual: true,
-                }
+                Node::unseen(Identity::of_owner(owner, &namespace))
             });
             node.dependents.insert(uid.to_owned());
         }
@@ -180,74 +182,4 @@ impl Graph {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-
-    fn identity(name: &str) -> Identity {
-        Identity { api_version: "v1".into(), kind: "ConfigMap".into(), namespace: "d".into(), name: name.into() }
-    }
-
-    fn meta(uid: &str, owners: &[&str]) -> ObjectMeta {
-        let owner =
-            |uid: &&str| OwnerReference { uid: (*uid).into(), name: (*uid).into(), ..OwnerReference::default() };
-        ObjectMeta {
-            uid: Some(uid.into()),
-            owner_references: Some(owners.iter().map(owner).collect()),
-            ..ObjectMeta::default()
-        }
-    }
-
-    #[test]
-    fn an_unseen_owner_is_looked_for_until_it_is_seen() {
-        let mut graph = Graph::default();
-        assert_eq!(graph.apply(identity("pod"), &meta("pod", &["set"])), ["set"]);
-        assert!(graph.get("set").unwrap().is_virtual);
-        assert!(graph.apply(identity("set"), &meta("set", &[])).is_empty());
-        assert!(!graph.get("set").unwrap().is_virtual);
-        assert!(graph.get("set").unwrap().dependents.contains("pod"));
-        assert!(graph.apply(identity("pod"), &meta("pod", &["set"])).is_empty(), "nothing changed");
-    }
-
-    #[test]
-    fn dependents_of_what_is_gone_are_looked_at() {
-        let mut graph = Graph::default();
-        graph.apply(identity("set"), &meta("set", &[]));
-        graph.apply(identity("pod"), &meta("pod", &["set"]));
-        assert_eq!(graph.remove("set"), ["pod"]);
-        assert!(graph.remove("pod").is_empty());
-        assert!(graph.nodes.is_empty());
-    }
-
-    #[test]
-    fn foreground_and_orphan_wake_those_concerned() {
-        let mut graph = Graph::default();
-        graph.apply(identity("set"), &meta("set", &[]));
-        graph.apply(identity("pod"), &meta("pod", &["set"]));
-        let mut deleted = meta("set", &[]);
-        deleted.deletion_timestamp = Some(Time(jiff::Timestamp::UNIX_EPOCH));
-        deleted.finalizers = Some(vec![FOREGROUND.into()]);
-        assert_eq!(graph.apply(identity("set"), &deleted), ["set", "pod"]);
-        assert!(graph.apply(identity("set"), &deleted).is_empty(), "woken once");
-        assert_eq!(graph.remove("pod"), ["set"], "the owner waited for it");
-        deleted.finalizers = Some(vec![ORPHAN.into()]);
-        assert_eq!(graph.apply(identity("set"), &deleted), ["set"]);
-    }
-
-    #[test]
-    fn an_owner_in_another_namespace_is_suspect() {
-        let mut graph = Graph::default();
-        graph.apply(Identity { namespace: "other".into(), ..identity("set") }, &meta("set", &[]));
-        assert_eq!(graph.apply(identity("pod"), &meta("pod", &["set"])), ["pod"]);
-    }
-
-    #[test]
-    fn a_reference_taken_off_is_forgotten() {
-        let mut graph = Graph::default();
-        graph.apply(identity("pod"), &meta("pod", &["a", "b"]));
-        graph.apply(identity("pod"), &meta("pod", &["b"]));
-        assert!(graph.get("a").is_none() && graph.get("b").is_some());
-        assert_eq!(graph.missing("v1", "ConfigMap", &HashSet::new()), ["pod"]);
-        assert!(graph.missing("v1", "Pod", &HashSet::new()).is_empty());
-    }
-}
+mod tests;

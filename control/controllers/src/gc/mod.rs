@@ -6,6 +6,7 @@
 mod controller;
 mod graph;
 mod monitors;
+mod node;
 mod process;
 
 pub use controller::GarbageCollector;

@@ -1,7 +1,8 @@
 //! One metadata watch for each resource that can be watched and deleted.
 
-use super::graph::{Graph, Identity};
-use crate::discovery::{Served, discover};
+use super::graph::Graph;
+use super::node::Identity;
+use crate::discovery::{Discovered, Served, discover};
 use crate::framework::{Key, WorkQueue};
 use coracle_client::changes;
 use futures::StreamExt;
@@ -18,11 +19,14 @@ use tokio::task::{AbortHandle, JoinSet};
 /// After a change of the server's resources is noticed by failing discovery, it is asked again this soon.
 const DISCOVERY_RETRY: Duration = Duration::from_secs(1);
 
-/// Absent uids remembered; when there are more, the server is asked again.
+/// Absent owners remembered; when there are more, the server is asked again.
 const MAX_ABSENT: usize = 10_000;
 
 /// Called with a namespace.
 type GoneHandler = Box<dyn Fn(&str) + Send + Sync>;
+
+/// Called with a resource.
+type SeenHandler = Box<dyn Fn(&Served) + Send + Sync>;
 
 /// What the watches know.
 pub struct Monitors {
@@ -30,12 +34,16 @@ pub struct Monitors {
     pub graph: Mutex<Graph>,
     /// Uids to look at.
     pub queue: WorkQueue,
-    /// Resources by `apiVersion` and `kind`.
+    /// Resources by `apiVersion` and `kind`, in every version that is served.
     kinds: RwLock<HashMap<(String, String), Served>>,
-    /// Uids of owners that are gone for good: a uid never comes back.
-    absent: Mutex<HashSet<String>>,
+    /// Every resource once.
+    served: RwLock<Vec<Served>>,
+    /// Where which owners are not: a uid never comes back.
+    absent: Mutex<HashSet<(Identity, String)>>,
     /// Who wants to hear of the namespaces of objects that are gone.
     gone: Mutex<Vec<GoneHandler>>,
+    /// Who wants to hear of resources that are watched from now on.
+    seen: Mutex<Vec<SeenHandler>>,
     /// How many of the first watches have yet to show their whole list; None before discovery.
     unsynced: watch::Sender<Option<usize>>,
 }
@@ -48,8 +56,10 @@ impl Monitors {
             graph: Mutex::default(),
             queue: WorkQueue::new(),
             kinds: RwLock::default(),
+            served: RwLock::default(),
             absent: Mutex::default(),
             gone: Mutex::default(),
+            seen: Mutex::default(),
             unsynced,
         }
     }
@@ -59,14 +69,19 @@ impl Monitors {
         self.kinds.read().get(&(api_version.to_owned(), kind.to_owned())).cloned()
     }
 
-    /// The resources that the server has now.
+    /// The resources that the server has now, each once.
     pub fn served(&self) -> Vec<Served> {
-        self.kinds.read().values().cloned().collect()
+        self.served.read().clone()
     }
 
     /// Calls `handler` with the namespace of every object that is seen to be gone.
     pub fn on_gone(&self, handler: impl Fn(&str) + Send + Sync + 'static) {
         self.gone.lock().push(Box::new(handler));
+    }
+
+    /// Calls `handler` with every resource that came to be served later than this began, once it is watched.
+    pub fn on_seen(&self, handler: impl Fn(&Served) + Send + Sync + 'static) {
+        self.seen.lock().push(Box::new(handler));
     }
 
     /// Waits until the lists that were there in the beginning are in the graph.
@@ -82,8 +97,9 @@ impl Monitors {
         loop {
             let wait = match discover(client).await {
                 Ok(found) => {
-                    self.take_in(client, found.resources, &mut running, &mut tasks);
-                    if found.failed.is_empty() { period } else { DISCOVERY_RETRY }
+                    let wait = if found.failed.is_empty() { period } else { DISCOVERY_RETRY };
+                    self.take_in(client, found, &mut running, &mut tasks);
+                    wait
                 }
                 Err(error) => {
                     tracing::warn!(%error, "discovery failed; the garbage collector tries again");
@@ -100,18 +116,25 @@ impl Monitors {
     fn take_in(
         self: &Arc<Self>,
         client: &Client,
-        resources: Vec<Served>,
+        found: Discovered,
         running: &mut HashMap<ApiResource, AbortHandle>,
         tasks: &mut JoinSet<()>,
     ) {
         let id = |served: &Served| (served.resource.api_version.clone(), served.resource.kind.clone());
-        *self.kinds.write() = resources.iter().map(|served| (id(served), served.clone())).collect();
-        let watched: Vec<Served> = resources.into_iter().filter(is_watched).collect();
+        // A server that does not say what it has still has it.
+        let silent = |api_version: &str| found.failed.iter().any(|(failed, _)| failed == api_version);
+        {
+            let mut kinds = self.kinds.write();
+            kinds.retain(|(api_version, _), _| silent(api_version));
+            kinds.extend(found.resources.iter().chain(&found.others).map(|served| (id(served), served.clone())));
+        }
+        let watched: Vec<Served> = found.resources.iter().filter(|served| is_watched(served)).cloned().collect();
+        *self.served.write() = found.resources;
         running.retain(|resource, handle| {
-            let stays = watched.iter().any(|served| served.resource == *resource);
+            let stays = silent(&resource.api_version) || watched.iter().any(|served| served.resource == *resource);
             if !stays {
                 handle.abort();
-                self.drop_missing(resource, &HashSet::new());
+                self.graph.lock().forget(&resource.api_version, &resource.kind);
             }
             stays
         });
@@ -131,6 +154,7 @@ impl Monitors {
         let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(client, &served.resource);
         let mut events = changes(api, watcher::Config::default()).boxed();
         let mut listing: Option<HashSet<String>> = None;
+        let mut new = !first;
         while let Some(event) = events.next().await {
             match event {
                 Event::Init => listing = Some(HashSet::new()),
@@ -146,6 +170,9 @@ impl Monitors {
                     }
                     if std::mem::take(&mut first) {
                         self.unsynced.send_modify(|left| *left = left.map(|n| n.saturating_sub(1)));
+                    }
+                    if std::mem::take(&mut new) {
+                        self.seen.lock().iter().for_each(|handler| handler(&served));
                     }
                 }
                 Event::Apply(object) => self.apply(&served, &object),
@@ -172,23 +199,35 @@ impl Monitors {
 
     /// An object is gone: so says the watch, or the server when it was asked.
     pub fn remove(&self, uid: &str) {
-        self.set_absent(uid);
-        let look = self.graph.lock().remove(uid);
+        let look = {
+            let mut graph = self.graph.lock();
+            if let Some(node) = graph.get(uid) {
+                self.set_absent(&node.identity, uid);
+            }
+            graph.remove(uid)
+        };
         self.enqueue(look);
     }
 
-    /// Whether the object with this uid is known to be gone.
-    pub fn is_absent(&self, uid: &str) -> bool {
-        self.absent.lock().contains(uid)
+    /// An owner that was never seen is not where it was looked for: so says the server.
+    pub fn not_found(&self, identity: &Identity, uid: &str) {
+        self.set_absent(identity, uid);
+        let look = self.graph.lock().not_found(uid, |place| self.is_absent(place, uid));
+        self.enqueue(look);
     }
 
-    /// The object with this uid is gone: the server said so.
-    pub fn set_absent(&self, uid: &str) {
+    /// Whether an object with this uid is known not to be there.
+    pub fn is_absent(&self, identity: &Identity, uid: &str) -> bool {
+        self.absent.lock().contains(&(identity.clone(), uid.to_owned()))
+    }
+
+    /// There is no object with this uid: the server said so.
+    pub fn set_absent(&self, identity: &Identity, uid: &str) {
         let mut absent = self.absent.lock();
         if absent.len() >= MAX_ABSENT {
             absent.clear();
         }
-        absent.insert(uid.to_owned());
+        absent.insert((identity.clone(), uid.to_owned()));
     }
 
     fn drop_missing(&self, resource: &ApiResource, present: &HashSet<String>) {

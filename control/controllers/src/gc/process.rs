@@ -1,6 +1,6 @@
 //! What is to become of one object, given its owners. Pure.
 
-use super::graph::{FOREGROUND, ORPHAN};
+use super::node::{FOREGROUND, ORPHAN};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::api::PropagationPolicy;
 

@@ -6,22 +6,47 @@ use k8s_openapi::api::core::v1::NamespaceCondition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::collections::BTreeMap;
 
-/// The conditions after a round of deletion; those that say the same as before keep their time.
+/// The conditions after a round of deletion. One that says the same as before keeps its time, and those of others stay.
 pub fn conditions(old: &[NamespaceCondition], remains: &Remains, now: Timestamp) -> Vec<NamespaceCondition> {
-    let told = [
+    let mut all = old.to_vec();
+    for (kind, trouble, (fine, sentence)) in news(remains) {
+        let (status, reason, message) = match trouble {
+            Some((reason, message)) => ("True", reason, message),
+            None => ("False", fine, sentence.to_owned()),
+        };
+        let place = all.iter().position(|c| c.type_ == kind);
+        let before = place.map(|place| &all[place]).filter(|c| c.status == status);
+        let condition = NamespaceCondition {
+            type_: kind.to_owned(),
+            status: status.to_owned(),
+            reason: Some(reason.to_owned()),
+            message: Some(message),
+            last_transition_time: before.map_or(Some(Time(now)), |c| c.last_transition_time.clone()),
+        };
+        match place {
+            Some(place) => all[place] = condition,
+            None => all.push(condition),
+        }
+    }
+    all
+}
+
+/// What there is to say about each condition: the trouble, if there is any, and what is said without.
+fn news(remains: &Remains) -> [(&'static str, Trouble, (&'static str, &'static str)); 5] {
+    [
         (
             "NamespaceDeletionDiscoveryFailure",
-            failure("DiscoveryFailed", "Discovery failed for some groups", &remains.undiscovered),
+            undiscovered(&remains.undiscovered),
             ("ResourcesDiscovered", "All resources successfully discovered"),
         ),
         (
             "NamespaceDeletionGroupVersionParsingFailure",
-            None,
+            unreadable(&remains.unreadable),
             ("ParsedGroupVersions", "All legacy kube types successfully parsed"),
         ),
         (
             "NamespaceDeletionContentFailure",
-            failure("ContentDeletionFailed", "Failed to delete all resource types", &remains.errors),
+            failed(&remains.errors),
             ("ContentDeleted", "All content successfully deleted, may be waiting on finalization"),
         ),
         (
@@ -39,29 +64,31 @@ pub fn conditions(old: &[NamespaceCondition], remains: &Remains, now: Timestamp)
             ),
             ("ContentHasNoFinalizers", "All content-preserving finalizers finished"),
         ),
-    ];
-    told.into_iter()
-        .map(|(kind, trouble, (fine, sentence))| {
-            let (status, reason, message) = match trouble {
-                Some((reason, message)) => ("True", reason, message),
-                None => ("False", fine, sentence.to_owned()),
-            };
-            let before = old.iter().find(|c| c.type_ == kind && c.status == status);
-            NamespaceCondition {
-                type_: kind.to_owned(),
-                status: status.to_owned(),
-                reason: Some(reason.to_owned()),
-                message: Some(message),
-                last_transition_time: before.map_or(Some(Time(now)), |c| c.last_transition_time.clone()),
-            }
-        })
-        .collect()
+    ]
 }
 
 type Trouble = Option<(&'static str, String)>;
 
-fn failure(reason: &'static str, sentence: &str, items: &[String]) -> Trouble {
-    (!items.is_empty()).then(|| (reason, format!("{sentence}, {} failure(s): {}", items.len(), items.join(", "))))
+fn undiscovered(failures: &[(String, String)]) -> Trouble {
+    let mut texts: Vec<String> = failures.iter().map(|(version, why)| format!("{version}: {why}")).collect();
+    texts.sort();
+    let (count, texts) = (texts.len(), texts.join(", "));
+    let all = "unable to retrieve the complete list of server APIs";
+    (count > 0)
+        .then(|| ("DiscoveryFailed", format!("Discovery failed for some groups, {count} failing: {all}: {texts}")))
+}
+
+fn unreadable(versions: &[String]) -> Trouble {
+    let first = versions.first()?;
+    Some(("GroupVersionParsingFailed", format!("unexpected GroupVersion string: {first}")))
+}
+
+fn failed(errors: &[String]) -> Trouble {
+    let mut texts = errors.to_vec();
+    texts.sort();
+    let (count, texts) = (texts.len(), texts.join(", "));
+    let sentence = "Failed to delete all resource types";
+    (count > 0).then(|| ("ContentDeletionFailed", format!("{sentence}, {count} remaining: {texts}")))
 }
 
 fn remaining(reason: &'static str, sentence: &str, counts: &BTreeMap<String, usize>, verb: &str) -> Trouble {
@@ -90,5 +117,34 @@ mod tests {
         let later = conditions(&first, &remains, Timestamp::from_second(9).unwrap());
         assert_eq!(first, later, "the same news at a later time");
         assert!(conditions(&first, &Remains::default(), Timestamp::UNIX_EPOCH).iter().all(|c| c.status == "False"));
+    }
+
+    #[test]
+    fn says_what_failed_in_kubernetes_words() {
+        let remains = Remains {
+            undiscovered: vec![("b/v1".to_owned(), "not now".to_owned()), ("a/v1".to_owned(), "gone".to_owned())],
+            unreadable: vec!["a/b/c".to_owned()],
+            errors: vec!["z".to_owned(), "y".to_owned()],
+            ..Remains::default()
+        };
+        let foreign = NamespaceCondition { type_: "Audited".into(), status: "True".into(), ..Default::default() };
+        let told = conditions(std::slice::from_ref(&foreign), &remains, Timestamp::UNIX_EPOCH);
+        assert_eq!((told.len(), &told[0]), (6, &foreign));
+        let said: Vec<(&str, &str)> = told[1..4]
+            .iter()
+            .map(|c| (c.reason.as_deref().unwrap_or_default(), c.message.as_deref().unwrap_or_default()))
+            .collect();
+        let all = "unable to retrieve the complete list of server APIs";
+        assert_eq!(
+            said,
+            [
+                (
+                    "DiscoveryFailed",
+                    &*format!("Discovery failed for some groups, 2 failing: {all}: a/v1: gone, b/v1: not now")
+                ),
+                ("GroupVersionParsingFailed", "unexpected GroupVersion string: a/b/c"),
+                ("ContentDeletionFailed", "Failed to delete all resource types, 2 remaining: y, z"),
+            ]
+        );
     }
 }

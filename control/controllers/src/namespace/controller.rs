@@ -1,7 +1,7 @@
 //! The Namespace controller: deletes, reports, finalizes.
 
 use super::conditions::conditions;
-use super::content::{Remains, delete_all};
+use super::content::{Deletion, Remains};
 use crate::cluster::Cluster;
 use crate::discovery::discover;
 use crate::framework::{Key, Reconcile, ReconcileError, WorkQueue};
@@ -93,13 +93,15 @@ impl Reconcile for NamespaceController {
             return Ok(None);
         }
         let discovered = discover(&self.cluster.client).await?;
-        let remains = delete_all(&self.cluster.client, &key.name, &discovered).await;
+        let age = Timestamp::now().duration_since(deleted_at.0).unsigned_abs();
+        let age_seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+        let deletion = Deletion { client: &self.cluster.client, namespace: &key.name, age_seconds };
+        let remains = deletion.delete_all(&discovered).await;
         if remains.is_empty() {
             self.finalize(&namespace).await?;
             return Ok(None);
         }
         self.report(&namespace, &remains).await?;
-        let age = Timestamp::now().duration_since(deleted_at.0).unsigned_abs();
         Ok(Some((age / 4).clamp(RECHECK_MIN, RECHECK_MAX)))
     }
 }

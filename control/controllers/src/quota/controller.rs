@@ -49,6 +49,12 @@ impl QuotaController {
                 this.recount(namespace);
             }
         });
+        let this = Arc::downgrade(&controller);
+        monitors.on_seen(move |served| {
+            if let Some(this) = this.upgrade() {
+                this.recount_all(&qualified(served));
+            }
+        });
         controller
     }
 
@@ -80,6 +86,16 @@ impl QuotaController {
     fn recount(&self, namespace: &str) {
         for quota in self.cluster.quotas.store().in_namespace(namespace) {
             self.queue.add(Key::of(&quota.metadata));
+        }
+    }
+
+    /// Counts again wherever the resource is limited: until it was watched, nobody saw its objects go.
+    fn recount_all(&self, resource: &str) {
+        for quota in self.cluster.quotas.store().all() {
+            let hard = quota.spec.as_ref().and_then(|spec| spec.hard.as_ref());
+            if hard.is_some_and(|hard| hard.keys().any(|name| counts_resource(resource, name))) {
+                self.queue.add(Key::of(&quota.metadata));
+            }
         }
     }
 

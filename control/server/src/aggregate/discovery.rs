@@ -56,7 +56,7 @@ fn add_version(group: &mut Value, remote: &Remote) {
 
 fn compare(a: &Value, b: &Value) -> std::cmp::Ordering {
     let text = |value: &Value| value["version"].as_str().unwrap_or_default().to_string();
-    crate::custom::compare_versions(&text(a), &text(b))
+    coracle_api::versions::compare(&text(a), &text(b))
 }
 
 /// Groups by rank, those of one rank as they came.
@@ -80,9 +80,7 @@ pub(crate) fn merge_aggregated(mut document: Value, remotes: &[Arc<Remote>]) -> 
                     versions.sort_by(compare);
                 }
             }
-            None => items.push(json!({
-                "metadata": { "name": remote.group, "creationTimestamp": null }, "versions": [version],
-            })),
+            None => items.push(json!({ "metadata": { "name": remote.group }, "versions": [version] })),
         }
     }
     sort(items, remotes, |item| item["metadata"]["name"].as_str().unwrap_or_default().to_string());

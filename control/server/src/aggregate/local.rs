@@ -7,8 +7,7 @@ use coracle_store::{Expect, Key, Op, Record, Scope, Txn};
 use serde_json::{Value, json};
 
 use super::priorities::{self, CUSTOM_GROUP, CUSTOM_VERSION};
-use super::{API_SERVICES, priorities::version as version_priority};
-use crate::custom::compare_versions;
+use super::{API_SERVICES, OWN_GROUP, priorities::version as version_priority};
 use crate::custom::conditions::Condition;
 use crate::hub::Hub;
 use crate::write::{commit, now, prepare_create, stored_as_is};
@@ -88,7 +87,8 @@ fn wanted(hub: &Hub) -> Vec<Wanted> {
     let mut all = Vec::new();
     let built_in = &hub.config.catalog;
     all.push(Wanted { group: String::new(), version: "v1".into(), managed: "onstart", priorities: (18_000, 1) });
-    for (group, versions) in built_in.groups() {
+    // The group that APIServices are in answers for itself.
+    for (group, versions) in built_in.groups().into_iter().filter(|(group, _)| group != OWN_GROUP) {
         for version in versions {
             let priorities = (priorities::group(&group), version_priority(&group, &version));
             all.push(Wanted { group: group.clone(), version, managed: "onstart", priorities });
@@ -101,14 +101,13 @@ fn wanted(hub: &Hub) -> Vec<Wanted> {
             versions.push(row.version.to_string());
         }
     }
-    for (group, mut versions) in custom {
-        versions.sort_by(|a, b| compare_versions(a, b));
-        for (index, version) in versions.into_iter().enumerate() {
+    for (group, versions) in custom {
+        for version in versions {
             if all.iter().any(|known| known.group == group && known.version == version) {
                 continue;
             }
-            let rank = i64::try_from(index).unwrap_or_default();
-            let priorities = (CUSTOM_GROUP, CUSTOM_VERSION.saturating_sub(rank).max(1));
+            // All of one rank: which is better their names say.
+            let priorities = (CUSTOM_GROUP, CUSTOM_VERSION);
             all.push(Wanted { group: group.clone(), version, managed: "true", priorities });
         }
     }

@@ -32,6 +32,9 @@ use crate::outbound::{Outbound, ServiceRef};
 /// Where APIServices are stored.
 pub(crate) const API_SERVICES: &str = "apiservices.apiregistration.k8s.io";
 
+/// The group that they are in.
+const OWN_GROUP: &str = "apiregistration.k8s.io";
+
 /// A group version that another server answers.
 pub(crate) struct Remote {
     /// Name of its APIService.

@@ -37,7 +37,7 @@ const GROUPS: [(&str, i64); 22] = [
 
 /// The rank of a group.
 pub(crate) fn group(name: &str) -> i64 {
-    if name == "apiregistration.k8s.io" {
+    if name == super::OWN_GROUP {
         return FIRST;
     }
     GROUPS.iter().find(|(group, _)| *group == name).map_or(CUSTOM_GROUP, |(_, rank)| *rank)

@@ -119,16 +119,30 @@ fn headers(mut headers: HeaderMap, user: &User) -> HeaderMap {
     for name in HOP_BY_HOP.into_iter().chain([HOST, AUTHORIZATION]).chain(spoken) {
         headers.remove(name);
     }
-    let mut add = |name: &'static str, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.append(HeaderName::from_static(name), value);
+    let mut add = |name: &str, value: &str| {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+            headers.append(name, value);
         }
     };
     add("x-remote-user", &user.name);
+    if !user.uid.is_empty() {
+        add("x-remote-uid", &user.uid);
+    }
     for group in &user.groups {
         add("x-remote-group", group);
     }
+    for (key, values) in &user.extra {
+        let name = format!("x-remote-extra-{}", escaped(key));
+        values.iter().for_each(|value| add(&name, value));
+    }
     headers
+}
+
+/// A key as part of a header's name, where not every character may be.
+fn escaped(key: &str) -> String {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&'*+.^_`|~-".contains(&byte);
+    let one = |byte: u8| if fits(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    key.to_ascii_lowercase().bytes().map(one).collect()
 }
 
 /// Copies bytes both ways between the two upgraded connections until one of them ends.
@@ -157,8 +171,14 @@ mod tests {
         given.insert("x-remote-extra-scopes", HeaderValue::from_static("all"));
         given.insert(AUTHORIZATION, HeaderValue::from_static("Bearer t"));
         given.insert("accept", HeaderValue::from_static("application/json"));
-        let passed = headers(given, &User::new("jane", ["devs".to_string()]));
+        let mut jane = User::new("jane", ["devs".to_string()]);
+        jane.uid = "42".into();
+        jane.extra.insert("example.com/Scopes".into(), vec!["a".into(), "b".into()]);
+        let passed = headers(given, &jane);
         assert_eq!(passed["x-remote-user"], "jane");
+        assert_eq!(passed["x-remote-uid"], "42");
+        let scopes: Vec<&HeaderValue> = passed.get_all("x-remote-extra-example.com%2fscopes").iter().collect();
+        assert_eq!(scopes, ["a", "b"]);
         assert_eq!(passed.get_all("x-remote-group").iter().count(), 2);
         assert!(!passed.contains_key(AUTHORIZATION) && !passed.contains_key("x-remote-extra-scopes"));
         assert_eq!(passed["accept"], "application/json");

@@ -8,10 +8,14 @@ use coracle_api::{ApiError, Resource, meta};
 use serde_json::{Value, json};
 
 use super::addresses::AddressError;
+use super::ports::PortError;
 use super::{Allocators, NodePort, Reservation};
 
 /// The resource whose objects are allocated for.
 pub(super) const STORED_AS: &str = "services";
+
+/// What health checks speak.
+const HEALTH_CHECK: &str = "TCP";
 
 /// A headless Service says this instead of an address.
 const HEADLESS: &str = "None";
@@ -112,6 +116,8 @@ impl Allocators {
         // By pointer: indexing for writing would leave a null where there is nothing.
         let Some(ports) = new.pointer_mut("/spec/ports").and_then(Value::as_array_mut) else { return };
         let mut seen: Vec<NodePort> = Vec::new();
+        // One number in two protocols gets one node port for both.
+        let mut given: Vec<(u64, u16)> = Vec::new();
         for (index, port) in ports.iter_mut().enumerate() {
             let path = Path::root("spec").child("ports").index(index).child("nodePort");
             let protocol = protocol_of(port);
@@ -123,7 +129,7 @@ impl Allocators {
                     Ok(()) => reservation.add(&self.ports.taken, (protocol, number)),
                     Err(error) => errors.push(FieldError::invalid(&path, &json!(number), &error.to_string())),
                 },
-                None if needs => match self.ports.take_any(protocol, owner) {
+                None if needs => match self.take_like(&given, port["port"].as_u64(), protocol, owner) {
                     Ok(number) => {
                         reservation.add(&self.ports.taken, (protocol, number));
                         port["nodePort"] = json!(number);
@@ -135,9 +141,68 @@ impl Allocators {
                 },
                 None => {}
             }
-            seen.extend(port["nodePort"].as_u64().and_then(|p| u16::try_from(p).ok()).map(|p| (protocol, p)));
+            let number = port["nodePort"].as_u64().and_then(|p| u16::try_from(p).ok());
+            seen.extend(number.map(|p| (protocol, p)));
+            given.extend(port["port"].as_u64().zip(number.filter(|n| *n > 0)));
+        }
+        self.reserve_health_check(new, old, owner, reservation, errors);
+    }
+
+    /// A free node port: the one that the same port has in another protocol, if that is free.
+    fn take_like(
+        &self,
+        given: &[(u64, u16)],
+        port: Option<u64>,
+        protocol: &'static str,
+        owner: &str,
+    ) -> Result<u16, PortError> {
+        let twin = given.iter().find(|(number, _)| Some(*number) == port).map(|(_, node_port)| *node_port);
+        match twin {
+            Some(number) if self.ports.take((protocol, number), owner).is_ok() => Ok(number),
+            _ => self.ports.take_any(protocol, owner),
         }
     }
+
+    /// Load balancers that keep traffic on the node ask a port of the node whether it has endpoints.
+    fn reserve_health_check(
+        &self,
+        new: &mut Value,
+        old: Option<&Value>,
+        owner: &str,
+        reservation: &mut Reservation,
+        errors: &mut Vec<FieldError>,
+    ) {
+        if !is_health_checked(new) {
+            return;
+        }
+        let chosen = health_check_of(new);
+        if chosen.is_some() && chosen == old.and_then(health_check_of) {
+            return;
+        }
+        let taken = match chosen {
+            Some(number) => self.ports.take((HEALTH_CHECK, number), owner).map(|()| number),
+            None => self.ports.take_any(HEALTH_CHECK, owner),
+        };
+        match taken {
+            Ok(number) => {
+                reservation.add(&self.ports.taken, (HEALTH_CHECK, number));
+                new["spec"]["healthCheckNodePort"] = json!(number);
+            }
+            Err(error) => {
+                let path = Path::root("spec").child("healthCheckNodePort");
+                let detail = format!("failed to allocate requested HealthCheck NodePort: {error}");
+                errors.push(FieldError::invalid(&path, &json!(chosen.unwrap_or_default()), &detail));
+            }
+        }
+    }
+}
+
+fn is_health_checked(service: &Value) -> bool {
+    kind_of(service) == "LoadBalancer" && service["spec"]["externalTrafficPolicy"] == "Local"
+}
+
+fn health_check_of(service: &Value) -> Option<u16> {
+    service["spec"]["healthCheckNodePort"].as_u64().and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0)
 }
 
 fn give_back<T: std::hash::Hash + Eq>(taken: &mut std::collections::HashMap<T, String>, what: &T, uid: &str) {
@@ -192,5 +257,6 @@ fn addresses_of(service: &Value) -> Vec<IpAddr> {
 fn ports_of(service: &Value) -> Vec<NodePort> {
     let ports = service["spec"]["ports"].as_array().map(Vec::as_slice).unwrap_or_default();
     let number = |p: &Value| p["nodePort"].as_u64().and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0);
-    ports.iter().filter_map(|p| Some((protocol_of(p), number(p)?))).collect()
+    let checked = health_check_of(service).map(|number| (HEALTH_CHECK, number));
+    ports.iter().filter_map(|p| Some((protocol_of(p), number(p)?))).chain(checked).collect()
 }

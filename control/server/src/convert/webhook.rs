@@ -46,8 +46,11 @@ impl Webhook {
     /// The objects in the version `wanted`. The error is the whole text for the client; `what` is how it names them.
     pub(super) async fn convert(&self, what: &str, wanted: &str, objects: &[Value]) -> Result<Vec<Value>, String> {
         let refused = |error: ConversionError| match error {
+            ConversionError::NoVersion => error.to_string(),
             ConversionError::Count { .. } => format!("conversion webhook for {what} {error}"),
-            ConversionError::Object { .. } => format!("conversion webhook for {what} returned {error}"),
+            ConversionError::Type(_) | ConversionError::Object(_) | ConversionError::Metadata(_) => {
+                format!("conversion webhook for {what} returned {error}")
+            }
             _ => format!("conversion webhook for {what} failed: {error}"),
         };
         let uid = Uuid::new_v4().to_string();

@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use coracle_api::{Resource, meta};
+use coracle_api::{Resource, meta, versions};
 use coracle_store::Store;
 use serde_json::Value;
 
 use super::conditions::is_true;
 use super::names::{ESTABLISHED, TERMINATING};
-use super::order::compare;
 use crate::convert::{Conversion, Webhook};
 
 /// A definition as it is served.
@@ -45,8 +44,8 @@ impl Definitions {
         let installed = self.known.values().filter_map(|known| known.installed.as_ref());
         let mut rows: Vec<Arc<Resource>> = installed.flat_map(|installed| installed.rows.iter().cloned()).collect();
         rows.sort_by(|a, b| {
-            let versions = || compare(&a.version, &b.version);
-            a.group.cmp(&b.group).then_with(versions).then_with(|| a.plural.cmp(&b.plural))
+            let by_version = || versions::compare(&a.version, &b.version);
+            a.group.cmp(&b.group).then_with(by_version).then_with(|| a.plural.cmp(&b.plural))
         });
         rows
     }

@@ -12,7 +12,6 @@ pub(crate) mod conditions;
 mod definitions;
 mod judge;
 mod names;
-mod order;
 mod task;
 
 use std::collections::HashSet;
@@ -25,7 +24,6 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 pub(crate) use definitions::{Definitions, Installed};
-pub(crate) use order::compare as compare_versions;
 pub(crate) use task::start;
 
 use crate::hub::Hub;

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use http::{Response, StatusCode};
 
-use crate::http::{Params, text};
+use crate::http::{Params, no_such_path, text};
 use crate::ready::Readiness;
 
 /// The path of a health endpoint: which one, and which single check if one is named.
@@ -31,7 +31,7 @@ impl<'a> Endpoint<'a> {
         if let Some(only) = self.check {
             checks.retain(|(name, _)| name == only);
             if checks.is_empty() {
-                return text(StatusCode::NOT_FOUND, "404 page not found\n");
+                return no_such_path();
             }
         }
         checks.retain(|(name, _)| !params.all("exclude").any(|excluded| excluded == name));

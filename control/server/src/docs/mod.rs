@@ -73,7 +73,7 @@ pub(crate) async fn serve(
             Ok(value(StatusCode::OK, &hub.issuer.configuration(&hub.config.advertise.to_string())))
         }
         "/" => Ok(value(StatusCode::OK, &json!({ "paths": paths(&served.catalog) }))),
-        _ => Ok(text(StatusCode::NOT_FOUND, "404 page not found\n")),
+        _ => Err(ApiError::no_such_path()),
     }
 }
 

@@ -6,12 +6,12 @@ use axum::body::Body;
 use bytes::Bytes;
 use coracle_api::openapi::{Document, OpenApi, V2_PROTOBUF, V2_PROTOBUF_ANSWER};
 use coracle_api::{ApiError, ApiResult};
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
-use http::{HeaderMap, Response};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, EXPIRES, HeaderName, HeaderValue, LOCATION};
+use http::{HeaderMap, Response, StatusCode};
 
 use super::etag::{tagged, with_tag};
 use crate::aggregate;
-use crate::http::read_bytes;
+use crate::http::{Params, read_bytes};
 use crate::hub::Hub;
 use crate::identity::User;
 use crate::served::Served;
@@ -40,7 +40,9 @@ pub(super) async fn serve(
         return Ok(aggregate::forward(hub, user, remote, onward).await);
     }
     let merged = matches!(named, Named::Index) && !served.remotes.is_empty();
-    let answer = named.answer(&served.documents.openapi, &request.headers, merged).await?;
+    let params = Params::parse(request.uri.query());
+    let hash = params.get("hash").filter(|hash| !hash.is_empty());
+    let answer = named.answer(&served.documents.openapi, &request.headers, hash, merged).await?;
     if !merged {
         return Ok(answer);
     }
@@ -69,8 +71,15 @@ impl Named {
     }
 
     /// Answers with the document. Building one takes a while the first time, so it is done beside the requests.
-    /// `whole`: even for a client that has it already.
-    async fn answer(self, openapi: &Arc<OpenApi>, headers: &HeaderMap, whole: bool) -> ApiResult<Response<Body>> {
+    /// `hash`: the document as the client has read in the index. `whole`: even for a client that has it already.
+    async fn answer(
+        self,
+        openapi: &Arc<OpenApi>,
+        headers: &HeaderMap,
+        hash: Option<&str>,
+        whole: bool,
+    ) -> ApiResult<Response<Body>> {
+        let address = self.address();
         let accept = headers.get(ACCEPT).and_then(|h| h.to_str().ok()).unwrap_or_default();
         let protobuf =
             matches!(self, Self::V2) && accept.split(',').any(|clause| clause.trim().starts_with(V2_PROTOBUF));
@@ -95,6 +104,44 @@ impl Named {
         if protobuf {
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(V2_PROTOBUF_ANSWER));
         }
+        if let (Some(hash), Some(address)) = (hash, address) {
+            pin(&mut response, hash, &document, &address);
+        }
         Ok(response)
     }
+
+    /// Where the document is, if it is one that goes by its hash.
+    fn address(&self) -> Option<String> {
+        match self {
+            Self::V3 { group, version } if group.is_empty() => Some(format!("/openapi/v3/api/{version}")),
+            Self::V3 { group, version } => Some(format!("/openapi/v3/apis/{group}/{version}")),
+            Self::V2 | Self::Index => None,
+        }
+    }
 }
+
+/// What is asked for by its hash never changes; whoever has an old hash is sent to the present one.
+fn pin(response: &mut Response<Body>, hash: &str, document: &Document, address: &str) {
+    let mut set = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(name, value);
+        }
+    };
+    if *hash == *document.hash {
+        set(CACHE_CONTROL, "public, immutable");
+        if let Some(expires) = in_a_year() {
+            set(EXPIRES, &expires);
+        }
+        return;
+    }
+    set(LOCATION, &format!("{address}?hash={}", document.hash));
+    *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
+    *response.body_mut() = Body::empty();
+}
+
+fn in_a_year() -> Option<String> {
+    let then = jiff::Timestamp::now().checked_add(YEAR).ok()?;
+    jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&then).ok()
+}
+
+const YEAR: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 60 * 60);

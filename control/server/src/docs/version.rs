@@ -15,7 +15,7 @@ pub(super) fn info(version: &Version) -> Value {
         "minCompatibilityMinor": "35",
         "gitVersion": version.git_version,
         "gitCommit": version.git_commit,
-        "gitTreeState": if version.git_commit.is_empty() { "" } else { "clean" },
+        "gitTreeState": if version.git_commit.is_empty() { "archive" } else { "" },
         "buildDate": if version.build_date.is_empty() { "1970-01-01T00:00:00Z" } else { &version.build_date },
         "goVersion": "none (Rust)",
         "compiler": "rustc",

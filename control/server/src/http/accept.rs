@@ -1,12 +1,14 @@
 //! What the client wants to read: the format, and the shape (the objects, a table, only their metadata).
 
-use coracle_api::{ApiError, ApiResult};
+use coracle_api::{ApiError, ApiResult, protobuf};
 
 /// How the answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Json,
     Yaml,
+    /// Only for clients that take nothing else: what is stored is JSON, and costs nothing to send.
+    Protobuf,
 }
 
 /// What the answer shows of objects.
@@ -14,10 +16,12 @@ pub(crate) enum Format {
 pub(crate) enum Shape {
     /// The objects.
     Whole,
-    /// `meta.k8s.io/v1 Table`.
+    /// `Table`.
     Table,
-    /// `meta.k8s.io/v1 PartialObjectMetadata`.
+    /// `PartialObjectMetadata`.
     Metadata,
+    /// `PartialObjectMetadataList`.
+    MetadataList,
 }
 
 /// `includeObject` of a table: what each row carries of its object.
@@ -33,29 +37,47 @@ pub(crate) enum Include {
 pub(crate) struct Accept {
     pub(crate) format: Format,
     pub(crate) shape: Shape,
+    /// `apiVersion` of what a shape other than the whole has around it.
+    pub(crate) meta: &'static str,
 }
 
+/// The versions of tables and partial metadata; they differ in name only.
+const META_VERSIONS: [(&str, &str); 2] = [("v1", "meta.k8s.io/v1"), ("v1beta1", "meta.k8s.io/v1beta1")];
+
 /// Media types named in a 406.
-const OFFERED: &[&str] = &["application/json", "application/yaml"];
+const OFFERED: &[&str] = &["application/json", "application/yaml", protobuf::MEDIA_TYPE];
+
+/// How much an offer is liked: anything but protobuf first, then by its weight in thousandths.
+type Rank = (bool, u32);
 
 /// Clauses of an `Accept` header that are looked at; no client sends more than a handful.
 const MAX_CLAUSES: usize = 32;
 
 impl Accept {
     /// Plain JSON.
-    pub(crate) const JSON: Self = Self { format: Format::Json, shape: Shape::Whole };
+    pub(crate) const JSON: Self = Self { format: Format::Json, shape: Shape::Whole, meta: META_VERSIONS[0].1 };
 
     /// Picks the clause with the highest weight that can be served, the first among equals. No header means JSON.
-    pub(crate) fn negotiate(header: Option<&str>) -> ApiResult<Self> {
+    /// `tables`: whether what is asked for can be shown as a table at all.
+    pub(crate) fn negotiate(header: Option<&str>, tables: bool) -> ApiResult<Self> {
         let Some(header) = header.filter(|h| !h.trim().is_empty()) else { return Ok(Self::JSON) };
-        let mut best: Option<(u32, Self)> = None;
+        let mut best: Option<(Rank, Self)> = None;
         for clause in header.split(',').take(MAX_CLAUSES) {
             let Some((weight, accept)) = Self::clause(clause) else { continue };
-            if best.is_none_or(|(heaviest, _)| weight > heaviest) {
-                best = Some((weight, accept));
+            if accept.shape == Shape::Table && !tables {
+                continue;
+            }
+            let rank = (accept.format != Format::Protobuf, weight);
+            if best.is_none_or(|(highest, _)| rank > highest) {
+                best = Some((rank, accept));
             }
         }
         best.map(|(_, accept)| accept).ok_or_else(|| ApiError::not_acceptable(OFFERED))
+    }
+
+    /// The format for an error, which has to be told whatever is accepted.
+    pub(crate) fn format_of_errors(header: Option<&str>) -> Format {
+        Self::negotiate(header, true).map_or(Format::Json, |accept| accept.format)
     }
 
     /// One clause, if it can be served: its weight in thousandths and what it asks for.
@@ -64,6 +86,7 @@ impl Accept {
         let format = match parts.next()?.to_ascii_lowercase().as_str() {
             "application/json" | "application/*" | "*/*" => Format::Json,
             "application/yaml" => Format::Yaml,
+            protobuf::MEDIA_TYPE => Format::Protobuf,
             _ => return None,
         };
         let (mut kind, mut group, mut version, mut weight) = ("", "", "", 1000);
@@ -76,13 +99,18 @@ impl Accept {
                 _ => {}
             }
         }
-        let shape = match (kind, group, version) {
-            ("", _, _) => Shape::Whole,
-            ("Table", "meta.k8s.io", "v1" | "v1beta1") => Shape::Table,
-            ("PartialObjectMetadata" | "PartialObjectMetadataList", "meta.k8s.io", "v1" | "v1beta1") => Shape::Metadata,
+        if kind.is_empty() {
+            return (weight > 0).then_some((weight, Self { format, ..Self::JSON }));
+        }
+        let (_, meta) = META_VERSIONS.into_iter().find(|(known, _)| group == "meta.k8s.io" && version == *known)?;
+        let shape = match kind {
+            // A table's cells are of any type, so it has no protobuf form.
+            "Table" if format != Format::Protobuf => Shape::Table,
+            "PartialObjectMetadata" => Shape::Metadata,
+            "PartialObjectMetadataList" => Shape::MetadataList,
             _ => return None,
         };
-        (weight > 0).then_some((weight, Self { format, shape }))
+        (weight > 0).then_some((weight, Self { format, shape, meta }))
     }
 }
 
@@ -98,7 +126,10 @@ impl Include {
             None | Some("Metadata") => Ok(Self::Metadata),
             Some("None") => Ok(Self::Nothing),
             Some("Object") => Ok(Self::Object),
-            Some(other) => Err(ApiError::bad_request(format!("unrecognized includeObject value: \"{other}\""))),
+            Some(other) => Err(ApiError::bad_request(format!(
+                "Unable to convert to Table as requested: includeObject: Invalid value: {other:?}: must be 'Metadata', \
+                 'Object', 'None', or empty"
+            ))),
         }
     }
 }
@@ -108,7 +139,7 @@ mod tests {
     use super::*;
 
     fn negotiate(header: &str) -> Option<(Format, Shape)> {
-        Accept::negotiate(Some(header)).ok().map(|a| (a.format, a.shape))
+        Accept::negotiate(Some(header), true).ok().map(|a| (a.format, a.shape))
     }
 
     #[test]
@@ -125,7 +156,16 @@ mod tests {
 
     #[test]
     fn what_cannot_be_served_is_406() {
-        assert_eq!(Accept::negotiate(Some("text/html")).unwrap_err().code(), 406);
-        assert_eq!(Accept::negotiate(Some("application/json;as=Nonsense;v=v1;g=meta.k8s.io")).unwrap_err().code(), 406);
+        let code = |header, tables| Accept::negotiate(Some(header), tables).map_err(|error| error.code());
+        assert_eq!(code("text/html", true), Err(406));
+        assert_eq!(code("application/json;as=Nonsense;v=v1;g=meta.k8s.io", true), Err(406));
+        assert_eq!(code("application/json;as=Table;v=v2;g=meta.k8s.io", true), Err(406));
+        assert_eq!(code("application/json;as=Table;v=v1;g=meta.k8s.io", false), Err(406));
+        let either = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+        assert_eq!(code(either, false), Ok(Accept::JSON));
+        assert_eq!(
+            code("application/json;as=Table;v=v1beta1;g=meta.k8s.io", true).unwrap().meta,
+            "meta.k8s.io/v1beta1"
+        );
     }
 }

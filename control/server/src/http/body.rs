@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
 use bytes::Bytes;
-use coracle_api::{ApiError, ApiResult};
+use coracle_api::{ApiError, ApiResult, protobuf};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -32,8 +32,8 @@ impl Encoding {
         match media.as_str() {
             "" | "application/json" | "*/*" => Ok(Self::Json),
             "application/yaml" => Ok(Self::Yaml),
-            "application/vnd.kubernetes.protobuf" => Ok(Self::Protobuf),
-            _ => Err(ApiError::unsupported_media_type(&["application/json", "application/yaml"])),
+            protobuf::MEDIA_TYPE => Ok(Self::Protobuf),
+            _ => Err(ApiError::unsupported_media_type(&["application/json", "application/yaml", protobuf::MEDIA_TYPE])),
         }
     }
 }
@@ -63,7 +63,7 @@ pub(crate) fn read_json(bytes: &[u8], encoding: Encoding) -> ApiResult<Option<Va
     }
     let value = match encoding {
         Encoding::Json => serde_json::from_slice(bytes).map_err(|e| ApiError::bad_request(e.to_string()))?,
-        Encoding::Protobuf => super::read_protobuf(bytes)?,
+        Encoding::Protobuf => protobuf::decode(bytes)?,
         Encoding::Yaml => serde_yaml::from_slice(bytes)
             .map_err(|e| ApiError::bad_request(format!("error converting YAML to JSON: yaml: {e}")))?,
     };

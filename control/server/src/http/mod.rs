@@ -5,12 +5,13 @@ mod accept;
 mod body;
 mod params;
 mod path;
-mod protobuf;
 mod respond;
 
 pub(crate) use accept::{Accept, Format, Include, Shape};
 pub(crate) use body::{Encoding, drain, read_bytes, read_json};
-pub(crate) use params::Params;
+pub(crate) use params::{Params, dry_run_error};
 pub(crate) use path::{Place, Target, Verb, resolve};
-pub(crate) use protobuf::read as read_protobuf;
-pub(crate) use respond::{Compressible, error, object, status_success, streamed, text, value, warn};
+pub(crate) use respond::{
+    COMPRESS_ABOVE_BYTES, Compressible, error, error_in, framed, no_such_path, object, status_success, streamed, text,
+    value, warn,
+};

@@ -1,21 +1,41 @@
 //! Query parameters, and those of them that many verbs share.
 
 use std::borrow::Cow;
+use std::num::IntErrorKind;
 
 use coracle_api::decode::FieldValidation;
-use coracle_api::{ApiError, ApiResult, Reason};
+use coracle_api::field::{ErrorType, FieldError, Path};
+use coracle_api::{ApiError, ApiResult};
+
+use super::Verb;
 
 /// The query of a request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Params {
     pairs: Vec<(String, String)>,
+    /// The kind of options that they are, for errors; empty for reads, whose options have a kind of their own.
+    options: &'static str,
 }
 
 impl Params {
     /// Reads a query string; what cannot be decoded is replaced, as browsers do.
     pub(crate) fn parse(query: Option<&str>) -> Self {
         let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-        Self { pairs: pairs.map(|(k, v): (Cow<'_, str>, Cow<'_, str>)| (k.into_owned(), v.into_owned())).collect() }
+        let pairs = pairs.map(|(k, v): (Cow<'_, str>, Cow<'_, str>)| (k.into_owned(), v.into_owned())).collect();
+        Self { pairs, options: "" }
+    }
+
+    /// As options of this verb.
+    #[must_use]
+    pub(crate) fn of_verb(mut self, verb: Verb) -> Self {
+        self.options = match verb {
+            Verb::Create => "CreateOptions",
+            Verb::Update => "UpdateOptions",
+            Verb::Patch => "PatchOptions",
+            Verb::Delete | Verb::DeleteCollection => "DeleteOptions",
+            Verb::Get | Verb::List | Verb::Watch => "",
+        };
+        self
     }
 
     /// The first value with that name; an empty one counts as absent.
@@ -34,54 +54,61 @@ impl Params {
         value.is_some_and(|v| !v.eq_ignore_ascii_case("false") && v != "0")
     }
 
-    /// A whole number, 400 when it is not one.
+    /// The same, `None` when absent.
+    pub(crate) fn given_flag(&self, name: &str) -> Option<bool> {
+        self.pairs.iter().any(|(k, _)| k == name).then(|| self.flag(name))
+    }
+
+    /// A whole number; 400 for what is none, and for nothing after the `=`.
     pub(crate) fn integer(&self, name: &str) -> ApiResult<Option<i64>> {
-        let Some(text) = self.get(name) else { return Ok(None) };
-        let number = text.parse().map_err(|_| {
-            ApiError::bad_request(format!("strconv.ParseInt: parsing {}: invalid syntax", quoted(text)))
+        let Some((_, text)) = self.pairs.iter().find(|(k, _)| k == name) else { return Ok(None) };
+        let number = text.parse::<i64>().map_err(|error| {
+            let why = match error.kind() {
+                IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
+                _ => "invalid syntax",
+            };
+            ApiError::bad_request(format!("strconv.ParseInt: parsing {}: {why}", quoted(text)))
         })?;
         Ok(Some(number))
     }
 
     /// Whether the write is only tried. 422 for anything but `All`.
     pub(crate) fn dry_run(&self) -> ApiResult<bool> {
-        check_dry_run(self.all("dryRun"))
+        let values: Vec<&str> = self.all("dryRun").collect();
+        match dry_run_error(&values) {
+            Some(error) => Err(self.invalid(error)),
+            None => Ok(!values.is_empty()),
+        }
     }
 
     /// `fieldValidation`. 422 for a value there is not.
     pub(crate) fn field_validation(&self) -> ApiResult<FieldValidation> {
         let text = self.get("fieldValidation").unwrap_or_default();
         FieldValidation::parse(text).ok_or_else(|| {
-            let supported: Vec<String> = FieldValidation::SUPPORTED.iter().map(|s| quoted(s)).collect();
-            let message = format!(
-                "fieldValidation: Unsupported value: {}: supported values: {}",
-                quoted(text),
-                supported.join(", ")
-            );
-            ApiError::new(Reason::Invalid, message)
+            let mut supported = vec![""];
+            supported.extend(FieldValidation::SUPPORTED);
+            self.invalid(FieldError::not_supported(&Path::root("fieldValidation"), &text.into(), &supported))
         })
     }
 
-    /// Whether the answer should be indented for people.
-    pub(crate) fn pretty(&self) -> bool {
-        self.get("pretty").is_some_and(|v| v != "false" && v != "0")
+    fn invalid(&self, error: FieldError) -> ApiError {
+        ApiError::invalid_kind(("meta.k8s.io", self.options), "", &[error])
+    }
+
+    /// Whether the answer should be indented for people, if the client says.
+    pub(crate) fn pretty(&self) -> Option<bool> {
+        self.get("pretty").map(|v| matches!(v, "1" | "t" | "T" | "true" | "TRUE" | "True"))
     }
 }
 
-/// Whether a list of `dryRun` values asks for one.
-pub(crate) fn check_dry_run<'a>(mut values: impl Iterator<Item = &'a str>) -> ApiResult<bool> {
-    let mut asked = false;
-    let wrong = values.find(|value| {
-        asked |= *value == "All";
-        !matches!(*value, "All" | "")
-    });
-    match wrong {
-        None => Ok(asked),
-        Some(other) => {
-            let message = format!("dryRun: Unsupported value: {}: supported values: \"All\"", quoted(other));
-            Err(ApiError::new(Reason::Invalid, message))
-        }
+/// The error for `dryRun` values besides `All`, which shows them as Go shows a list.
+pub(crate) fn dry_run_error<S: AsRef<str>>(values: &[S]) -> Option<FieldError> {
+    if values.iter().all(|value| value.as_ref() == "All") {
+        return None;
     }
+    let quoted: Vec<String> = values.iter().map(|value| quoted(value.as_ref())).collect();
+    let body = format!("Unsupported value: []string{{{}}}: supported values: \"All\"", quoted.join(", "));
+    Some(FieldError { kind: ErrorType::NotSupported, path: Path::root("dryRun"), body })
 }
 
 /// The text as Go's `%q` shows it, near enough for the values people send.
@@ -104,6 +131,11 @@ mod tests {
     fn dry_run_is_all_or_an_error() {
         assert!(Params::parse(Some("dryRun=All")).dry_run().unwrap());
         assert!(!Params::parse(None).dry_run().unwrap());
-        assert_eq!(Params::parse(Some("dryRun=Some")).dry_run().unwrap_err().code(), 422);
+        let refused = |query: &str| Params::parse(Some(query)).of_verb(Verb::Create).dry_run().unwrap_err();
+        assert_eq!(
+            refused("dryRun=Some").message,
+            "CreateOptions.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: []string{\"Some\"}: supported values: \"All\""
+        );
+        assert_eq!(refused("dryRun=").code(), 422);
     }
 }

@@ -143,6 +143,11 @@ impl Target {
             Some(subresource) => subresource.verbs().contains(&verb.as_str()),
             None => self.resource.allows(verb.as_str()),
         };
+        if !served && verb == Verb::Watch && self.resource.allows("list") {
+            let resource = self.resource.qualified();
+            let message = format!("watch is not supported on resources of kind \"{resource}\"");
+            return Err(ApiError::new(Reason::MethodNotAllowed, message).about(&self.resource, ""));
+        }
         if served { Ok(verb) } else { Err(not_allowed()) }
     }
 
@@ -168,6 +173,13 @@ impl Target {
             Method::DELETE if !named => Some(Verb::DeleteCollection),
             _ => None,
         }
+    }
+
+    /// Whether what is answered can be shown as a table: reviews and what one asks of an object without seeing it can't.
+    pub(crate) fn shows_tables(&self) -> bool {
+        use Subresource::{Attach, Binding, Eviction, Exec, Log, PortForward, Proxy, Token};
+        let opaque = [Attach, Binding, Eviction, Exec, Log, PortForward, Proxy, Token];
+        !self.resource.review && self.subresource.is_none_or(|subresource| !opaque.contains(&subresource))
     }
 
     /// The subresource as it stands in a path, empty when there is none.
@@ -257,5 +269,9 @@ mod tests {
         assert_eq!(pods.verb(&Method::GET, true).unwrap(), Verb::Watch);
         assert_eq!(pods.verb(&Method::PUT, false).unwrap_err().code(), 405);
         assert_eq!(pods.verb(&Method::POST, false).unwrap_err().code(), 405);
+        let statuses = resolve(&Catalog::builtin(), "/api/v1/componentstatuses");
+        let Ok(Place::Resource(statuses)) = statuses else { panic!("componentstatuses") };
+        let error = statuses.verb(&Method::GET, true).unwrap_err();
+        assert_eq!(error.message, "watch is not supported on resources of kind \"componentstatuses\"");
     }
 }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use axum::body::Body;
 use bytes::Bytes;
-use coracle_api::ApiError;
+use coracle_api::{ApiError, ApiResult, protobuf};
 use futures::{Stream, StreamExt};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WARNING};
 use http::{Response, StatusCode};
@@ -15,6 +15,9 @@ use super::{Accept, Format};
 /// Warnings in one answer, and bytes in each: clients print them all, proxies cap headers.
 const MAX_WARNINGS: usize = 32;
 const MAX_WARNING_BYTES: usize = 1024;
+
+/// Larger answers are compressed for clients that take it: kube-apiserver's own threshold.
+pub(crate) const COMPRESS_ABOVE_BYTES: usize = 128 * 1024;
 
 /// Marks an answer that may be compressed: large, and not a stream that somebody waits on.
 #[derive(Clone, Copy)]
@@ -38,16 +41,29 @@ pub(crate) fn object(
     pretty: bool,
     warnings: &[String],
 ) -> Response<Body> {
+    let large = json.len() > COMPRESS_ABOVE_BYTES;
     let mut response = match (accept.format, pretty) {
         (Format::Json, false) => json_bytes(code, json),
         (Format::Json, true) => json_bytes(code, indented(&json).unwrap_or(json)),
+        (Format::Protobuf, _) => match protobuf_of(&json) {
+            Ok(bytes) => with_type(code, protobuf::MEDIA_TYPE, bytes.into()),
+            Err(failure) => error(&failure),
+        },
         (Format::Yaml, _) => match yaml(&json) {
             Some(text) => with_type(code, "application/yaml", text.into()),
             None => error(&ApiError::internal("the object cannot be written as YAML")),
         },
     };
+    if large {
+        response.extensions_mut().insert(Compressible);
+    }
     warn(&mut response, warnings);
     response
+}
+
+fn protobuf_of(json: &[u8]) -> ApiResult<Vec<u8>> {
+    let value: Value = serde_json::from_slice(json).map_err(ApiError::internal)?;
+    Ok(protobuf::encode(&value)?)
 }
 
 fn indented(json: &[u8]) -> Option<Bytes> {
@@ -71,6 +87,22 @@ where
     json_bytes(StatusCode::OK, Body::from_stream(stream.fuse()))
 }
 
+/// The events of a watch, given as JSON lines, as protobuf frames.
+pub(crate) fn framed<S>(lines: S) -> Response<Body>
+where
+    S: Stream<Item = Result<Bytes, Infallible>> + Send + 'static,
+{
+    let frames = lines.map(|lines| lines.map(|lines| Bytes::from(frames_of(&lines))));
+    with_type(StatusCode::OK, protobuf::WATCH_MEDIA_TYPE, Body::from_stream(frames.fuse()))
+}
+
+/// The frames of whole lines. An event that has no protobuf form was never promised to the client.
+fn frames_of(lines: &[u8]) -> Vec<u8> {
+    let events = lines.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    let frame = |event: Value| protobuf::encode_event(event["type"].as_str()?, &event["object"]).ok();
+    events.filter_map(frame).flatten().collect()
+}
+
 /// Plain text.
 pub(crate) fn text(code: StatusCode, text: impl Into<Body>) -> Response<Body> {
     with_type(code, "text/plain; charset=utf-8", text.into())
@@ -78,12 +110,30 @@ pub(crate) fn text(code: StatusCode, text: impl Into<Body>) -> Response<Body> {
 
 /// An error as a Status, or as the bare text that Kubernetes has for paths outside of the API.
 pub(crate) fn error(error: &ApiError) -> Response<Body> {
+    error_in(error, Format::Json)
+}
+
+/// The same in the format that the client reads.
+pub(crate) fn error_in(error: &ApiError, format: Format) -> Response<Body> {
+    if error.is_no_such_path() {
+        return no_such_path();
+    }
     let code = StatusCode::from_u16(error.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = value(code, &error.to_status());
+    let status = error.to_status();
+    let text = if format == Format::Yaml { serde_yaml::to_string(&status).ok() } else { None };
+    let mut response = match text {
+        Some(text) => with_type(code, "application/yaml", text.into()),
+        None => value(code, &status),
+    };
     if let Some(seconds) = error.details.get("retryAfterSeconds").and_then(Value::as_u64) {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+/// What Go's own HTTP server says; client-go makes its message of it, with what it had asked for.
+pub(crate) fn no_such_path() -> Response<Body> {
+    text(StatusCode::NOT_FOUND, "404 page not found\n")
 }
 
 /// The Status that says that something was done and there is no object to show for it.

@@ -11,7 +11,7 @@ use crate::hub::{Call, Hub};
 
 /// Answers with the object as the client wants to see it. 404 when there is none.
 pub(crate) async fn get(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
-    Freshness::of_get(&call.params)?.wait(hub).await?;
+    Freshness::of_get(call.params.get("resourceVersion").unwrap_or_default())?.wait(hub).await?;
     let record = hub.store.get(&key(&call.target));
     let record = record.ok_or_else(|| ApiError::not_found(&call.target.resource, &call.target.name))?;
     let record = convert::present_one(hub, &call.target.resource, record).await?;

@@ -5,76 +5,77 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::{BufMut, Bytes, BytesMut};
-use coracle_api::ApiResult;
-use coracle_store::{Record, Snapshot};
+use coracle_api::{ApiError, ApiResult};
+use coracle_store::Record;
 use futures::stream;
 use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
+use super::list_options::ListOptions;
 use super::page::Token;
 use super::version::Freshness;
 use super::{Selection, View, scope};
 use crate::convert;
-use crate::http::{Compressible, Format, streamed};
+use crate::http::{COMPRESS_ABOVE_BYTES, Compressible, Format, streamed};
 use crate::hub::{Call, Hub};
 
 /// Answers up to this size are made whole, with a length; larger ones are written in pieces of this size, so that
 /// a list of 10,000 pods is never one string.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// Answers from this size on are worth compressing (kube-apiserver's own threshold).
-const COMPRESS_FROM_BYTES: usize = 128 * 1024;
-
 /// One page: its objects, and what its `metadata` says.
-struct Page {
-    records: Vec<Arc<Record>>,
+pub(crate) struct Page {
+    pub(crate) records: Vec<Arc<Record>>,
     metadata: Map<String, Value>,
 }
 
 /// Answers with a list.
 pub(crate) async fn list(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
-    let view = View::new(&call.target.resource, call.accept, &call.params)?;
-    let selection = Selection::parse(&call.target, &call.params)?;
-    let mut page = page(hub, call, &selection).await?;
-    page.records = convert::present(hub, &call.target.resource, page.records).await?;
-    respond(call, view, page)
+    let page = page(hub, call).await?;
+    respond(hub, call, page).await
 }
 
-/// Every object that a request selects, as of now.
-pub(crate) fn selected(hub: &Hub, call: &Call) -> ApiResult<Vec<Arc<Record>>> {
-    let selection = Selection::parse(&call.target, &call.params)?;
-    let snapshot = hub.store.list(&scope(&call.target));
-    Ok(snapshot.iter().filter(|r| selection.matches(r)).cloned().collect())
-}
-
-async fn page(hub: &Hub, call: &Call, selection: &Selection) -> ApiResult<Page> {
-    let freshness = Freshness::of_list(&call.params)?;
-    let limit = call.params.integer("limit")?.filter(|l| *l > 0).and_then(|l| usize::try_from(l).ok());
-    let token = call.params.get("continue").map(Token::decode).transpose()?;
+/// The page that a request asks for, its objects as they are stored.
+pub(crate) async fn page(hub: &Hub, call: &Call) -> ApiResult<Page> {
+    let options = ListOptions::parse(&call.params, false)?;
+    let selection = Selection::new(&call.target, &options)?;
     let scope = scope(&call.target);
-    let snapshot = match token.as_ref().map(|t| (t, t.revision())) {
-        None => freshness.list(hub, &scope).await?,
-        Some((_, None)) => hub.store.list(&scope),
-        Some((token, Some(revision))) => hub.store.list_at(&scope, revision).map_err(|_| token.expired())?,
+    let (snapshot, place) = if options.token.is_empty() {
+        (Freshness::of_list(&options)?.list(hub, &scope).await?, None)
+    } else {
+        let token = Token::decode(&options.token)?;
+        if !matches!(options.version.as_str(), "" | "0") {
+            return Err(ApiError::bad_request("specifying resource version is not allowed when using continue"));
+        }
+        let snapshot = match token.revision() {
+            None => hub.store.list(&scope),
+            Some(revision) => hub.store.list_at(&scope, revision).map_err(|_| token.expired())?,
+        };
+        (snapshot, Some(token))
     };
-    Ok(cut(&snapshot, selection, token.as_ref().and_then(Token::place), limit))
+    let place = place.as_ref().map(Token::place);
+    let rest: Box<dyn Iterator<Item = Arc<Record>> + Send> = match place {
+        Some((namespace, name)) => Box::new(snapshot.iter_after(namespace, name).cloned()),
+        None => Box::new(snapshot.iter().cloned()),
+    };
+    if selection.reads_objects() {
+        let read = convert::present(hub, &call.target.resource, rest.collect()).await?;
+        return Ok(cut(snapshot.revision, read.into_iter(), &selection, options.limit));
+    }
+    Ok(cut(snapshot.revision, rest, &selection, options.limit))
 }
 
-/// Takes the objects of one page out of the whole collection.
-fn cut(snapshot: &Snapshot, selection: &Selection, after: Option<(&str, &str)>, limit: Option<usize>) -> Page {
-    let rest: Box<dyn Iterator<Item = &Arc<Record>>> = match after {
-        Some((namespace, name)) => Box::new(snapshot.iter_after(namespace, name)),
-        None => Box::new(snapshot.iter()),
-    };
+/// Takes the objects of one page out of the collection, or of what is left of it.
+fn cut(revision: u64, rest: impl Iterator<Item = Arc<Record>>, selection: &Selection, limit: Option<usize>) -> Page {
     let mut matching = rest.filter(|r| selection.matches(r));
     let records: Vec<Arc<Record>> = match limit {
-        Some(limit) => matching.by_ref().take(limit).cloned().collect(),
-        None => matching.by_ref().cloned().collect(),
+        Some(limit) => matching.by_ref().take(limit).collect(),
+        None => matching.by_ref().collect(),
     };
     let mut metadata = Map::new();
-    metadata.insert("resourceVersion".into(), json!(snapshot.revision.to_string()));
+    metadata.insert("resourceVersion".into(), json!(revision.to_string()));
     if let Some(last) = records.last().filter(|_| limit.is_some() && matching.next().is_some()) {
-        let token = Token::after(&last.key.namespace, &last.key.name, Some(snapshot.revision));
+        let token = Token::after(&last.key.namespace, &last.key.name, revision);
         metadata.insert("continue".into(), json!(token.encode()));
         if selection.is_everything() {
             // The one that was looked at above, and the ones behind it.
@@ -84,7 +85,10 @@ fn cut(snapshot: &Snapshot, selection: &Selection, after: Option<(&str, &str)>, 
     Page { records, metadata }
 }
 
-fn respond(call: &Call, view: View, page: Page) -> ApiResult<Response<Body>> {
+/// Answers with a page in the view that the client wants.
+pub(crate) async fn respond(hub: &Hub, call: &Call, mut page: Page) -> ApiResult<Response<Body>> {
+    let view = View::of_list(&call.target.resource, call.accept, &call.params)?;
+    page.records = convert::present(hub, &call.target.resource, page.records).await?;
     let (api_version, kind) = view.type_of_list();
     let metadata = Value::Object(page.metadata);
     let columns = match &view {
@@ -93,7 +97,7 @@ fn respond(call: &Call, view: View, page: Page) -> ApiResult<Response<Body>> {
     };
     let head = format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":{metadata},{columns}");
     let stored_bytes: usize = page.records.iter().map(|r| r.json.len() + 1).sum();
-    let whole = stored_bytes <= PIECE_BYTES || call.accept.format == Format::Yaml || call.params.pretty();
+    let whole = stored_bytes <= PIECE_BYTES || call.accept.format != Format::Json || call.pretty();
     if whole {
         let mut json = BytesMut::with_capacity(head.len() + stored_bytes + 8);
         json.put_slice(head.as_bytes());
@@ -104,7 +108,7 @@ fn respond(call: &Call, view: View, page: Page) -> ApiResult<Response<Body>> {
         return Ok(call.respond(StatusCode::OK, json.freeze(), &[]));
     }
     let mut response = streamed(pieces(Bytes::from(head), view, page.records));
-    if stored_bytes >= COMPRESS_FROM_BYTES {
+    if stored_bytes > COMPRESS_ABOVE_BYTES {
         response.extensions_mut().insert(Compressible);
     }
     Ok(response)

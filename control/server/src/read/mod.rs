@@ -4,16 +4,18 @@
 
 mod get;
 mod list;
+mod list_options;
 mod page;
 mod select;
 mod table;
 mod version;
 mod view;
 mod watch;
-mod watch_options;
+mod watch_line;
 
 pub(crate) use get::get;
-pub(crate) use list::{list, selected};
+pub(crate) use list::{list, page, respond};
+pub(crate) use list_options::ListOptions;
 pub(crate) use select::{Selection, key, scope};
 pub(crate) use view::{View, parse};
 pub(crate) use watch::watch;

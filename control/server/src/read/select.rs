@@ -8,7 +8,8 @@ use coracle_api::selector::{FieldSelector, LabelSelector};
 use coracle_api::{ApiError, ApiResult, Resource};
 use coracle_store::{Key, Record, Scope, WatchScope};
 
-use crate::http::{Params, Target};
+use super::list_options::ListOptions;
+use crate::http::Target;
 
 /// What a request selects of a collection.
 #[derive(Debug, Clone, Default)]
@@ -22,24 +23,28 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// From the query. 400 for what is no selector, or selects by a field that the kind does not offer.
-    pub(crate) fn parse(target: &Target, params: &Params) -> ApiResult<Self> {
-        let labels = LabelSelector::parse(params.get("labelSelector").unwrap_or_default())
-            .map_err(|e| ApiError::bad_request(e.to_string()))?;
-        let fields = FieldSelector::parse(params.get("fieldSelector").unwrap_or_default())
-            .map_err(|e| ApiError::bad_request(e.to_string()))?;
-        let selectable = target.resource.selectable();
-        let supported = |field: &str| selectable.contains(&field);
-        fields.check_supported(supported).map_err(|e| ApiError::bad_request(e.to_string()))?;
+    /// Of a collection, or of the one object that a path names. 400 for a field that the kind does not offer, and for
+    /// a name besides the one in the path.
+    pub(crate) fn new(target: &Target, options: &ListOptions) -> ApiResult<Self> {
+        let fields = options.fields.clone().transformed(|label| target.resource.field_of_label(label));
+        let fields = fields.map_err(|e| ApiError::bad_request(e.to_string()))?;
         let name = (!target.name.is_empty()).then(|| target.name.clone());
-        let own = fields.terms().iter().any(|term| selectable.contains(&term.field.as_str()));
+        if name.is_some() && !fields.is_everything() && fields.required_value("metadata.name") != name.as_deref() {
+            return Err(ApiError::bad_request("fieldSelector metadata.name doesn't match requested name"));
+        }
+        let own = fields.terms().iter().any(|term| !term.field.starts_with("metadata."));
         let custom = target.resource.custom.clone().filter(|_| own);
-        Ok(Self { labels, fields, name, custom })
+        Ok(Self { labels: options.labels.clone(), fields, name, custom })
     }
 
     /// Whether all objects are selected.
     pub(crate) fn is_everything(&self) -> bool {
         self.labels.is_everything() && self.fields.is_everything() && self.name.is_none()
+    }
+
+    /// Whether objects have to be read to be selected: then in the version that is asked for, with its defaults.
+    pub(super) fn reads_objects(&self) -> bool {
+        self.custom.is_some()
     }
 
     /// Whether the object is selected.
@@ -77,11 +82,10 @@ impl Selection {
             return narrowed.named(name);
         }
         // What custom kinds are selected by is not lifted: their definitions come after the store is open.
-        for label in resource.selectable().into_iter().filter(|_| resource.custom.is_none()) {
-            if let Some(value) = self.fields.required_value(label).filter(|v| !v.is_empty()) {
-                narrowed = narrowed.with_field(label, value);
-                break;
-            }
+        let mut terms = self.fields.terms().iter().filter(|_| resource.custom.is_none());
+        let lifted = terms.find(|t| !t.negated && !t.value.is_empty() && !t.field.starts_with("metadata."));
+        if let Some(term) = lifted {
+            narrowed = narrowed.with_field(&term.field, &term.value);
         }
         narrowed
     }

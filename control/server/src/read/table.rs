@@ -41,14 +41,16 @@ pub(crate) struct Table {
     resource: Arc<Resource>,
     columns: Arc<[TableColumn]>,
     include: Include,
+    /// `meta.k8s.io/v1`, or as it was called before.
+    pub(super) api_version: &'static str,
     /// The age of everything in one answer is as of its beginning.
     now_seconds: i64,
 }
 
 impl Table {
-    pub(crate) fn new(resource: &Arc<Resource>, include: Include) -> Self {
+    pub(crate) fn new(resource: &Arc<Resource>, include: Include, api_version: &'static str) -> Self {
         let now_seconds = Timestamp::now().as_second();
-        Self { resource: resource.clone(), columns: resource.columns().into(), include, now_seconds }
+        Self { resource: resource.clone(), columns: resource.columns().into(), include, api_version, now_seconds }
     }
 
     /// `columnDefinitions`
@@ -64,6 +66,10 @@ impl Table {
         if let Some(convert) = self.resource.rules.from_storage {
             object = convert(object);
         }
+        Ok(self.row_of(object))
+    }
+
+    fn row_of(&self, object: Value) -> Value {
         let mut cells = Vec::with_capacity(self.columns.len() + 1);
         if !self.resource.shows_own_name() {
             cells.push(json!(meta::name(&object)));
@@ -75,29 +81,42 @@ impl Table {
         }
         let mut row = Map::new();
         row.insert("cells".into(), Value::Array(cells));
+        let conditions = self.resource.row_conditions(&object);
+        if !conditions.is_empty() {
+            row.insert("conditions".into(), Value::Array(conditions));
+        }
         match self.include {
             Include::Nothing => {}
             Include::Metadata => {
-                row.insert("object".into(), metadata_only(&object));
+                row.insert("object".into(), metadata_only(&object, self.api_version));
             }
             Include::Object => {
                 row.insert("object".into(), object);
             }
         }
-        Ok(Value::Object(row))
+        Value::Object(row)
     }
 
     /// A table of one row, as GET and watch events have it. Ages are as of now: a watch lasts.
     pub(crate) fn of_one(&self, record: &Record, headed: bool) -> ApiResult<Bytes> {
         let fresh = Self { now_seconds: Timestamp::now().as_second(), ..self.clone() };
+        Ok(self.of_row(&fresh.row(record)?, &record.revision.to_string(), headed))
+    }
+
+    /// A table around an object that is not stored: the bookmark of a watch.
+    pub(super) fn around(&self, object: &Value, version: &str, headed: bool) -> Bytes {
+        self.of_row(&self.row_of(object.clone()), version, headed)
+    }
+
+    fn of_row(&self, row: &Value, version: &str, headed: bool) -> Bytes {
         let table = json!({
             "kind": "Table",
-            "apiVersion": "meta.k8s.io/v1",
-            "metadata": { "resourceVersion": record.revision.to_string() },
+            "apiVersion": self.api_version,
+            "metadata": { "resourceVersion": version },
             "columnDefinitions": if headed { self.columns() } else { Value::Null },
-            "rows": [fresh.row(record)?],
+            "rows": [row],
         });
-        Ok(table.to_string().into())
+        table.to_string().into()
     }
 }
 

@@ -10,17 +10,17 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::{BufMut, Bytes, BytesMut};
 use coracle_api::{ApiError, ApiResult, Resource};
-use coracle_store::{Event, EventKind, Record, Watch, WatchError};
+use coracle_store::{Event, Record, Watch, WatchError};
 use futures::stream;
 use http::Response;
-use serde_json::{Value, json};
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep};
 
-use super::view::{line, parse};
-use super::watch_options::Options;
+use super::list_options::ListOptions;
+use super::version::{Freshness, given_revision};
+use super::view::line;
 use super::{Selection, View, scope};
 use crate::convert;
-use crate::http::streamed;
+use crate::http::{Format, framed, streamed};
 use crate::hub::{Call, Hub};
 use crate::metrics::Held;
 
@@ -28,44 +28,68 @@ use crate::metrics::Held;
 const BATCH_EVENTS: usize = 64;
 const PIECE_BYTES: usize = 64 * 1024;
 
+/// Longer than a day is as good as for ever, and timers have an end.
+const MAX_TIMEOUT_SECONDS: u64 = 86_400;
+
 /// Answers with a stream of events. What goes wrong from here on is an `ERROR` event, as clients expect.
 pub(crate) async fn watch(hub: &Arc<Hub>, call: &Call, held: Held) -> ApiResult<Response<Body>> {
-    let view = View::new(&call.target.resource, call.accept, &call.params)?;
-    let selection = Selection::parse(&call.target, &call.params)?;
-    let options = Options::parse(&call.params, hub)?;
+    let options = ListOptions::parse(&call.params, true)?;
+    let selection = Selection::new(&call.target, &options)?;
+    let revision = given_revision(&options.version)?;
+    if call.accept.format == Format::Yaml {
+        return Err(ApiError::not_acceptable(&["application/json;stream=watch"]));
+    }
+    let view = View::of_event(&call.target.resource, call.accept, &call.params)?;
     let scope = scope(&call.target);
-    let (initial, from) = match options.from {
-        Some(revision) => (Vec::new(), revision),
-        None => {
+    let with_initial = options.initial_events == Some(true);
+    let late = match with_initial && revision > 0 {
+        true => Freshness::NotOlderThan(revision).wait(hub).await.err(),
+        false => None,
+    };
+    let (initial, from) = match (with_initial, revision) {
+        (true, _) => {
             let snapshot = hub.store.list(&scope);
-            let records = snapshot.iter().filter(|r| selection.matches(r)).cloned().collect();
-            (convert::present(hub, &call.target.resource, records).await?, snapshot.revision)
+            let wanted = |record: &Record| selection.reads_objects() || selection.matches(record);
+            let records = snapshot.iter().filter(|r| late.is_none() && wanted(r)).cloned().collect();
+            let mut shown = convert::present(hub, &call.target.resource, records).await?;
+            shown.retain(|record| selection.matches(record));
+            (shown, snapshot.revision)
         }
+        (false, 0) => (Vec::new(), hub.store.revision()),
+        (false, revision) => (Vec::new(), revision),
     };
     let (source, ended) = match hub.store.watch(selection.watch_scope(scope, &call.target.resource), from) {
-        Ok(watch) => (Some(watch), None),
-        Err(error) => (None, Some(error)),
+        Ok(watch) => (Some(watch), late),
+        Err(error) => (None, Some(explained(error))),
     };
     let bookmarks = options.bookmarks.then(|| bookmark_timer(hub.config.limits.bookmark_interval));
     let watcher = Watcher {
         hub: hub.clone(),
         resource: call.target.resource.clone(),
         source,
-        ended,
         selection,
         view,
         initial: initial.into_iter(),
-        initial_end: (options.initial && options.bookmarks).then_some(from),
+        initial_end: (with_initial && options.bookmarks && ended.is_none()).then_some(from),
+        ended,
         headed: true,
         bookmarks,
-        deadline: Box::pin(tokio::time::sleep(options.timeout)),
+        deadline: Box::pin(tokio::time::sleep(timeout(hub, options.timeout_seconds))),
         _held: held,
     };
     let events = stream::unfold(watcher, async |mut watcher| {
         let piece = watcher.next().await?;
         Some((Ok::<Bytes, Infallible>(piece), watcher))
     });
-    Ok(streamed(events))
+    Ok(if call.accept.format == Format::Protobuf { framed(events) } else { streamed(events) })
+}
+
+/// How long the watch lasts: what it asks for (less than nothing is over at once), or about as long as all do.
+fn timeout(hub: &Hub, asked_seconds: Option<i64>) -> Duration {
+    match asked_seconds.filter(|seconds| *seconds != 0) {
+        Some(seconds) => Duration::from_secs(u64::try_from(seconds).unwrap_or(0).min(MAX_TIMEOUT_SECONDS)),
+        None => hub.config.limits.watch_timeout.mul_f64(rand::random_range(1.0..2.0)),
+    }
 }
 
 fn bookmark_timer(interval: Duration) -> Interval {
@@ -77,21 +101,21 @@ fn bookmark_timer(interval: Duration) -> Interval {
 }
 
 /// One watch in progress.
-struct Watcher {
-    hub: Arc<Hub>,
-    resource: Arc<Resource>,
+pub(super) struct Watcher {
+    pub(super) hub: Arc<Hub>,
+    pub(super) resource: Arc<Resource>,
     /// `None` when it could not start or is over.
     source: Option<Watch>,
     /// An error that the client is still to be told.
-    ended: Option<WatchError>,
-    selection: Selection,
-    view: View,
+    ended: Option<ApiError>,
+    pub(super) selection: Selection,
+    pub(super) view: View,
     /// What exists, still to be sent.
     initial: std::vec::IntoIter<Arc<Record>>,
     /// The bookmark that ends the initial events, still to be sent, and its revision.
     initial_end: Option<u64>,
     /// The next table says what its columns are.
-    headed: bool,
+    pub(super) headed: bool,
     bookmarks: Option<Interval>,
     deadline: std::pin::Pin<Box<Sleep>>,
     _held: Held,
@@ -116,7 +140,7 @@ impl Watcher {
         loop {
             if let Some(error) = self.ended.take() {
                 self.source = None;
-                return Some(error_line(error));
+                return Some(line("ERROR", error.to_status().to_string().as_bytes()));
             }
             match self.wake().await? {
                 Wake::Over => return self.last_bookmark(),
@@ -125,7 +149,7 @@ impl Watcher {
                     return Some(self.bookmark(revision, false));
                 }
                 Wake::Events(None) => return None,
-                Wake::Events(Some(Err(error))) => self.ended = Some(error),
+                Wake::Events(Some(Err(error))) => self.ended = Some(explained(error)),
                 Wake::Events(Some(Ok(events))) => {
                     if let Some(piece) = self.piece(&events).await {
                         return Some(piece);
@@ -146,8 +170,9 @@ impl Watcher {
         Some(tokio::select! {
             biased;
             () = self.hub.closing.cancelled() => Wake::Over,
-            events = source.next_batch(BATCH_EVENTS) => Wake::Events(events),
+            // Before the events: there may always be some.
             () = &mut self.deadline => Wake::Over,
+            events = source.next_batch(BATCH_EVENTS) => Wake::Events(events),
             _ = tick => Wake::Bookmark,
         })
     }
@@ -191,65 +216,6 @@ impl Watcher {
         }
     }
 
-    /// What the event is to this client: an object that begins to match is added, one that stops is deleted.
-    fn line(&self, event: &Event) -> ApiResult<Option<Bytes>> {
-        if self.selection.is_everything() {
-            return self.view.event(event, self.headed).map(Some);
-        }
-        let now = self.selection.matches(&event.record);
-        let before = event.previous.as_ref().is_some_and(|previous| self.selection.matches(previous));
-        match (event.kind, before, now) {
-            (EventKind::Added, _, true) | (EventKind::Modified, true, true) | (EventKind::Deleted, true, true) => {
-                self.view.event(event, self.headed).map(Some)
-            }
-            (EventKind::Modified, false, true) => {
-                Ok(Some(line("ADDED", &self.view.object(&event.record, self.headed)?)))
-            }
-            (EventKind::Modified | EventKind::Deleted, true, false) => self.gone(event).map(Some),
-            // A deletion without a stored predecessor cannot be; with one that did not match, nobody saw it.
-            (EventKind::Deleted, false, _) | (EventKind::Added, _, false) | (EventKind::Modified, false, false) => {
-                Ok(None)
-            }
-        }
-    }
-
-    /// The same for a custom resource, which may be stored in another version than the client watches.
-    async fn converted_line(&self, event: &Event) -> ApiResult<Option<Bytes>> {
-        let now = self.selection.matches(&event.record);
-        let before = event.previous.as_ref().filter(|previous| self.selection.matches(previous));
-        let (kind, record) = match (event.kind, before, now) {
-            (EventKind::Modified, None, true) => (EventKind::Added, event.record.clone()),
-            (EventKind::Added | EventKind::Modified, _, true) | (EventKind::Deleted, Some(_), true) => {
-                (event.kind, event.record.clone())
-            }
-            (EventKind::Modified | EventKind::Deleted, Some(_), false) => return self.converted_gone(event).await,
-            _ => return Ok(None),
-        };
-        let shown = convert::present_one(&self.hub, &self.resource, record.clone()).await?;
-        if Arc::ptr_eq(&shown, &record) && kind == event.kind {
-            return self.view.event(event, self.headed).map(Some);
-        }
-        Ok(Some(line(kind.as_str(), &self.view.object(&shown, self.headed)?)))
-    }
-
-    async fn converted_gone(&self, event: &Event) -> ApiResult<Option<Bytes>> {
-        let record = Arc::new(self.last_known(event)?);
-        let shown = convert::present_one(&self.hub, &self.resource, record).await?;
-        Ok(Some(line("DELETED", &self.view.object(&shown, self.headed)?)))
-    }
-
-    /// `DELETED` with the object as the client knew it, at the revision of the change.
-    fn gone(&self, event: &Event) -> ApiResult<Bytes> {
-        Ok(line("DELETED", &self.view.object(&self.last_known(event)?, self.headed)?))
-    }
-
-    fn last_known(&self, event: &Event) -> ApiResult<Record> {
-        let known = event.previous.as_ref().unwrap_or(&event.record);
-        let mut object = parse(&known.json)?;
-        object["metadata"]["resourceVersion"] = json!(event.revision.to_string());
-        Ok(Record { json: object.to_string().into(), revision: event.revision, ..(**known).clone() })
-    }
-
     /// A watch that ends in order leaves the client as far ahead as it can be.
     fn last_bookmark(&mut self) -> Option<Bytes> {
         let source = self.source.take()?;
@@ -257,21 +223,16 @@ impl Watcher {
         Some(self.bookmark(source.progress(), false))
     }
 
-    fn bookmark(&self, revision: u64, initial_end: bool) -> Bytes {
-        let (api_version, kind) = self.view.type_of_object();
-        let mut metadata = json!({ "resourceVersion": revision.to_string(), "creationTimestamp": Value::Null });
-        if initial_end {
-            metadata["annotations"] = json!({ "k8s.io/initial-events-end": "true" });
-        }
-        let object = json!({ "kind": kind, "apiVersion": api_version, "metadata": metadata });
-        line("BOOKMARK", object.to_string().as_bytes())
+    fn bookmark(&mut self, revision: u64, initial_end: bool) -> Bytes {
+        let object = self.view.bookmark(revision, initial_end, self.headed);
+        self.headed = false;
+        line("BOOKMARK", &object)
     }
 }
 
-fn error_line(error: WatchError) -> Bytes {
-    let error = match error {
+fn explained(error: WatchError) -> ApiError {
+    match error {
         WatchError::Expired(expired) => ApiError::expired(expired.to_string()),
         WatchError::Closed => ApiError::unavailable("the server is shutting down"),
-    };
-    line("ERROR", error.to_status().to_string().as_bytes())
+    }
 }

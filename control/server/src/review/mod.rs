@@ -5,20 +5,15 @@ mod rules;
 mod token;
 
 use axum::body::Body;
-use coracle_api::{ApiError, ApiResult, Reason, meta};
+use coracle_api::{ApiError, ApiResult, meta};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::http::Shape;
 use crate::hub::{Call, Hub};
 use crate::write::body_of;
 
 /// Answers the POST of a review: with the object itself, its `status` filled in.
 pub(crate) fn serve(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
-    if call.accept.shape != Shape::Whole {
-        let text = format!("{} does not implement the Object interfaces", call.target.resource.kind);
-        return Err(ApiError::new(Reason::NotAcceptable, text));
-    }
     call.params.dry_run()?;
     let (mut review, warnings) = body_of(call)?;
     let named = meta::namespace(&review);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use coracle_api::decode::decode_as;
 use coracle_api::field::{FieldError, Path};
-use coracle_api::{ApiError, ApiResult, Reason, Resource, meta};
+use coracle_api::{ApiError, ApiResult, Reason, Resource, meta, names};
 use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -39,8 +39,12 @@ fn check(pod: &str, resource: &Arc<Resource>, binding: &Value) -> ApiResult<()> 
     if !matches!(kind, "" | "Node") {
         errors.push(FieldError::not_supported(&path.child("kind"), &json!(kind), &["Node", "<empty>"]));
     }
-    if target["name"].as_str().unwrap_or_default().is_empty() {
+    let node = target["name"].as_str().unwrap_or_default();
+    if node.is_empty() {
         errors.push(FieldError::required(&path.child("name"), ""));
+    } else {
+        let wrong = names::subdomain_name(node, false);
+        errors.extend(wrong.into_iter().map(|why| FieldError::invalid(&path.child("name"), &json!(node), &why)));
     }
     if errors.is_empty() {
         return Ok(());

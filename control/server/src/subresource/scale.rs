@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::convert;
 use crate::http::Verb;
 use crate::hub::{Call, Hub};
-use crate::read::key;
+use crate::read::{View, key};
 use crate::write::{Next, Part, Writer, author, edit_as, load, parsed, patch_kind, revise};
 
 const TYPE: (&str, &str) = ("autoscaling/v1", "Scale");
@@ -84,8 +84,9 @@ fn check(call: &Call, scale: &Value) -> ApiResult<()> {
 
 fn respond(call: &Call, record: &Record, warnings: &[String]) -> ApiResult<Response<Body>> {
     let object = load(&call.target.resource, record)?;
-    let scale = view(call, &paths(call)?, &object)?.to_string();
-    Ok(call.respond(StatusCode::OK, scale.into(), warnings))
+    let scale = view(call, &paths(call)?, &object)?;
+    let shown = View::new(&coracle_api::catalog::scale(), call.accept, &call.params)?;
+    Ok(call.respond(StatusCode::OK, shown.made(&scale, record.revision), warnings))
 }
 
 /// The object as a Scale.

@@ -2,16 +2,16 @@
 
 use axum::body::Body;
 use coracle_api::apply::{ApplyOptions, apply as merge};
-use coracle_api::decode::{parse_json, parse_yaml};
-use coracle_api::field::{FieldError, Path};
+use coracle_api::decode::{FieldValidation, parse_json, parse_yaml};
 use coracle_api::{ApiError, ApiResult, Reason, meta};
 use http::{Response, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::create::{Intent, create_object};
+use super::document::validation;
 use super::edit::{Writer, edit_as};
 use super::strategy::{Author, Part, now};
-use super::update::{respond, successor};
+use super::update::{check_place, respond, successor};
 use crate::hub::{Call, Hub};
 use crate::read::{View, key};
 
@@ -20,20 +20,16 @@ const MAX_ATTEMPTS: usize = 8;
 
 /// Answers an apply: changes the object, or creates it.
 pub(super) async fn apply(hub: &Hub, call: &Call, part: Part, author: Author) -> ApiResult<Response<Body>> {
-    let config = configuration(call)?;
-    if call.params.get("fieldManager").is_none() {
-        let missing = FieldError::required(&Path::root("fieldManager"), "is required for apply patch");
-        return Err(ApiError::invalid_kind(("meta.k8s.io", "PatchOptions"), "", &[missing]));
-    }
+    let Configuration { config, warnings } = configuration(call)?;
     let (key, dry_run) = (key(&call.target), call.params.dry_run()?);
     let author = Author { applied: true, ..author };
     for _ in 0..MAX_ATTEMPTS {
         let outcome = if hub.store.get(&key).is_some() {
             let decide = |old: &Value| successor(call, part, merged(call, Some(old), &config, &author)?, old, &author);
             let edited = edit_as(hub, &Writer::of(call)?, &key, decide).await;
-            edited.and_then(|edited| respond(call, &edited.record, &[]))
+            edited.and_then(|edited| respond(call, &edited.record, &warnings))
         } else {
-            create(hub, call, part, &config, &author, dry_run).await
+            create(hub, call, part, (&config, &warnings), &author, dry_run).await
         };
         match outcome {
             Err(error) if matches!(error.reason, Reason::AlreadyExists) => {}
@@ -59,7 +55,7 @@ async fn create(
     hub: &Hub,
     call: &Call,
     part: Part,
-    config: &Value,
+    (config, warnings): (&Value, &[String]),
     author: &Author,
     dry_run: bool,
 ) -> ApiResult<Response<Body>> {
@@ -68,10 +64,19 @@ async fn create(
         return Err(ApiError::not_found(resource, &call.target.name));
     }
     let object = merged(call, None, config, author)?;
+    check_place(call, &object)?;
+    if !meta::uid(&object).is_empty() {
+        let uid = meta::uid(&object);
+        let why = format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
+        return Err(ApiError::conflict(resource, &call.target.name, &why));
+    }
+    // A version that an object is to follow means nothing to one that is not there.
+    let mut object = object;
+    meta::metadata_mut(&mut object).remove("resourceVersion");
     let intent = Intent { resource, namespace: &call.target.namespace, dry_run, author, user: &call.user };
     let record = create_object(hub, &intent, object).await?;
     let view = View::new(resource, call.accept, &call.params)?;
-    Ok(call.respond(StatusCode::CREATED, view.object(&record, true)?, &[]))
+    Ok(call.respond(StatusCode::CREATED, view.object(&record, true)?, warnings))
 }
 
 fn merged(call: &Call, live: Option<&Value>, config: &Value, author: &Author) -> ApiResult<Value> {
@@ -85,32 +90,38 @@ fn merged(call: &Call, live: Option<&Value>, config: &Value, author: &Author) ->
     merge(&call.target.resource, live, config.clone(), options)
 }
 
-/// The configuration in the body, placed where the URL says.
-fn configuration(call: &Call) -> ApiResult<Value> {
+/// What a body asks for.
+struct Configuration {
+    config: Value,
+    warnings: Vec<String>,
+}
+
+/// The configuration in the body. Fields that it gives twice are told as `fieldValidation` wants.
+fn configuration(call: &Call) -> ApiResult<Configuration> {
     // Nearly all clients send JSON, which is quicker to read; a YAML document may begin like it (`{kind: Pod}`).
     let parsed = parse_json(&call.body).or_else(|_| parse_yaml(&call.body));
-    let mut config = parsed.map_err(|e| ApiError::bad_request(format!("error decoding YAML: {e}")))?.value;
-    if !config.is_object() {
-        return Err(ApiError::bad_request("the body of an apply patch must be an object"));
-    }
-    let target = &call.target;
-    let (name, namespace) = (meta::name(&config), meta::namespace(&config));
-    if !name.is_empty() && name != target.name {
+    let parsed = parsed.map_err(|e| ApiError::bad_request(format!("error decoding YAML: {e}")))?;
+    if !parsed.value.is_object() {
+        let found = match &parsed.value {
+            Value::Array(_) => "array",
+            Value::String(_) => "string",
+            Value::Number(_) => "number",
+            Value::Bool(_) => "bool",
+            Value::Null | Value::Object(_) => "null",
+        };
         return Err(ApiError::bad_request(format!(
-            "the name of the object ({name}) does not match the name on the URL ({})",
-            target.name
+            "error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {found} into Go \
+             value of type map[string]interface {{}}"
         )));
     }
-    if !namespace.is_empty() && namespace != target.namespace {
-        return Err(ApiError::bad_request(format!(
-            "the namespace of the object ({namespace}) does not match the namespace on the URL ({})",
-            target.namespace
-        )));
-    }
-    let metadata = meta::metadata_mut(&mut config);
-    metadata.insert("name".into(), json!(target.name));
-    if target.resource.namespaced {
-        metadata.insert("namespace".into(), json!(target.namespace));
-    }
-    Ok(config)
+    let twice = parsed.duplicates.join(", ");
+    let warnings = match validation(call)? {
+        _ if twice.is_empty() => Vec::new(),
+        FieldValidation::Ignore => Vec::new(),
+        FieldValidation::Warn => vec![twice],
+        FieldValidation::Strict => {
+            return Err(ApiError::bad_request(format!("error strict decoding YAML: {twice}")));
+        }
+    };
+    Ok(Configuration { config: parsed.value, warnings })
 }

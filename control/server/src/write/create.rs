@@ -12,6 +12,7 @@ use super::admission::{Action, Admitted};
 use super::author::author;
 use super::commit::{commit_charged, imagined};
 use super::document::body_of;
+use super::owners;
 use super::strategy::{Author, book_create, name_from_prefix, prepare_create, validate_create};
 use crate::convert;
 use crate::hub::{Call, Hub};
@@ -50,12 +51,13 @@ impl Intent<'_> {
 
 /// Answers a POST.
 pub(super) async fn create(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
-    let dry_run = call.params.dry_run()?;
-    let (object, mut warnings) = body_of(call)?;
-    let resource = &call.target.resource;
     let author = author(call)?;
+    let dry_run = call.params.dry_run()?;
+    let (mut object, mut warnings) = body_of(call)?;
+    warnings.extend(owners::dedup(&mut object, false));
+    let resource = &call.target.resource;
     let intent = Intent { resource, namespace: &call.target.namespace, dry_run, author: &author, user: &call.user };
-    warnings.extend((resource.rules.warnings)(&object));
+    warnings.extend(resource.create_warnings(&object));
     let record = create_object(hub, &intent, object).await?;
     let view = View::new(resource, call.accept, &call.params)?;
     Ok(call.respond(StatusCode::CREATED, view.object(&record, true)?, &warnings))
@@ -87,21 +89,19 @@ pub(crate) async fn create_object(hub: &Hub, intent: &Intent<'_>, mut object: Va
 
 /// Puts the object where the path says, or says why it does not belong there.
 fn place(intent: &Intent<'_>, object: &mut Value) -> ApiResult<()> {
+    let resource = intent.resource;
     if !meta::resource_version(object).is_empty() {
         return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
     }
     let named = meta::namespace(object);
-    if !named.is_empty() && named != intent.namespace {
-        return Err(if intent.resource.namespaced {
-            ApiError::bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request",
-            )
-        } else {
-            ApiError::bad_request("namespace may not be set on a cluster-scoped object")
-        });
-    }
-    if intent.resource.namespaced {
+    if !resource.namespaced {
+        meta::metadata_mut(object).remove("namespace");
+    } else if named.is_empty() || named == intent.namespace {
         meta::metadata_mut(object).insert("namespace".into(), json!(intent.namespace));
+    } else {
+        return Err(ApiError::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
     }
     Ok(())
 }

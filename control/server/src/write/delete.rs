@@ -19,13 +19,18 @@ use crate::identity::User;
 use crate::options::DeleteOptions;
 use crate::read::key;
 
-/// Answers a DELETE: with the object while something still holds it (and always for pods), otherwise with a Status.
+/// Answers a DELETE: with the object while something still holds it (and always for some kinds), otherwise with a Status.
 pub(super) async fn delete(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
     let options = DeleteOptions::of(call)?;
     let resource = &call.target.resource;
     let edited = delete_as(hub, &call.user, resource, &key(&call.target), &options).await?;
-    if !edited.removed || resource.graceful {
-        return respond(call, &edited.record, &[]);
+    if !edited.removed || resource.shows_deleted {
+        let mut response = respond(call, &edited.record, &[])?;
+        if !edited.removed && options.orphan_dependents == Some(false) {
+            // The one case in which upstream says that the deletion goes on: others were answered before there was 202.
+            *response.status_mut() = StatusCode::ACCEPTED;
+        }
+        return Ok(response);
     }
     let mut details = Map::new();
     details.insert("name".into(), json!(call.target.name));

@@ -3,7 +3,8 @@
 //! Follows `rest.BeforeDelete` and the generic registry: an object is removed at once unless it is graceful (pods) or
 //! finalizers hold it; otherwise it is marked, and whoever holds it lets go later.
 
-use coracle_api::{ApiError, ApiResult, Resource, Subresource, meta};
+use coracle_api::catalog::Dependents;
+use coracle_api::{ApiError, ApiResult, Reason, Resource, Subresource, meta};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -107,15 +108,17 @@ fn shorten(object: &mut Value, granted: i64, asked: i64, now: Timestamp) -> Mark
 /// The finalizer that has the garbage collector see to dependents first. What is there already counts when the
 /// request says nothing.
 fn set_dependents_finalizer(resource: &Resource, options: &DeleteOptions, object: &mut Value) {
+    if resource.dependents == Dependents::Ignored {
+        return;
+    }
     let present = |name: &str| meta::finalizers(object).contains(&name);
-    let wanted =
-        options.propagation().unwrap_or(if present(ORPHAN) || (resource.orphans_by_default && !present(FOREGROUND)) {
-            Propagation::Orphan
-        } else if present(FOREGROUND) {
-            Propagation::Foreground
-        } else {
-            Propagation::Background
-        });
+    let by_default = || match resource.dependents {
+        _ if present(ORPHAN) => Propagation::Orphan,
+        _ if present(FOREGROUND) => Propagation::Foreground,
+        Dependents::Orphaned => Propagation::Orphan,
+        Dependents::Deleted | Dependents::Ignored => Propagation::Background,
+    };
+    let wanted = options.propagation().unwrap_or_else(by_default);
     let keep = meta::finalizers(object).into_iter().filter(|f| !matches!(*f, ORPHAN | FOREGROUND));
     let mut finalizers: Vec<String> = keep.map(str::to_string).collect();
     match wanted {
@@ -134,17 +137,39 @@ fn set_dependents_finalizer(resource: &Resource, options: &DeleteOptions, object
 fn check_preconditions(resource: &Resource, options: &DeleteOptions, object: &Value) -> ApiResult<()> {
     let Some(wanted) = &options.preconditions else { return Ok(()) };
     let checks = [
-        ("UID", &wanted.uid, meta::uid(object)),
-        ("ResourceVersion", &wanted.resource_version, meta::resource_version(object)),
+        ("UID", &wanted.uid, meta::uid(object), "deleted and then recreated"),
+        ("ResourceVersion", &wanted.resource_version, meta::resource_version(object), "modified"),
     ];
-    for (what, expected, actual) in checks {
+    for (what, expected, actual, happened) in checks {
         if let Some(expected) = expected.as_deref().filter(|e| *e != actual) {
-            let why =
-                format!("Precondition failed: {what} in precondition: {expected}, {what} in object meta: {actual}");
-            return Err(ApiError::conflict(resource, meta::name(object), &why));
+            if deletes_its_own_way(resource) {
+                let why =
+                    format!("Precondition failed: {what} in precondition: {expected}, {what} in object meta: {actual}");
+                return Err(ApiError::conflict(resource, meta::name(object), &why));
+            }
+            let why = format!(
+                "the {what} in the precondition ({expected}) does not match the {what} in record ({actual}). The object \
+                 might have been {happened}"
+            );
+            return Err(conflict_of_kind(resource, meta::name(object), &why));
         }
     }
     Ok(())
+}
+
+/// Namespaces and definitions: upstream's storage has code of its own for their deletion, with words of its own.
+fn deletes_its_own_way(resource: &Resource) -> bool {
+    resource.has(Subresource::Finalize) || resource.storage_key() == crate::custom::DEFINITIONS
+}
+
+/// The conflict that upstream reports before it looks for the resource's name: with the kind where the name should be.
+fn conflict_of_kind(resource: &Resource, name: &str, why: &str) -> ApiError {
+    let (group, kind) = (&resource.group, &resource.kind);
+    let qualified = if group.is_empty() { kind.to_string() } else { format!("{kind}.{group}") };
+    let message = format!("Operation cannot be fulfilled on {qualified} \"{name}\": {why}");
+    let mut error = ApiError::new(Reason::Conflict, message).about(resource, name);
+    error.details.insert("kind".into(), json!(kind));
+    error
 }
 
 #[cfg(test)]
@@ -152,6 +177,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::options::Preconditions;
     use coracle_api::Catalog;
 
     fn row(plural: &str) -> Arc<Resource> {
@@ -226,13 +252,43 @@ mod tests {
     }
 
     #[test]
+    fn nothing_waits_for_dependents_that_nobody_looks_for() {
+        let event = json!({ "metadata": { "name": "e" } });
+        let foreground = DeleteOptions { propagation_policy: Some("Foreground".into()), ..Default::default() };
+        assert!(matches!(deleted("events", foreground, &event), Next::Remove(_)));
+        let controller = deleted("replicationcontrollers", DeleteOptions::default(), &event);
+        assert_eq!(written(controller)["metadata"]["finalizers"], json!([ORPHAN]));
+        let held = json!({ "metadata": { "name": "j", "finalizers": [FOREGROUND] } });
+        assert_eq!(
+            written(deleted("jobs", DeleteOptions::default(), &held))["metadata"]["finalizers"],
+            json!([FOREGROUND])
+        );
+    }
+
+    #[test]
     fn preconditions_are_checked() {
-        let uid = Some(crate::options::Preconditions { uid: Some("v".into()), resource_version: None });
-        let options = DeleteOptions { preconditions: uid, ..Default::default() };
-        let error = decide(&row("pods"), &options, &pod("n"), now()).err().unwrap();
+        let refused = |plural: &str, uid: Option<&str>, version: Option<&str>| {
+            let wanted = Preconditions { uid: uid.map(Into::into), resource_version: version.map(Into::into) };
+            let options = DeleteOptions { preconditions: Some(wanted), ..Default::default() };
+            let object = json!({ "metadata": { "name": "p", "uid": "u", "resourceVersion": "7" } });
+            decide(&row(plural), &options, &object, now()).err().unwrap()
+        };
+        let error = refused("pods", Some("v"), None);
         assert_eq!(
             error.message,
-            "Operation cannot be fulfilled on pods \"p\": Precondition failed: UID in precondition: v, UID in object meta: u"
+            "Operation cannot be fulfilled on Pod \"p\": the UID in the precondition (v) does not match the UID in record \
+             (u). The object might have been deleted and then recreated"
+        );
+        assert_eq!((error.code(), &error.details["kind"]), (409, &json!("Pod")));
+        assert_eq!(
+            refused("deployments", Some("u"), Some("8")).message,
+            "Operation cannot be fulfilled on Deployment.apps \"p\": the ResourceVersion in the precondition (8) does not \
+             match the ResourceVersion in record (7). The object might have been modified"
+        );
+        assert_eq!(
+            refused("namespaces", Some("v"), None).message,
+            "Operation cannot be fulfilled on namespaces \"p\": Precondition failed: UID in precondition: v, UID in object \
+             meta: u"
         );
     }
 }

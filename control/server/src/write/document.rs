@@ -1,11 +1,11 @@
 //! Objects on their way in and out: bodies decoded by the schema, records in the form their API group serves.
 
 use coracle_api::decode::{FieldValidation, Parsed, decode, parse_json, parse_yaml};
-use coracle_api::{ApiError, ApiResult, Resource, meta};
+use coracle_api::{ApiError, ApiResult, Resource, meta, protobuf};
 use coracle_store::{Object, Record};
 use serde_json::Value;
 
-use crate::http::{Encoding, read_protobuf};
+use crate::http::Encoding;
 use crate::hub::Call;
 use crate::read::parse;
 
@@ -20,7 +20,10 @@ pub(crate) fn parsed(call: &Call, kind: &str) -> ApiResult<Parsed> {
         Encoding::Json => parse_json(&call.body),
         Encoding::Yaml => parse_yaml(&call.body),
         // Protobuf has no duplicate fields and no unknown ones that could be shown.
-        Encoding::Protobuf => return Ok(read_protobuf(&call.body)?.into()),
+        Encoding::Protobuf if call.target.resource.custom.is_some() => {
+            return Err(ApiError::unsupported_media_type(&["application/json", "application/yaml"]));
+        }
+        Encoding::Protobuf => return Ok(protobuf::decode(&call.body)?.into()),
     };
     document.map_err(|error| error.into_api_error(kind))
 }

@@ -91,10 +91,11 @@ pub(crate) async fn edit_as(
         let record = hub.store.get(key).ok_or_else(|| ApiError::not_found(resource, &key.name))?;
         let old = convert::load(hub, resource, &record).await?;
         let write = writer.admitted(key, &old);
-        if writer.action == Action::Delete {
+        let next = decide(&old)?;
+        if writer.action == Action::Delete && !matches!(next, Next::Keep) {
             hub.admission.validate(hub, &write, &old).await?;
         }
-        let (change, pinned) = match decide(&old)? {
+        let (change, pinned) = match next {
             Next::Keep => return shown(hub, resource, Edited { record, removed: false }).await,
             Next::Write { object, .. } if object == old => {
                 return shown(hub, resource, Edited { record, removed: false }).await;

@@ -13,6 +13,7 @@ mod delete;
 mod deletion;
 mod document;
 mod edit;
+mod owners;
 mod strategy;
 mod update;
 

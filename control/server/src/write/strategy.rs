@@ -99,9 +99,12 @@ pub(crate) fn revise(resource: &Resource, part: Part, new: Value, old: &Value, a
     };
     keep_metadata(resource, &mut new, old)?;
     resource.defaults(&mut new);
-    if part == Part::Main {
-        resource.prepare_update(&mut new, old);
-        bump_generation(resource, &mut new, old);
+    match part {
+        Part::Main => {
+            resource.prepare_update(&mut new, old);
+            bump_generation(resource, &mut new, old);
+        }
+        Part::Status => resource.prepare_status(&mut new, old),
     }
     let mut errors = metadata::validate_metadata_update(&new, old);
     match part {

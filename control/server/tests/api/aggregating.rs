@@ -65,10 +65,17 @@ async fn what_is_served_here_has_local_api_services() {
         assert_eq!(condition(&object, "Available"), "True Local", "{name}");
         assert_eq!(object["metadata"]["labels"]["kube-aggregator.kubernetes.io/automanaged"], "onstart");
     }
-    let definition = crate::crontabs::definition(vec![crate::crontabs::version("v1", true)]);
-    cluster.post(crate::crontabs::DEFINITIONS, definition).await.ok();
+    assert_eq!(cluster.get(&format!("{API_SERVICES}/v1.apiregistration.k8s.io")).await.code, 404);
+    let versions = vec![crate::crontabs::version("v1", true), crate::crontabs::version("v1beta1", false)];
+    cluster.post(crate::crontabs::DEFINITIONS, crate::crontabs::definition(versions)).await.ok();
     let path = format!("{API_SERVICES}/v1.stable.example.com");
     eventually("the custom group is there", async || cluster.get(&path).await.code == 200).await;
+    for version in ["v1", "v1beta1"] {
+        let object = cluster.get(&format!("{API_SERVICES}/{version}.stable.example.com")).await.ok();
+        let rank = (&object["spec"]["groupPriorityMinimum"], &object["spec"]["versionPriority"]);
+        assert_eq!(rank, (&json!(1000), &json!(100)), "{version}");
+        assert_eq!(object["metadata"]["labels"]["kube-aggregator.kubernetes.io/automanaged"], "true");
+    }
     cluster.delete(crate::crontabs::DEFINITION).await.ok();
     eventually("the custom group is gone", async || cluster.get(&path).await.code == 404).await;
 }

@@ -90,3 +90,36 @@ async fn an_authority_nobody_knows_is_refused() {
     assert!(refused.message().starts_with("conversion webhook for stable.example.com/v1, Kind=CronTab failed: Post"));
     assert!(refused.message().contains("tls: "), "{}", refused.message());
 }
+
+/// Says that it has converted, but renames what it was given.
+async fn rename(axum::Json(review): axum::Json<Value>) -> axum::Json<Value> {
+    let axum::Json(mut answer) = convert(axum::Json(review)).await;
+    for object in answer["response"]["convertedObjects"].as_array_mut().unwrap() {
+        object["metadata"]["name"] = json!("other");
+    }
+    axum::Json(answer)
+}
+
+#[tokio::test]
+async fn a_webhook_may_not_rename_objects() {
+    let remote = Remote::start("hook.default.svc", None, Router::new().route("/convert", post(rename))).await;
+    let cluster = cluster(of_service(&remote.bundle)).await;
+    remote.behind(&cluster, "hook").await;
+    cluster.post(V1, crontab("v1", "a", json!({ "cronSpec": "1" }))).await.ok();
+    let refused = cluster.get(&format!("{V2}/a")).await;
+    let text = "conversion webhook for stable.example.com/v1, Kind=CronTab returned invalid object: must have the same \
+                name: a != other";
+    refused.fails(500, text);
+}
+
+#[tokio::test]
+async fn a_bundle_that_is_no_certificate_is_refused_with_the_definition() {
+    let cluster = Cluster::new().await;
+    let mut crontabs = definition(vec![version("v1", true)]);
+    crontabs["spec"]["conversion"] = json!({ "strategy": "Webhook", "webhook": of_service("Cg==") });
+    let refused = cluster.post(DEFINITIONS, crontabs).await;
+    let text = "CustomResourceDefinition.apiextensions.k8s.io \"crontabs.stable.example.com\" is invalid: \
+                spec.conversion.webhookClientConfig.caBundle: Invalid value: \"Cg==\": unable to load root certificates: unable \
+                to parse bytes as PEM block";
+    refused.fails(422, text);
+}

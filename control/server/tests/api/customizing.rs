@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::crontabs::{V1, cluster, crontab};
+use crate::crontabs::{DEFINITION, V1, cluster, crontab};
 
 const A: &str = "/apis/stable.example.com/v1/namespaces/default/crontabs/a";
 
@@ -103,4 +103,51 @@ async fn deprecated_versions_warn() {
     old["deprecated"] = json!(true);
     cluster.post(crate::crontabs::DEFINITIONS, crate::crontabs::definition(vec![old])).await.ok();
     assert_eq!(cluster.get(V1).await.warnings(), ["299 - \"stable.example.com/v1 CronTab is deprecated\""]);
+}
+
+#[tokio::test]
+async fn updates_may_keep_what_a_stricter_schema_would_refuse_and_are_warned_of_broken_rules() {
+    let cluster = cluster().await;
+    cluster.post(V1, crontab("v1", "a", json!({ "cronSpec": "1", "image": "old", "replicas": 3 }))).await.ok();
+    let mut definition = cluster.get(DEFINITION).await.ok();
+    let spec = &mut definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+    spec["properties"]["image"] = json!({
+        "type": "string", "maxLength": 10, "x-kubernetes-validations": [{ "rule": "self != 'old'", "message": "too old" }],
+    });
+    spec["properties"]["replicas"]["maximum"] = json!(2);
+    spec["properties"]["added"] = json!({ "type": "string", "default": "later" });
+    cluster.put(DEFINITION, definition).await.ok();
+    let stored = cluster.get(A).await.ok();
+    assert_eq!(stored["spec"]["added"], "later", "defaults that came later are filled in when it is read");
+    let changed = cluster.merge(A, json!({ "spec": { "cronSpec": "2" } })).await;
+    assert_eq!(changed.warnings(), ["299 - \"spec.image: Invalid value: \\\"string\\\": too old\""]);
+    assert_eq!(changed.ok()["spec"]["replicas"], 3);
+    let refused = cluster.merge(A, json!({ "spec": { "replicas": 4 } })).await;
+    let why = "spec.replicas: Invalid value: 4: spec.replicas in body should be less than or equal to 2";
+    refused.fails(422, &format!("CronTab.stable.example.com \"a\" is invalid: {why}"));
+}
+
+#[tokio::test]
+async fn watches_select_by_the_fields_that_the_definition_names() {
+    let cluster = cluster().await;
+    cluster.post(V1, crontab("v1", "a", json!({ "cronSpec": "1", "image": "mine" }))).await.ok();
+    let mut watch = cluster.watch(&format!("{V1}?watch=1&fieldSelector=spec.image=mine")).await;
+    assert_eq!(watch.brief().await, "ADDED a");
+    cluster.post(V1, crontab("v1", "b", json!({ "cronSpec": "1" }))).await.ok();
+    cluster.merge(A, json!({ "spec": { "image": "other" } })).await.ok();
+    assert_eq!(watch.brief().await, "DELETED a");
+    cluster.merge(&format!("{V1}/b"), json!({ "spec": { "image": "mine" } })).await.ok();
+    assert_eq!(watch.brief().await, "ADDED b");
+}
+
+#[tokio::test]
+async fn finalizers_without_a_domain_are_warned_of() {
+    let cluster = cluster().await;
+    let mut object = crontab("v1", "a", json!({ "cronSpec": "1" }));
+    object["metadata"]["finalizers"] = json!(["example.com/mine"]);
+    assert_eq!(cluster.post(V1, object).await.warnings(), [""; 0]);
+    let changed = cluster.merge(A, json!({ "metadata": { "finalizers": ["example.com/mine", "mine"] } })).await;
+    assert!(changed.warnings()[0].contains("prefer a domain-qualified finalizer name"), "{:?}", changed.warnings());
+    let again = cluster.merge(A, json!({ "metadata": { "labels": { "a": "b" } } })).await;
+    assert_eq!(again.warnings(), [""; 0]);
 }

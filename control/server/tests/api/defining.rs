@@ -39,9 +39,46 @@ async fn discovery_shows_custom_kinds_with_their_names_and_the_best_version_firs
 }
 
 #[tokio::test]
+async fn openapi_follows_a_definition_at_once_and_old_hashes_lead_to_the_present_document() {
+    let cluster = cluster().await;
+    let url = async |version: &str| {
+        let index = cluster.get("/openapi/v3").await.ok();
+        let path = format!("apis/stable.example.com/{version}");
+        index["paths"][path]["serverRelativeURL"].as_str().map(str::to_string)
+    };
+    let first = url("v1").await.unwrap();
+    let pinned = cluster.get(&first).await;
+    assert_eq!(pinned.headers["cache-control"], "public, immutable");
+    assert!(pinned.headers.contains_key("expires"));
+    let schema = &pinned.ok()["components"]["schemas"]["com.example.stable.v1.CronTab"];
+    assert_eq!(schema["properties"]["spec"]["properties"]["image"]["default"], "busybox");
+    let mut changed = cluster.get(DEFINITION).await.ok();
+    changed["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["description"] = json!("what it is for");
+    changed["spec"]["versions"].as_array_mut().unwrap().push(version("v2", false));
+    cluster.put(DEFINITION, changed.clone()).await.ok();
+    let second = url("v1").await.unwrap();
+    assert_ne!(first, second);
+    let moved = cluster.get(&first).await;
+    assert_eq!((moved.code, moved.headers["location"].to_str().unwrap()), (301, second.as_str()));
+    let document = cluster.get(&second).await.ok();
+    let name = "com.example.stable.v1.CronTab";
+    assert_eq!(document["components"]["schemas"][name]["description"], "what it is for");
+    let definitions = cluster.get("/openapi/v2").await.ok()["definitions"].clone();
+    assert_eq!(definitions[name]["description"], "what it is for");
+    assert!(definitions["com.example.stable.v2.CronTab"].is_object());
+    let mut changed = cluster.get(DEFINITION).await.ok();
+    changed["spec"]["versions"][1]["name"] = json!("v3");
+    cluster.put(DEFINITION, changed).await.ok();
+    assert!(url("v2").await.is_none() && url("v3").await.is_some());
+    let definitions = cluster.get("/openapi/v2").await.ok()["definitions"].clone();
+    assert!(definitions.get("com.example.stable.v2.CronTab").is_none());
+    assert!(definitions["com.example.stable.v3.CronTab"].is_object());
+}
+
+#[tokio::test]
 async fn versions_come_and_go_with_the_definition() {
     let cluster = cluster().await;
-    cluster.get(V2).await.fails(404, "the server could not find the requested resource");
+    cluster.get(V2).await.leads_nowhere();
     let mut changed = cluster.get(DEFINITION).await.ok();
     changed["spec"]["versions"] = json!([version("v1", true), version("v2", false)]);
     cluster.put(DEFINITION, changed.clone()).await.ok();
@@ -106,6 +143,8 @@ async fn a_deleted_definition_takes_its_objects_along_and_waits_for_their_finali
     .await;
     let terminating = cluster.get(DEFINITION).await.ok();
     assert_eq!(condition(&terminating, "Terminating"), "True InstanceDeletionInProgress");
+    let resources = cluster.get("/apis/stable.example.com/v1").await.ok()["resources"].clone();
+    assert_eq!(resources[0]["verbs"], json!(["delete", "deletecollection", "get", "list", "watch"]));
     let refused = cluster.post(V1, crontab("v1", "late", json!({ "cronSpec": "1" }))).await;
     refused.fails(405, "create not allowed while custom resource definition is terminating");
     cluster.merge(&format!("{V1}/held"), json!({ "metadata": { "finalizers": null } })).await.ok();
@@ -145,4 +184,31 @@ async fn cluster_scoped_kinds_have_no_namespaces() {
     let path = "/apis/stable.example.com/v1/crontabs";
     cluster.post(path, crontab("v1", "a", json!({ "cronSpec": "1" }))).await.ok();
     assert_eq!(cluster.get(&format!("{path}/a")).await.ok()["metadata"]["name"], "a");
+}
+
+#[tokio::test]
+async fn generations_count_changes_of_the_spec_and_stored_versions_stay_until_nothing_is_left_in_them() {
+    let cluster = Cluster::new().await;
+    let mut wanted = definition(vec![version("v1", true), version("v2", false)]);
+    wanted["spec"]["preserveUnknownFields"] = json!(false);
+    cluster.post(DEFINITIONS, wanted).await.ok();
+    let stored = cluster.get(DEFINITION).await.ok();
+    assert_eq!((&stored["metadata"]["generation"], stored["spec"].get("preserveUnknownFields")), (&json!(1), None));
+    let mut moved = stored.clone();
+    moved["spec"]["versions"] = json!([version("v1", false), version("v2", true)]);
+    let moved = cluster.put(DEFINITION, moved).await.ok();
+    assert_eq!(
+        (&moved["metadata"]["generation"], &moved["status"]["storedVersions"]),
+        (&json!(2), &json!(["v1", "v2"]))
+    );
+    let mut without = moved.clone();
+    without["spec"]["versions"] = json!([version("v2", true)]);
+    let refused = cluster.put(DEFINITION, without.clone()).await;
+    assert_eq!(refused.code, 422);
+    assert!(refused.message().contains("v1 was previously a storage version"), "{}", refused.message());
+    cluster.merge(&format!("{DEFINITION}/status"), json!({ "status": { "storedVersions": ["v2"] } })).await.ok();
+    without["metadata"].as_object_mut().unwrap().remove("resourceVersion");
+    let version = cluster.get(DEFINITION).await.ok()["metadata"]["resourceVersion"].clone();
+    without["metadata"]["resourceVersion"] = version;
+    assert_eq!(cluster.put(DEFINITION, without).await.ok()["status"]["storedVersions"], json!(["v2"]));
 }

@@ -27,7 +27,8 @@ async fn selectors_choose() {
     assert_eq!(names(&list), ["m3"]);
     let everywhere = cluster.get("/api/v1/configmaps?fieldSelector=metadata.namespace%3Ddefault").await.ok();
     assert_eq!(names(&everywhere).len(), 4);
-    cluster.get(&format!("{MAPS}?fieldSelector=data.k%3Dv")).await.fails(400, "field label not supported: data.k");
+    let unknown = "\"data.k\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"";
+    cluster.get(&format!("{MAPS}?fieldSelector=data.k%3Dv")).await.fails(400, unknown);
     assert_eq!(cluster.get(&format!("{MAPS}?labelSelector=a%3D%3D%3Db")).await.code, 400);
 }
 
@@ -85,10 +86,13 @@ async fn revisions_are_waited_for_or_looked_back_to() {
     assert_eq!(names(&cluster.get(&exact).await.ok()), ["m0"]);
     let at_least = format!("{MAPS}?resourceVersion={revision}");
     assert_eq!(names(&cluster.get(&at_least).await.ok()), ["later", "m0"]);
-    cluster
-        .get(&format!("{MAPS}?resourceVersion=abc"))
-        .await
-        .fails(400, "resourceVersion: Invalid value: \"abc\": strconv.ParseUint: parsing \"abc\": invalid syntax");
+    let none = "resourceVersion: Invalid value: \"abc\": strconv.ParseUint: parsing \"abc\": invalid syntax";
+    let list = cluster.get(&format!("{MAPS}?resourceVersion=abc")).await;
+    list.fails(400, &format!("invalid resource version: {none}"));
+    let get = cluster.get(&format!("{MAPS}/m0?resourceVersion=abc")).await;
+    assert!(get.body.get("reason").is_none());
+    get.fails(500, none);
+    cluster.get(&format!("{MAPS}?watch=1&resourceVersion=abc")).await.fails(500, none);
 }
 
 #[tokio::test]
@@ -97,7 +101,9 @@ async fn a_revision_that_does_not_come_is_504() {
     config.limits.revision_wait = std::time::Duration::from_millis(20);
     let cluster = Cluster::with(config, |_| {}).await;
     let answer = cluster.get(&format!("{MAPS}?resourceVersion=999999")).await;
-    assert_eq!(answer.code, 504);
+    let current = cluster.store.revision();
+    assert_eq!(answer.headers["retry-after"], "1");
+    answer.clone().fails(504, &format!("Timeout: Too large resource version: 999999, current: {current}"));
     assert_eq!(answer.body["details"]["causes"][0]["reason"], "ResourceVersionTooLarge");
 }
 

@@ -92,3 +92,22 @@ async fn books_can_be_thrown_away_and_stay_away() {
     let later = cluster.merge(&path, json!({ "data": { "x": "y" } })).await.ok();
     assert!(books(&later).is_empty());
 }
+
+#[tokio::test]
+async fn a_cluster_starts_with_its_flow_schemas() {
+    const FLOW: &str = "/apis/flowcontrol.apiserver.k8s.io/v1";
+    let cluster = Cluster::new().await;
+    let schemas = cluster.get(&format!("{FLOW}/flowschemas")).await.ok();
+    assert_eq!(schemas["items"].as_array().unwrap().len(), 13);
+    for schema in schemas["items"].as_array().unwrap() {
+        let condition = &schema["status"]["conditions"][0];
+        assert_eq!((&condition["type"], &condition["status"]), (&json!("Dangling"), &json!("False")));
+        assert_eq!(schema["metadata"]["annotations"]["apf.kubernetes.io/autoupdate-spec"], "true");
+    }
+    let exempt = cluster.get(&format!("{FLOW}/prioritylevelconfigurations/exempt")).await.ok();
+    assert_eq!(exempt["spec"]["type"], "Exempt");
+    // What is missing comes back.
+    cluster.delete(&format!("{FLOW}/flowschemas/probes")).await.ok();
+    let cluster = cluster.restarted().await;
+    assert_eq!(cluster.get(&format!("{FLOW}/flowschemas/probes")).await.code, 200);
+}

@@ -55,6 +55,12 @@ impl Answer {
         assert_eq!((self.code, self.message()), (code, message), "{}", self.body);
     }
 
+    /// Checks that the path is nobody's, which is said without a Status.
+    #[track_caller]
+    pub fn leads_nowhere(self) {
+        assert_eq!((self.code, self.text().as_str()), (404, "404 page not found\n"));
+    }
+
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
     }
@@ -152,7 +158,7 @@ impl Cluster {
     /// A watch in progress.
     pub async fn watch(&self, path: &str) -> Lines {
         let response = self.open(request(Method::GET, path, Value::Null)).await;
-        Lines::new(response).await
+        Lines::new(response)
     }
 }
 
@@ -176,7 +182,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    async fn new(response: Response<Body>) -> Self {
+    pub fn new(response: Response<Body>) -> Self {
         let code = response.status().as_u16();
         let stream = response.into_body().into_data_stream().filter_map(|piece| async { piece.ok() }).boxed();
         Self { code, stream, buffer: Vec::new() }

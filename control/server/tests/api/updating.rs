@@ -144,3 +144,78 @@ async fn a_server_side_dry_run_of_a_patch_leaves_the_object() {
     assert_eq!(shown["data"]["k"], "new");
     assert_eq!(cluster.get(&format!("{MAPS}/a")).await.ok()["data"]["k"], "v");
 }
+
+#[tokio::test]
+async fn some_kinds_are_created_by_an_update_and_some_must_name_the_version_they_follow() {
+    let cluster = Cluster::new().await;
+    let leases = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
+    let lease =
+        json!({ "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": { "name": "l" }, "spec": {} });
+    let mut followed = lease.clone();
+    followed["metadata"]["resourceVersion"] = json!("7");
+    let path = format!("{leases}/l");
+    cluster.put(&path, followed).await.fails(404, "leases.coordination.k8s.io \"l\" not found");
+    let created = cluster.put(&path, lease.clone()).await;
+    assert_eq!((created.code, &created.body["metadata"]["name"]), (201, &json!("l")));
+    let refused = cluster.put(&path, lease).await;
+    assert_eq!(refused.code, 422);
+    assert_eq!(
+        refused.message(),
+        "Lease.coordination.k8s.io \"l\" is invalid: metadata.resourceVersion: Invalid value: 0x0: must be specified for \
+         an update"
+    );
+    assert_eq!(cluster.put(&path, created.body).await.code, 200);
+}
+
+#[tokio::test]
+async fn a_patch_changes_neither_name_nor_namespace_nor_uid() {
+    let cluster = Cluster::new().await;
+    cluster.post(MAPS, map("a", json!({}))).await.ok();
+    let path = format!("{MAPS}/a");
+    let patch = |metadata: serde_json::Value| json!({ "metadata": metadata });
+    cluster
+        .merge(&path, patch(json!({ "name": "b" })))
+        .await
+        .fails(400, "the name of the object (b) does not match the name on the URL (a)");
+    cluster
+        .merge(&path, patch(json!({ "namespace": "b" })))
+        .await
+        .fails(400, "the namespace of the provided object does not match the namespace sent on the request");
+    let refused = cluster.merge(&path, patch(json!({ "uid": "u" }))).await;
+    assert_eq!(refused.code, 422);
+    let mut nameless = map("a", json!({}));
+    nameless["metadata"] = json!({});
+    cluster
+        .put(&path, nameless)
+        .await
+        .fails(400, "the name of the object (a based on URL) was undeterminable: name must be provided");
+}
+
+#[tokio::test]
+async fn an_owner_named_twice_is_kept_once_with_a_warning() {
+    let cluster = Cluster::new().await;
+    let owner = json!({ "apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": "1" });
+    let mut object = map("a", json!({}));
+    object["metadata"]["ownerReferences"] = json!([owner, owner]);
+    let created = cluster.post(MAPS, object).await;
+    assert!(created.warnings().iter().any(|w| w.contains("duplicate UID(s) observed: 1")), "{:?}", created.warnings());
+    assert_eq!(created.ok()["metadata"]["ownerReferences"], json!([owner]));
+    let patch = json!({ "metadata": { "ownerReferences": [owner, owner] } });
+    let patched = cluster.merge(&format!("{MAPS}/a"), patch).await;
+    assert!(patched.warnings().iter().any(|w| w.contains("after mutating admission happens")));
+    assert_eq!(patched.ok()["metadata"]["ownerReferences"], json!([owner]));
+}
+
+#[tokio::test]
+async fn options_are_refused_by_the_name_of_their_kind() {
+    let cluster = Cluster::new().await;
+    cluster.put(&format!("{MAPS}/a?dryRun=Some"), map("a", json!({}))).await.fails(
+        422,
+        "UpdateOptions.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: []string{\"Some\"}: supported values: \"All\"",
+    );
+    cluster.merge(&format!("{MAPS}/a?fieldValidation=no"), json!({})).await.fails(
+        422,
+        "PatchOptions.meta.k8s.io \"\" is invalid: fieldValidation: Unsupported value: \"no\": supported values: \"\", \
+         \"Ignore\", \"Strict\", \"Warn\"",
+    );
+}

@@ -65,7 +65,7 @@ fn set_items(items: &Value, path: &Path, errors: &mut Vec<FieldError>) {
     };
     if !is_atomic {
         let detail = "must be atomic as item of a list with x-kubernetes-list-type=set";
-        let value = items.get("x-kubernetes-list-type").cloned().unwrap_or_default();
+        let value = items.get("x-kubernetes-list-type").cloned().unwrap_or(json!("null"));
         errors.push(FieldError::invalid(&path.child(extension), &value, detail));
     }
 }

@@ -1,5 +1,7 @@
 //! Affinity between pods, and the label keys that narrow a term down to one version of a workload (KEP-3633).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use k8s_openapi::api::core::v1::{Affinity, PodAffinityTerm, WeightedPodAffinityTerm};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
@@ -48,15 +50,12 @@ fn term(errors: &mut Errors, term: &PodAffinityTerm, path: &Path) {
         errors.named(&path.child("namespace"), name, names::dns1123_label);
     }
     let (keys, mismatch) = (term.match_label_keys.as_deref(), term.mismatch_label_keys.as_deref());
-    label_keys(errors, keys, term.label_selector.as_ref(), &path.child("matchLabelKeys"));
-    label_keys(errors, mismatch, term.label_selector.as_ref(), &path.child("mismatchLabelKeys"));
-    for (index, key) in keys.unwrap_or_default().iter().enumerate() {
-        if mismatch.unwrap_or_default().contains(key) {
-            let detail = "exists in both matchLabelKeys and mismatchLabelKeys";
-            errors.invalid(&path.child("matchLabelKeys").index(index), key, detail);
-        }
+    label_keys(errors, keys, mismatch, term.label_selector.as_ref(), path);
+    let topology = path.child("topologyKey");
+    if term.topology_key.is_empty() {
+        errors.required(&topology, "can not be empty");
     }
-    topology_key(errors, &term.topology_key, &path.child("topologyKey"));
+    errors.named(&topology, &term.topology_key, names::qualified_name);
 }
 
 /// A selector, if it is there.
@@ -66,32 +65,41 @@ pub(super) fn label_selector(errors: &mut Errors, selector: Option<&LabelSelecto
     }
 }
 
-/// The label of nodes that says which are one place.
-pub(super) fn topology_key(errors: &mut Errors, key: &str, path: &Path) {
-    if key.is_empty() {
-        errors.required(path, "can not be empty");
+/// Keys whose values come from the pod itself. A selector must be there, which by now has what they add to it; one that
+/// said the same before has it twice.
+pub(super) fn label_keys(
+    errors: &mut Errors,
+    keys: Option<&[String]>,
+    mismatch: Option<&[String]>,
+    selector: Option<&LabelSelector>,
+    path: &Path,
+) {
+    for (field, keys) in [("matchLabelKeys", keys), ("mismatchLabelKeys", mismatch)] {
+        let (path, keys) = (path.child(field), keys.unwrap_or_default());
+        if selector.is_none() && !keys.is_empty() {
+            errors.forbidden(&path, "must not be specified when labelSelector is not set");
+            continue;
+        }
+        for (index, key) in keys.iter().enumerate() {
+            errors.named(&path.index(index), key, names::qualified_name);
+        }
     }
-    errors.named(path, key, names::qualified_name);
-}
-
-/// Keys whose values come from the pod itself; they add to a selector that must be there and not say them already.
-pub(super) fn label_keys(errors: &mut Errors, keys: Option<&[String]>, selector: Option<&LabelSelector>, path: &Path) {
     let keys = keys.unwrap_or_default();
-    let Some(selector) = selector else {
-        if !keys.is_empty() {
-            errors.forbidden(path, "must not be specified when labelSelector is not set");
+    if let Some(selector) = selector {
+        let places: BTreeMap<&String, usize> = keys.iter().enumerate().map(|(index, key)| (key, index)).collect();
+        let mut selected: BTreeSet<&String> = selector.match_labels.iter().flatten().map(|(key, _)| key).collect();
+        for expression in selector.match_expressions.iter().flatten() {
+            if let Some(index) = places.get(&expression.key)
+                && selected.contains(&expression.key)
+            {
+                let detail = "exists in both matchLabelKeys and labelSelector";
+                errors.invalid(&path.index(*index), &expression.key, detail);
+            }
+            selected.insert(&expression.key);
         }
-        return;
-    };
-    let selects = |key: &String| {
-        selector.match_labels.as_ref().is_some_and(|labels| labels.contains_key(key))
-            || selector.match_expressions.iter().flatten().any(|expression| expression.key == *key)
-    };
-    for (index, key) in keys.iter().enumerate() {
-        let path = path.index(index);
-        errors.named(&path, key, names::qualified_name);
-        if selects(key) {
-            errors.invalid(&path, key, "exists in both matchLabelKeys and labelSelector");
-        }
+    }
+    for (index, key) in keys.iter().enumerate().filter(|(_, key)| mismatch.unwrap_or_default().contains(key)) {
+        let detail = "exists in both matchLabelKeys and mismatchLabelKeys";
+        errors.invalid(&path.child("matchLabelKeys").index(index), key, detail);
     }
 }

@@ -1,79 +1,110 @@
-//! Containers, init containers and what is mounted into them.
+//! Containers and init containers.
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::{Container, PodSpec, VolumeMount};
+use k8s_openapi::api::core::v1::{Container, PodSpec};
 
-use super::{env, ports, probes, resources, restart, security, volumes};
-use crate::field::{FieldError, Path};
+use super::volumes::Volumes;
+use super::{devices, env, mounts, ports, probes, resources, restart, security};
+use crate::field::Path;
 use crate::kinds::check::Errors;
 use crate::names;
 use crate::pod::is_sidecar;
 
-const PULL_POLICIES: &[&str] = &["Always", "IfNotPresent", "Never"];
-const MESSAGE_POLICIES: &[&str] = &["FallbackToLogsOnError", "File"];
+pub(super) const PULL_POLICIES: &[&str] = &["Always", "IfNotPresent", "Never"];
+const MESSAGE_POLICIES: &[&str] = &["File", "FallbackToLogsOnError"];
 
-/// All containers of a pod. `volumes` are the names that can be mounted.
-pub(super) fn validate(errors: &mut Errors, spec: &PodSpec, volumes: &BTreeSet<&str>, path: &Path) {
-    let (containers, init_path) = (path.child("containers"), path.child("initContainers"));
+/// What containers depend on in the pod around them.
+pub(super) struct Surroundings<'a> {
+    pub(super) volumes: &'a Volumes<'a>,
+    /// Names of the pod's claims of devices.
+    pub(super) claims: BTreeSet<&'a str>,
+    pub(super) restart_policy: &'a str,
+    pub(super) grace_seconds: Option<i64>,
+    /// The pod's users are the host's.
+    pub(super) host_users: bool,
+}
+
+impl<'a> Surroundings<'a> {
+    pub(super) fn of(spec: &'a PodSpec, volumes: &'a Volumes<'a>) -> Self {
+        let claims = spec.resource_claims.iter().flatten().map(|claim| claim.name.as_str());
+        Self {
+            volumes,
+            claims: claims.filter(|name| !name.is_empty()).collect(),
+            restart_policy: spec.restart_policy.as_deref().unwrap_or_default(),
+            grace_seconds: spec.termination_grace_period_seconds,
+            host_users: spec.host_users.unwrap_or(true),
+        }
+    }
+}
+
+/// `containers` and `initContainers`
+pub(super) fn validate(errors: &mut Errors, spec: &PodSpec, around: &Surroundings<'_>, path: &Path) {
+    let containers = path.child("containers");
     if spec.containers.is_empty() {
         errors.required(&containers, "");
     }
-    let pod_policy = spec.restart_policy.as_deref().unwrap_or_default();
     let mut seen = BTreeSet::new();
     for (index, container) in spec.containers.iter().enumerate() {
         let path = containers.index(index);
-        common(errors, container, volumes, &path);
-        unique(errors, &mut seen, container, &path);
-        probes::validate(errors, container, &path);
-        restart::validate(errors, container, pod_policy, &path);
+        common(errors, container, around, &path);
+        if !seen.insert(container.name.as_str()) {
+            errors.duplicate(&path.child("name"), &container.name);
+        }
+        probes::validate(errors, container, around.grace_seconds, &path);
+        restart::validate(errors, container, &path);
     }
+    ports::conflicts(errors, &spec.containers, &containers);
+    let init_path = path.child("initContainers");
     for (index, container) in spec.init_containers.iter().flatten().enumerate() {
         let path = init_path.index(index);
-        common(errors, container, volumes, &path);
-        unique(errors, &mut seen, container, &path);
-        init_only(errors, container, &path);
-        restart::validate(errors, container, pod_policy, &path);
-    }
-    let host_network = spec.host_network.unwrap_or_default();
-    ports::conflicts(errors, &spec.containers, host_network, &containers);
-}
-
-fn unique<'a>(errors: &mut Errors, seen: &mut BTreeSet<&'a str>, container: &'a Container, path: &Path) {
-    if !container.name.is_empty() && !seen.insert(&container.name) {
-        errors.duplicate(&path.child("name"), &container.name);
-    }
-}
-
-pub(super) fn common(errors: &mut Errors, container: &Container, volumes: &BTreeSet<&str>, path: &Path) {
-    errors.required_name(&path.child("name"), &container.name, names::dns1123_label);
-    match container.image.as_deref().unwrap_or_default() {
-        "" => errors.required(&path.child("image"), ""),
-        image if image.trim() != image => {
-            errors.invalid(&path.child("image"), &image, "must not have leading or trailing whitespace");
+        common(errors, container, around, &path);
+        restart::validate(errors, container, &path);
+        if seen.contains(container.name.as_str()) {
+            errors.duplicate(&path.child("name"), &container.name);
+        } else if !container.name.is_empty() {
+            seen.insert(&container.name);
         }
-        _ => {}
+        // They run one by one, so only the ports of each are in each other's way.
+        ports::conflicts(errors, std::slice::from_ref(container), &init_path);
+        init_only(errors, container, around, &path);
     }
-    errors.one_of(&path.child("imagePullPolicy"), container.image_pull_policy.as_ref(), PULL_POLICIES);
+}
+
+/// What all containers of a pod have to comply with, ephemeral ones too.
+pub(super) fn common(errors: &mut Errors, container: &Container, around: &Surroundings<'_>, path: &Path) {
+    errors.required_name(&path.child("name"), &container.name, names::dns1123_label);
+    if container.image.as_deref().unwrap_or_default().is_empty() {
+        errors.required(&path.child("image"), "");
+    }
     let message_policy = path.child("terminationMessagePolicy");
     errors.one_of(&message_policy, container.termination_message_policy.as_ref(), MESSAGE_POLICIES);
     ports::validate(errors, container.ports.as_deref().unwrap_or_default(), &path.child("ports"));
     env::validate(errors, container, path);
-    mounts(errors, container, volumes, &path.child("volumeMounts"));
-    devices(errors, container, volumes, &path.child("volumeDevices"));
+    mounts::validate(errors, container, around.volumes, &path.child("volumeMounts"));
+    devices::validate(errors, container, around.volumes, &path.child("volumeDevices"));
+    errors.one_of(&path.child("imagePullPolicy"), container.image_pull_policy.as_ref(), PULL_POLICIES);
     if let Some(requirements) = &container.resources {
-        resources::validate(errors, requirements, &path.child("resources"));
+        resources::of_container(errors, requirements, &around.claims, &path.child("resources"));
     }
+    restart::resize(errors, container, around.restart_policy, &path.child("resizePolicy"));
     if let Some(context) = &container.security_context {
-        security::of_container(errors, context, &path.child("securityContext"));
+        security::of_container(errors, context, around.host_users, &path.child("securityContext"));
+    }
+}
+
+/// An image without spaces around it; templates may have them.
+pub(super) fn trimmed_image(errors: &mut Errors, container: &Container, path: &Path) {
+    let image = container.image.as_deref().unwrap_or_default();
+    if image.trim() != image {
+        errors.invalid(&path.child("image"), &image, "must not have leading or trailing whitespace");
     }
 }
 
 /// An init container runs to its end: nothing probes it and no hook is called, unless it is a sidecar.
-fn init_only(errors: &mut Errors, container: &Container, path: &Path) {
+fn init_only(errors: &mut Errors, container: &Container, around: &Surroundings<'_>, path: &Path) {
     if is_sidecar(container) {
-        probes::validate(errors, container, path);
-        return;
+        return probes::validate(errors, container, around.grace_seconds, path);
     }
     for (field, set) in [
         ("lifecycle", container.lifecycle.is_some()),
@@ -85,80 +116,11 @@ fn init_only(errors: &mut Errors, container: &Container, path: &Path) {
             errors.forbidden(&path.child(field), "may not be set for init containers without restartPolicy=Always");
         }
     }
-}
-
-fn mounts(errors: &mut Errors, container: &Container, volumes: &BTreeSet<&str>, path: &Path) {
-    let mut points = BTreeSet::new();
-    for (index, mount) in container.volume_mounts.iter().flatten().enumerate() {
-        let path = path.index(index);
-        mount_options(errors, mount, container, &path);
-        if mount.name.is_empty() {
-            errors.required(&path.child("name"), "");
-        } else if !volumes.contains(mount.name.as_str()) {
-            errors.0.push(FieldError::not_found(&path.child("name"), &serde_json::json!(mount.name)));
-        }
-        if mount.mount_path.is_empty() {
-            errors.required(&path.child("mountPath"), "");
-        } else if !points.insert(&mount.mount_path) {
-            errors.invalid(&path.child("mountPath"), &mount.mount_path, "must be unique");
-        }
-        for (field, sub_path) in [("subPath", &mount.sub_path), ("subPathExpr", &mount.sub_path_expr)] {
-            if let Some(text) = sub_path.as_deref().filter(|t| !t.is_empty()) {
-                volumes::local_path(errors, &path.child(field), text);
-            }
-        }
-        let both = [&mount.sub_path, &mount.sub_path_expr].iter().all(|p| p.as_ref().is_some_and(|t| !t.is_empty()));
-        if both {
-            let detail = "subPathExpr and subPath are mutually exclusive";
-            errors.invalid(&path.child("subPathExpr"), &mount.sub_path_expr, detail);
-        }
-    }
-}
-
-fn mount_options(errors: &mut Errors, mount: &VolumeMount, container: &Container, path: &Path) {
-    let privileged = container.security_context.as_ref().is_some_and(|c| c.privileged == Some(true));
-    let propagation = mount.mount_propagation.as_deref();
-    let propagation_path = path.child("mountPropagation");
-    errors.one_of_if_set(&propagation_path, propagation, &["Bidirectional", "HostToContainer", "None"]);
-    if propagation == Some("Bidirectional") && !privileged {
-        let detail = "Bidirectional mount propagation is available only to privileged containers";
-        errors.forbidden(&propagation_path, detail);
-    }
-    let Some(recursive) = mount.recursive_read_only.as_deref() else { return };
-    let path = path.child("recursiveReadOnly");
-    errors.one_of_if_set(&path, Some(recursive), &["Disabled", "Enabled", "IfPossible"]);
-    if matches!(recursive, "Enabled" | "IfPossible") {
-        if mount.read_only != Some(true) {
-            errors.forbidden(&path, "may only be specified when readOnly is true");
-        }
-        if !matches!(propagation, None | Some("None")) {
-            errors.forbidden(&path, "may only be specified when mountPropagation is None or not specified");
-        }
-    }
-}
-
-/// Volumes given as devices, at paths where nothing else is.
-fn devices(errors: &mut Errors, container: &Container, volumes: &BTreeSet<&str>, path: &Path) {
-    let mounted = |device: &str| container.volume_mounts.iter().flatten().any(|mount| mount.mount_path == device);
-    let (mut names, mut points) = (BTreeSet::new(), BTreeSet::new());
-    for (index, device) in container.volume_devices.iter().flatten().enumerate() {
-        let path = path.index(index);
-        if device.name.is_empty() {
-            errors.required(&path.child("name"), "");
-        } else if !volumes.contains(device.name.as_str()) {
-            errors.0.push(FieldError::not_found(&path.child("name"), &serde_json::json!(device.name)));
-        } else if !names.insert(&device.name) {
-            errors.invalid(&path.child("name"), &device.name, "must be unique");
-        }
-        let path = path.child("devicePath");
-        if device.device_path.is_empty() {
-            errors.required(&path, "");
-        } else if !points.insert(&device.device_path) {
-            errors.invalid(&path, &device.device_path, "must be unique");
-        } else if mounted(&device.device_path) {
-            errors.invalid(&path, &device.device_path, "must not already exist as a path in volumeMounts");
-        } else {
-            volumes::no_backsteps(errors, &path, &device.device_path);
+    for (index, policy) in container.resize_policy.iter().flatten().enumerate() {
+        if policy.restart_policy == "RestartContainer" {
+            let path = path.child("resizePolicy").index(index).child("restartPolicy");
+            let detail = "must not be set to 'RestartContainer' for non-sidecar initContainers";
+            errors.invalid(&path, &policy.restart_policy, detail);
         }
     }
 }

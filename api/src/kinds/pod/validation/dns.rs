@@ -13,11 +13,17 @@ const SEARCHES_LIMIT_BYTES: usize = 2048;
 
 /// `dnsConfig`
 pub(super) fn validate(errors: &mut Errors, spec: &PodSpec, path: &Path) {
-    let config = spec.dns_config.as_ref();
+    let without = spec.dns_policy.as_deref() == Some("None");
+    let Some(config) = &spec.dns_config else {
+        if without {
+            errors.required(path, "must provide `dnsConfig` when `dnsPolicy` is None");
+        }
+        return;
+    };
     let (servers_path, searches_path) = (path.child("nameservers"), path.child("searches"));
-    let servers = config.and_then(|c| c.nameservers.as_deref()).unwrap_or_default();
-    if spec.dns_policy.as_deref() == Some("None") && servers.is_empty() {
-        errors.required(&servers_path, "must provide at least one DNS nameserver when `dnsPolicy` is None");
+    let servers = config.nameservers.as_deref().unwrap_or_default();
+    if without && servers.is_empty() {
+        return errors.required(&servers_path, "must provide at least one DNS nameserver when `dnsPolicy` is None");
     }
     if servers.len() > NAMESERVERS_LIMIT {
         errors.invalid(&servers_path, &servers, &format!("must not have more than {NAMESERVERS_LIMIT} nameservers"));
@@ -25,7 +31,7 @@ pub(super) fn validate(errors: &mut Errors, spec: &PodSpec, path: &Path) {
     for (index, server) in servers.iter().enumerate() {
         valid_address(errors, &servers_path.index(index), server);
     }
-    let searches = config.and_then(|c| c.searches.as_deref()).unwrap_or_default();
+    let searches = config.searches.as_deref().unwrap_or_default();
     if searches.len() > SEARCHES_LIMIT {
         errors.invalid(&searches_path, &searches, &format!("must not have more than {SEARCHES_LIMIT} search paths"));
     }
@@ -35,13 +41,10 @@ pub(super) fn validate(errors: &mut Errors, spec: &PodSpec, path: &Path) {
         errors.invalid(&searches_path, &searches, &detail);
     }
     for (index, search) in searches.iter().enumerate().filter(|(_, search)| *search != ".") {
-        // Underscores and a final dot are what resolvers take and Kubernetes' own names have not.
-        let plain = search.strip_suffix('.').unwrap_or(search).replace('_', "-");
-        for detail in names::dns1123_subdomain(plain.trim_matches('-')) {
-            errors.invalid(&searches_path.index(index), search, &detail);
-        }
+        let search = search.strip_suffix('.').unwrap_or(search);
+        errors.named(&searches_path.index(index), search, names::subdomain_with_underscores);
     }
-    for (index, option) in config.and_then(|c| c.options.as_ref()).into_iter().flatten().enumerate() {
+    for (index, option) in config.options.iter().flatten().enumerate() {
         if option.name.as_deref().unwrap_or_default().is_empty() {
             errors.required(&path.child("options").index(index), "must not be empty");
         }

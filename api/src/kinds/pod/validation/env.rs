@@ -1,34 +1,18 @@
 //! Environment variables and where their values come from.
 
-use k8s_openapi::api::core::v1::{Container, EnvVarSource};
+use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVarSource, FileKeySelector, PodSpec};
 
-use crate::field::Path;
+use super::downward;
+use crate::field::{FieldError, Path};
 use crate::kinds::check::Errors;
-use crate::{names, pod, quantity::Quantity};
+use crate::kinds::json::json;
+use crate::kinds::pod::volume_sources::no_backsteps;
+use crate::names;
 
-const ENV_FIELDS: &[&str] = &[
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.uid",
-    "spec.nodeName",
-    "spec.serviceAccountName",
-    "status.hostIP",
-    "status.hostIPs",
-    "status.podIP",
-    "status.podIPs",
-];
-/// Fields that volumes of the downward API can show.
-pub(super) const VOLUME_FIELDS: &[&str] =
-    &["metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid"];
-const ENV_RESOURCES: &[&str] = &[
-    "limits.cpu",
-    "limits.ephemeral-storage",
-    "limits.memory",
-    "requests.cpu",
-    "requests.ephemeral-storage",
-    "requests.memory",
-];
+const NO_SOURCE: &str =
+    "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`";
 
+/// `env` and `envFrom`
 pub(super) fn validate(errors: &mut Errors, container: &Container, path: &Path) {
     let env = path.child("env");
     for (index, variable) in container.env.iter().flatten().enumerate() {
@@ -41,22 +25,25 @@ pub(super) fn validate(errors: &mut Errors, container: &Container, path: &Path) 
     }
     let env_from = path.child("envFrom");
     for (index, source) in container.env_from.iter().flatten().enumerate() {
-        let path = env_from.index(index);
-        errors.named_if_set(&path.child("prefix"), source.prefix.as_ref(), names::env_var_name);
-        let mut sources = 0;
-        if let Some(reference) = &source.config_map_ref {
-            sources += 1;
-            errors.required_name(&path.child("configMapRef").child("name"), &reference.name, names::dns1123_subdomain);
-        }
-        if let Some(reference) = &source.secret_ref {
-            sources += 1;
-            errors.required_name(&path.child("secretRef").child("name"), &reference.name, names::dns1123_subdomain);
-        }
-        match sources {
-            0 => errors.invalid(&path, &"", "must specify one of: `configMapRef` or `secretRef`"),
+        all_of(errors, source, &env_from.index(index));
+        // How many there are is reported about the list, not the element.
+        match usize::from(source.config_map_ref.is_some()) + usize::from(source.secret_ref.is_some()) {
+            0 => errors.invalid(&env_from, &"", "must specify one of: `configMapRef` or `secretRef`"),
             1 => {}
-            _ => errors.invalid(&path, &"", "may not have more than one field specified at a time"),
+            _ => errors.invalid(&env_from, &"", "may not have more than one field specified at a time"),
         }
+    }
+}
+
+fn all_of(errors: &mut Errors, source: &EnvFromSource, path: &Path) {
+    errors.named_if_set(&path.child("prefix"), source.prefix.as_ref(), names::env_var_name);
+    // A name that could still get a suffix is good enough.
+    let rule = |name: &str| names::subdomain_name(name, true);
+    if let Some(reference) = &source.config_map_ref {
+        errors.required_name(&path.child("configMapRef").child("name"), &reference.name, rule);
+    }
+    if let Some(reference) = &source.secret_ref {
+        errors.required_name(&path.child("secretRef").child("name"), &reference.name, rule);
     }
 }
 
@@ -64,12 +51,11 @@ fn value_from(errors: &mut Errors, source: &EnvVarSource, has_value: bool, path:
     let mut sources = 0;
     if let Some(reference) = &source.field_ref {
         sources += 1;
-        field_ref(errors, &reference.field_path, ENV_FIELDS, &path.child("fieldRef"));
+        downward::field_ref(errors, reference, downward::ENV_FIELDS, &path.child("fieldRef"));
     }
     if let Some(reference) = &source.resource_field_ref {
         sources += 1;
-        let path = path.child("resourceFieldRef");
-        resource_ref(errors, &reference.resource, reference.divisor.as_ref().map(|d| d.0.as_str()), &path);
+        downward::resource_ref(errors, reference, false, &path.child("resourceFieldRef"));
     }
     if let Some(reference) = &source.config_map_key_ref {
         sources += 1;
@@ -81,19 +67,10 @@ fn value_from(errors: &mut Errors, source: &EnvVarSource, has_value: bool, path:
     }
     if let Some(reference) = &source.file_key_ref {
         sources += 1;
-        let path = path.child("fileKeyRef");
-        errors.required_name(&path.child("key"), &reference.key, names::env_var_name);
-        errors.required_name(&path.child("volumeName"), &reference.volume_name, names::dns1123_label);
-        if reference.path.is_empty() {
-            errors.required(&path.child("path"), "");
-        }
+        file_ref(errors, reference, &path.child("fileKeyRef"));
     }
     match sources {
-        0 => {
-            let detail = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or \
-                          `fileKeyRef`";
-            errors.invalid(path, &"", detail);
-        }
+        0 => errors.invalid(path, &"", NO_SOURCE),
         _ if has_value => errors.invalid(path, &"", "may not be specified when `value` is not empty"),
         1 => {}
         _ => errors.invalid(path, &"", "may not have more than one field specified at a time"),
@@ -101,55 +78,44 @@ fn value_from(errors: &mut Errors, source: &EnvVarSource, has_value: bool, path:
 }
 
 fn key_ref(errors: &mut Errors, name: &str, key: &str, path: &Path) {
-    errors.required_name(&path.child("name"), name, names::dns1123_subdomain);
+    errors.named(&path.child("name"), name, names::dns1123_subdomain);
     errors.required_name(&path.child("key"), key, names::config_map_key);
 }
 
-/// A `fieldPath` is one of these, or a single label or annotation.
-pub(super) fn field_ref(errors: &mut Errors, field: &str, supported: &[&str], path: &Path) {
-    let path = path.child("fieldPath");
-    if field.is_empty() {
-        errors.required(&path, "");
-    } else if let Some((map, key)) = pod::subscript(field) {
-        match map {
-            "metadata.labels" => errors.named(&path, key, names::qualified_name),
-            "metadata.annotations" => {
-                let details = names::qualified_name(&key.to_lowercase());
-                details.iter().for_each(|detail| errors.invalid(&path, &key, detail));
-            }
-            _ => errors.invalid(&path, &field, "does not support subscript"),
-        }
-    } else if !supported.contains(&field) {
-        errors.not_supported(&path, field, supported);
+fn file_ref(errors: &mut Errors, reference: &FileKeySelector, path: &Path) {
+    errors.required_name(&path.child("key"), &reference.key, names::env_var_name);
+    errors.required_name(&path.child("volumeName"), &reference.volume_name, names::dns1123_label);
+    match reference.path.as_str() {
+        "" => errors.required(&path.child("path"), ""),
+        file => no_backsteps(errors, &path.child("path"), file),
     }
 }
 
-/// A `resourceFieldRef` names a resource of the downward API and a divisor that suits it.
-pub(super) fn resource_ref(errors: &mut Errors, resource: &str, divisor: Option<&str>, path: &Path) {
-    if resource.is_empty() {
-        errors.required(&path.child("resource"), "");
-        return;
-    }
-    let huge_pages = ["limits.hugepages-", "requests.hugepages-"].iter().any(|p| resource.starts_with(p));
-    if !huge_pages && !ENV_RESOURCES.contains(&resource) {
-        errors.not_supported(&path.child("resource"), resource, ENV_RESOURCES);
-        return;
-    }
-    let divisor = divisor.unwrap_or("0");
-    let supported: &[&str] = if resource.ends_with(".cpu") {
-        &["1", "1m"]
-    } else {
-        &["1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"]
+/// Files with variables are written by an earlier container, so they are in a volume that starts empty (KEP-3721).
+pub(super) fn files_of_volumes(errors: &mut Errors, spec: &PodSpec, path: &Path) {
+    let init = spec.init_containers.as_deref().unwrap_or_default();
+    let lists = [("initContainers", init), ("containers", spec.containers.as_slice())];
+    let mut check = |variables: Option<&Vec<k8s_openapi::api::core::v1::EnvVar>>, path: Path| {
+        for (index, variable) in variables.into_iter().flatten().enumerate() {
+            let Some(file) = variable.value_from.as_ref().and_then(|source| source.file_key_ref.as_ref()) else {
+                continue;
+            };
+            let path = path.child("env").index(index).child("valueFrom").child("fileKeyRef").child("volumeName");
+            match spec.volumes.iter().flatten().find(|volume| volume.name == file.volume_name) {
+                None => errors.0.push(FieldError::not_found(&path, &json(&file.volume_name))),
+                Some(volume) if volume.empty_dir.is_none() => {
+                    errors.invalid(&path, &file.volume_name, "referenced volume must be of type emptyDir");
+                }
+                Some(_) => {}
+            }
+        }
     };
-    let unset = divisor.parse::<Quantity>().is_ok_and(Quantity::is_zero);
-    if !unset && !supported.contains(&divisor) {
-        let detail = if resource.ends_with(".cpu") {
-            "only divisor's values 1m and 1 are supported with the cpu resource".to_string()
-        } else {
-            let (last, first) = supported.split_last().expect("the list above is not empty");
-            let name = resource.split_once('.').map_or(resource, |(_, name)| name);
-            format!("only divisor's values {}, {last} are supported with the {name} resource", first.join(", "))
-        };
-        errors.invalid(&path.child("divisor"), &divisor, &detail);
+    for (field, containers) in lists {
+        for (index, container) in containers.iter().enumerate() {
+            check(container.env.as_ref(), path.child(field).index(index));
+        }
+    }
+    for (index, container) in spec.ephemeral_containers.iter().flatten().enumerate() {
+        check(container.env.as_ref(), path.child("ephemeralContainers").index(index));
     }
 }

@@ -6,18 +6,29 @@ use k8s_openapi::api::core::v1::{Container, EphemeralContainer, PodSpec};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::containers;
+use super::annotations::is_mirror;
+use super::containers::{self, Surroundings};
 use crate::field::{FieldError, Path};
 use crate::kinds::check::{Errors, same};
 use crate::kinds::json::{json, list, text};
+use crate::kinds::pod::update;
 
 const NOT_ALLOWED: &str = "cannot be set for an Ephemeral Container";
 /// What needs a place in the pod's lifecycle or resources, which such a container has not.
-const FORBIDDEN: &[&str] =
-    &["lifecycle", "livenessProbe", "ports", "readinessProbe", "resizePolicy", "resources", "startupProbe"];
+const FORBIDDEN: &[&str] = &[
+    "ports",
+    "resources",
+    "resizePolicy",
+    "restartPolicy",
+    "restartPolicyRules",
+    "livenessProbe",
+    "readinessProbe",
+    "startupProbe",
+    "lifecycle",
+];
 
 /// `ephemeralContainers`
-pub(super) fn validate(errors: &mut Errors, spec: &PodSpec, volumes: &BTreeSet<&str>, path: &Path) {
+pub(super) fn validate(errors: &mut Errors, spec: &PodSpec, around: &Surroundings<'_>, path: &Path) {
     let others = spec.containers.iter().chain(spec.init_containers.iter().flatten()).map(|c| c.name.as_str());
     let others: BTreeSet<&str> = others.collect();
     let mut seen = others.clone();
@@ -26,9 +37,10 @@ pub(super) fn validate(errors: &mut Errors, spec: &PodSpec, volumes: &BTreeSet<&
         let as_json = json(container);
         // Apart from its target, it is a container like others.
         if let Ok(plain) = Container::deserialize(&as_json) {
-            containers::common(errors, &plain, volumes, &path);
+            containers::common(errors, &plain, around, &path);
+            containers::trimmed_image(errors, &plain, &path);
         }
-        if !container.name.is_empty() && !seen.insert(&container.name) {
+        if !seen.insert(&container.name) {
             errors.duplicate(&path.child("name"), &container.name);
         }
         target(errors, container, &others, &path);
@@ -68,14 +80,20 @@ fn disallowed(errors: &mut Errors, container: &Value, path: &Path) {
 
 /// All errors in a write to the `ephemeralcontainers` of a pod: they can be added, and stay as they are.
 pub fn validate_ephemeral_update(new: &Value, old: &Value) -> Vec<FieldError> {
+    if is_mirror(old) {
+        return vec![FieldError::forbidden(&Path::unnamed(), "static pods do not support ephemeral containers")];
+    }
     let mut errors = Errors(super::validate(new));
+    super::annotation_updates(&mut errors, new, old);
     let path = Path::root("spec").child("ephemeralContainers");
     for before in list(old, "spec.ephemeralContainers") {
         let name = text(before, "name");
         match list(new, "spec.ephemeralContainers").iter().find(|c| text(c, "name") == name) {
-            None => errors.forbidden(&path, &format!("existing ephemeral containers \"{name}\" may not be removed\n")),
+            None => errors.forbidden(&path, &format!("existing ephemeral containers {name:?} may not be removed\n")),
             Some(after) if !same(after, before) => {
-                errors.forbidden(&path, &format!("existing ephemeral containers \"{name}\" may not be changed\n"));
+                let difference = update::difference(before, after);
+                let detail = format!("existing ephemeral containers {name:?} may not be changed\n{difference}");
+                errors.forbidden(&path, &detail);
             }
             Some(_) => {}
         }

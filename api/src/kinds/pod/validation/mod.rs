@@ -1,183 +1,152 @@
-//! Validation of pods and of the pod templates inside other kinds (`pkg/apis/core/validation`).
+//! Validation of pods and of the pod templates inside other kinds (`pkg/apis/core/validation`), in Kubernetes' order.
 
 mod affinity;
+mod annotations;
 mod containers;
+mod devices;
 mod dns;
+mod downward;
 mod env;
 mod ephemeral;
+mod hugepages;
+mod identity;
+mod mounts;
 mod placement;
+mod pod_resources;
 mod ports;
 mod probes;
+mod projected;
 mod resources;
 mod restart;
 mod security;
 mod spread;
+mod status;
+mod system;
+mod tolerations;
 mod volumes;
-
-use std::collections::BTreeSet;
+mod windows;
 
 use k8s_openapi::api::core::v1::PodSpec;
 use serde_json::Value;
 
 use crate::field::{FieldError, Path};
 use crate::kinds::check::Errors;
+use crate::kinds::ip;
 use crate::kinds::json::decode;
 use crate::{meta, metadata, names};
 
+pub(super) use annotations::{APP_ARMOR, is_mirror, validate_update as annotation_updates};
 pub use ephemeral::validate_ephemeral_update;
-pub(in crate::kinds) use placement::{node_selector, taints, tolerations};
+pub(in crate::kinds) use placement::{node_selector, taints};
 pub(in crate::kinds) use ports::PROTOCOLS;
 pub(in crate::kinds) use probes::port;
+pub(super) use status::validate as status;
+pub(in crate::kinds) use tolerations::of_json as tolerations;
+pub(super) use tolerations::validate as toleration_list;
 
-const DNS_POLICIES: &[&str] = &["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"];
+const RESTART_POLICIES: &[&str] = &["Always", "OnFailure", "Never"];
+const DNS_POLICIES: &[&str] = &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
 /// Largest user and group id.
-const MAX_ID: i64 = u32::MAX as i64;
+const MAX_ID: i64 = i32::MAX as i64;
 
 /// All errors in a pod.
 pub(super) fn validate(pod: &Value) -> Vec<FieldError> {
     let path = Path::root("spec");
     let mut errors = Errors::default();
-    match decode::<PodSpec>(pod, "spec") {
-        Ok(spec) => {
-            self::spec(&mut errors, &spec, &path);
-            // Only the `ephemeralcontainers` subresource adds them. A pod without a version is a new one.
-            if meta::resource_version(pod).is_empty()
-                && spec.ephemeral_containers.as_ref().is_some_and(|e| !e.is_empty())
-            {
-                errors.forbidden(&path.child("ephemeralContainers"), "cannot be set on create");
-            }
-        }
-        Err(error) => errors.0.push(error),
+    let spec = match decode::<PodSpec>(pod, "spec") {
+        Ok(spec) => spec,
+        Err(error) => return vec![error],
+    };
+    annotations::validate(&mut errors, pod, &spec, &Path::root("metadata").child("annotations"));
+    self::spec(&mut errors, &spec, Some(pod), &path);
+    of_pods_only(&mut errors, &spec, &path);
+    // A pod without a version is a new one.
+    if meta::resource_version(pod).is_empty() {
+        of_new_pods_only(&mut errors, pod, &spec, &path);
     }
     errors.0
+}
+
+/// What templates may say although no pod may.
+fn of_pods_only(errors: &mut Errors, spec: &PodSpec, path: &Path) {
+    if spec.service_account_name.as_deref().unwrap_or_default().is_empty() {
+        projected::tokens_without_account(errors, spec, &path.child("volumes"));
+    }
+    errors.not_negative(&path.child("terminationGracePeriodSeconds"), spec.termination_grace_period_seconds);
+    let init = spec.init_containers.as_deref().unwrap_or_default();
+    for (field, list) in [("containers", spec.containers.as_slice()), ("initContainers", init)] {
+        for (index, container) in list.iter().enumerate() {
+            containers::trimmed_image(errors, container, &path.child(field).index(index));
+        }
+    }
+}
+
+fn of_new_pods_only(errors: &mut Errors, pod: &Value, spec: &PodSpec, path: &Path) {
+    // Only the `ephemeralcontainers` subresource adds them.
+    if spec.ephemeral_containers.as_ref().is_some_and(|e| !e.is_empty()) {
+        errors.forbidden(&path.child("ephemeralContainers"), "cannot be set on create");
+    }
+    let gated = spec.scheduling_gates.as_ref().is_some_and(|gates| !gates.is_empty());
+    if gated && spec.node_name.as_ref().is_some_and(|name| !name.is_empty()) {
+        errors.forbidden(&path.child("nodeName"), "cannot be set until all schedulingGates have been cleared");
+    }
+    annotations::agree_with_fields(errors, pod, path);
 }
 
 /// All errors in a pod template at `path`.
 pub(in crate::kinds) fn validate_template(template: &Value, path: &Path) -> Vec<FieldError> {
     let mut errors = Errors::default();
-    let metadata_path = path.child("metadata");
+    let spec_path = path.child("spec");
     let part = |name: &str| template.get("metadata").and_then(|m| m.get(name));
-    errors.0.extend(metadata::labels(part("labels"), &metadata_path.child("labels")));
-    errors.0.extend(metadata::annotations(part("annotations"), &metadata_path.child("annotations")));
+    errors.0.extend(metadata::labels(part("labels"), &path.child("labels")));
+    errors.0.extend(metadata::annotations(part("annotations"), &path.child("annotations")));
     match decode::<PodSpec>(template, "spec") {
         Ok(spec) => {
-            self::spec(&mut errors, &spec, &path.child("spec"));
+            annotations::validate(&mut errors, template, &spec, &path.child("annotations"));
+            self::spec(&mut errors, &spec, None, &spec_path);
+            annotations::agree_with_fields(&mut errors, template, &spec_path);
             if spec.ephemeral_containers.as_ref().is_some_and(|e| !e.is_empty()) {
                 let detail = "ephemeral containers not allowed in pod template";
-                errors.forbidden(&path.child("spec").child("ephemeralContainers"), detail);
+                errors.forbidden(&spec_path.child("ephemeralContainers"), detail);
             }
         }
-        Err(error) => errors.0.push(FieldError { path: path.child("spec"), ..error }),
+        Err(error) => errors.0.push(FieldError { path: spec_path, ..error }),
     }
     errors.0
 }
 
-fn spec(errors: &mut Errors, spec: &PodSpec, path: &Path) {
-    let volumes = volumes::validate(errors, spec.volumes.as_deref().unwrap_or_default(), &path.child("volumes"));
-    containers::validate(errors, spec, &volumes, path);
-    policies(errors, spec, path);
-    identity(errors, spec, path);
-    placement::validate(errors, spec, path);
-    if let Some(context) = &spec.security_context {
-        security::of_pod(errors, context, spec, &path.child("securityContext"));
+/// The spec of a pod, or of a template when there is no `pod`.
+fn spec(errors: &mut Errors, spec: &PodSpec, pod: Option<&Value>, path: &Path) {
+    if spec.termination_grace_period_seconds.is_none() {
+        errors.required(&path.child("terminationGracePeriodSeconds"), "");
     }
-    security::host_users(errors, spec, path);
-    security::of_system(errors, spec, path);
-    ephemeral::validate(errors, spec, &volumes, &path.child("ephemeralContainers"));
-    claims(errors, spec, &path.child("resourceClaims"));
-    if let Some(pod_level) = &spec.resources {
-        resources::validate(errors, pod_level, &path.child("resources"));
-    }
-}
-
-fn policies(errors: &mut Errors, spec: &PodSpec, path: &Path) {
-    let policy = path.child("restartPolicy");
-    errors.one_of(&policy, spec.restart_policy.as_ref(), &["Always", "OnFailure", "Never"]);
+    let volume_list = spec.volumes.as_deref().unwrap_or_default();
+    let volumes = volumes::validate(errors, volume_list, pod.map(meta::name), &path.child("volumes"));
+    devices::claims(errors, spec, pod, &path.child("resourceClaims"));
+    let surroundings = containers::Surroundings::of(spec, &volumes);
+    containers::validate(errors, spec, &surroundings, path);
+    ephemeral::validate(errors, spec, &surroundings, &path.child("ephemeralContainers"));
+    pod_resources::validate(errors, spec, &surroundings, path);
+    ports::host_network(errors, spec, pod.is_some(), &path.child("containers"));
+    errors.one_of(&path.child("restartPolicy"), spec.restart_policy.as_ref(), RESTART_POLICIES);
     errors.one_of(&path.child("dnsPolicy"), spec.dns_policy.as_ref(), DNS_POLICIES);
+    placement::labels_of_nodes(errors, spec, path);
+    security::of_pod(errors, spec, path);
+    placement::validate_affinity(errors, spec, path);
     dns::validate(errors, spec, &path.child("dnsConfig"));
-    errors.not_negative(&path.child("terminationGracePeriodSeconds"), spec.termination_grace_period_seconds);
-    if let Some(seconds) = spec.active_deadline_seconds.filter(|s| !(1..=i64::from(i32::MAX)).contains(s)) {
-        let detail = names::out_of_range(1, i64::from(i32::MAX));
-        errors.invalid(&path.child("activeDeadlineSeconds"), &seconds, &detail);
-    }
-    if let Some(policy) = spec.preemption_policy.as_deref() {
-        let supported = ["Never", "PreemptLowerPriority"];
-        errors.one_of_if_set(&path.child("preemptionPolicy"), Some(policy), &supported);
-    }
-    let os = spec.os.as_ref().map(|os| os.name.as_str());
-    errors.one_of_if_set(&path.child("os").child("name"), os, &["linux", "windows"]);
+    identity::gates(errors, spec, path);
+    let constraints = spec.topology_spread_constraints.as_deref().unwrap_or_default();
+    spread::validate(errors, constraints, &path.child("topologySpreadConstraints"));
+    windows::host_process(errors, spec, path);
+    system::host_users(errors, spec, path);
+    identity::validate(errors, spec, path);
+    system::validate(errors, spec, path);
+    env::files_of_volumes(errors, spec, path);
 }
 
-fn identity(errors: &mut Errors, spec: &PodSpec, path: &Path) {
-    for (field, value, rule) in [
-        ("serviceAccountName", &spec.service_account_name, names::dns1123_subdomain as fn(&str) -> Vec<String>),
-        ("nodeName", &spec.node_name, names::dns1123_subdomain),
-        ("priorityClassName", &spec.priority_class_name, names::dns1123_subdomain),
-        ("runtimeClassName", &spec.runtime_class_name, names::dns1123_subdomain),
-        ("schedulerName", &spec.scheduler_name, names::dns1123_subdomain),
-        ("hostname", &spec.hostname, names::dns1123_label),
-        ("subdomain", &spec.subdomain, names::dns1123_label),
-        ("hostnameOverride", &spec.hostname_override, names::dns1123_subdomain),
-    ] {
-        errors.named_if_set(&path.child(field), value.as_ref(), rule);
-    }
-    let aliases = path.child("hostAliases");
-    for (index, alias) in spec.host_aliases.iter().flatten().enumerate() {
-        valid_address(errors, &aliases.index(index).child("ip"), &alias.ip);
-        let hostnames = aliases.index(index).child("hostnames");
-        alias.hostnames.iter().flatten().for_each(|name| errors.named(&hostnames, name, names::dns1123_subdomain));
-    }
-    let gates = path.child("readinessGates");
-    for (index, gate) in spec.readiness_gates.iter().flatten().enumerate() {
-        errors.named(&gates.index(index).child("conditionType"), &gate.condition_type, names::qualified_name);
-    }
-    let (gates, mut seen) = (path.child("schedulingGates"), BTreeSet::new());
-    for (index, gate) in spec.scheduling_gates.iter().flatten().enumerate() {
-        errors.named(&gates.index(index).child("name"), &gate.name, names::qualified_name);
-        if !seen.insert(&gate.name) {
-            errors.duplicate(&gates.index(index).child("name"), &gate.name);
-        }
-    }
-    if seen.is_empty() || spec.node_name.as_deref().unwrap_or_default().is_empty() {
-        return;
-    }
-    errors.forbidden(&path.child("nodeName"), "cannot be set until all schedulingGates have been cleared");
-}
-
-/// Claims of devices: one that exists, or a template to make one from.
-fn claims(errors: &mut Errors, spec: &PodSpec, path: &Path) {
-    let mut seen = BTreeSet::new();
-    for (index, claim) in spec.resource_claims.iter().flatten().enumerate() {
-        let path = path.index(index);
-        errors.required_name(&path.child("name"), &claim.name, names::dns1123_label);
-        if !seen.insert(&claim.name) {
-            errors.duplicate(&path.child("name"), &claim.name);
-        }
-        let (existing, template) = (claim.resource_claim_name.as_ref(), claim.resource_claim_template_name.as_ref());
-        match (existing, template) {
-            (Some(_), Some(_)) => {
-                let detail = "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified";
-                errors.invalid(&path, claim, detail);
-            }
-            (None, None) => {
-                let detail = "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`";
-                errors.invalid(&path, claim, detail);
-            }
-            _ => {}
-        }
-        for (field, name) in [("resourceClaimName", existing), ("resourceClaimTemplateName", template)] {
-            if let Some(name) = name {
-                errors.named(&path.child(field), name, names::dns1123_subdomain);
-            }
-        }
-    }
-}
-
-/// `must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)`
+/// `must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)` and the like.
 pub(in crate::kinds) fn valid_address(errors: &mut Errors, path: &Path, address: &str) {
-    if address.parse::<std::net::IpAddr>().is_err() {
-        errors.invalid(path, &address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
-    }
+    ip::address(errors, path, address, &[]);
 }
 
 fn valid_id(errors: &mut Errors, path: &Path, id: Option<i64>) {

@@ -1,25 +1,30 @@
-//! Where a pod may run: node selectors, affinity, tolerations, spread.
+//! Where a pod may run: node selectors and affinity; and the taints that keep it away.
 
-use k8s_openapi::api::core::v1::{NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Taint, Toleration};
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::{NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Taint};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{affinity, spread};
+use super::affinity;
 use crate::field::Path;
 use crate::kinds::check::Errors;
 use crate::kinds::json::json;
 use crate::{metadata, names};
 
-const EFFECTS: &[&str] = &["NoSchedule", "PreferNoSchedule", "NoExecute"];
+pub(super) const EFFECTS: &[&str] = &["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
-pub(super) fn validate(errors: &mut Errors, spec: &PodSpec, path: &Path) {
+/// `nodeSelector`
+pub(super) fn labels_of_nodes(errors: &mut Errors, spec: &PodSpec, path: &Path) {
     errors.0.extend(metadata::labels(spec.node_selector.as_ref().map(json).as_ref(), &path.child("nodeSelector")));
-    let tolerations = path.child("tolerations");
-    for (index, toleration) in spec.tolerations.iter().flatten().enumerate() {
-        self::toleration(errors, toleration, &tolerations.index(index));
-    }
-    if let Some(node) = spec.affinity.as_ref().and_then(|a| a.node_affinity.as_ref()) {
-        let path = path.child("affinity").child("nodeAffinity");
+}
+
+/// `affinity`
+pub(super) fn validate_affinity(errors: &mut Errors, spec: &PodSpec, path: &Path) {
+    let Some(affinity) = &spec.affinity else { return };
+    let path = path.child("affinity");
+    if let Some(node) = &affinity.node_affinity {
+        let path = path.child("nodeAffinity");
         if let Some(required) = &node.required_during_scheduling_ignored_during_execution {
             required_terms(errors, required, &path.child("requiredDuringSchedulingIgnoredDuringExecution"));
         }
@@ -30,19 +35,20 @@ pub(super) fn validate(errors: &mut Errors, spec: &PodSpec, path: &Path) {
             if !(1..=100).contains(&preferred.weight) {
                 errors.invalid(&path.child("weight"), &preferred.weight, "must be in the range 1-100");
             }
-            term(errors, &preferred.preference, &path.child("preference"));
+            // A preference for something that no node can have does no harm.
+            term(errors, &preferred.preference, false, &path.child("preference"));
         }
     }
-    if let Some(affinity) = &spec.affinity {
-        affinity::validate(errors, affinity, &path.child("affinity"));
-    }
-    let constraints = spec.topology_spread_constraints.as_deref().unwrap_or_default();
-    spread::validate(errors, constraints, &path.child("topologySpreadConstraints"));
+    affinity::validate(errors, affinity, &path);
 }
 
-fn term(errors: &mut Errors, term: &NodeSelectorTerm, path: &Path) {
+fn term(errors: &mut Errors, term: &NodeSelectorTerm, check_values: bool, path: &Path) {
     for (index, requirement) in term.match_expressions.iter().flatten().enumerate() {
-        self::requirement(errors, requirement, &path.child("matchExpressions").index(index));
+        let path = path.child("matchExpressions").index(index);
+        self::requirement(errors, requirement, &path);
+        for (index, value) in requirement.values.iter().flatten().enumerate().filter(|_| check_values) {
+            errors.named(&path.child("values").index(index), value, names::label_value);
+        }
     }
     for (index, requirement) in term.match_fields.iter().flatten().enumerate() {
         field_requirement(errors, requirement, &path.child("matchFields").index(index));
@@ -88,49 +94,6 @@ fn requirement(errors: &mut Errors, requirement: &NodeSelectorRequirement, path:
     errors.named(&path.child("key"), &requirement.key, names::qualified_name);
 }
 
-fn toleration(errors: &mut Errors, toleration: &Toleration, path: &Path) {
-    let key = toleration.key.as_deref().unwrap_or_default();
-    let (operator, value) = (toleration.operator.as_deref().unwrap_or_default(), toleration.value.as_deref());
-    if key.is_empty() {
-        if operator != "Exists" {
-            let detail = "operator must be Exists when `key` is empty, which means \"match all values and all keys\"";
-            errors.invalid(&path.child("operator"), &operator, detail);
-        }
-    } else {
-        errors.named(&path.child("key"), key, names::qualified_name);
-    }
-    match (operator, value.unwrap_or_default()) {
-        ("" | "Equal", value) => errors.named(&path.child("operator"), value, names::label_value),
-        ("Exists", "") => {}
-        ("Exists", _) => {
-            errors.invalid(
-                &path.child("operator"),
-                &toleration.value,
-                "value must be empty when `operator` is 'Exists'",
-            );
-        }
-        (other, _) => errors.not_supported(&path.child("operator"), other, &["Equal", "Exists"]),
-    }
-    let effect = toleration.effect.as_deref().unwrap_or_default();
-    if toleration.toleration_seconds.is_some() && effect != "NoExecute" {
-        let detail = "effect must be 'NoExecute' when `tolerationSeconds` is set";
-        errors.invalid(&path.child("effect"), &effect, detail);
-    }
-    errors.one_of_if_set(&path.child("effect"), Some(effect).filter(|e| !e.is_empty()), EFFECTS);
-}
-
-/// A list of tolerations held as JSON.
-pub(in crate::kinds) fn tolerations(errors: &mut Errors, list: &Value, path: &Path) {
-    match Option::<Vec<Toleration>>::deserialize(list) {
-        Ok(tolerations) => {
-            for (index, toleration) in tolerations.iter().flatten().enumerate() {
-                self::toleration(errors, toleration, &path.index(index));
-            }
-        }
-        Err(error) => errors.invalid(path, list, &error.to_string()),
-    }
-}
-
 /// A node selector held as JSON.
 pub(in crate::kinds) fn node_selector(errors: &mut Errors, selector: &Value, path: &Path) {
     match NodeSelector::deserialize(selector) {
@@ -145,20 +108,27 @@ fn required_terms(errors: &mut Errors, selector: &NodeSelector, path: &Path) {
         errors.required(&path, "must have at least one node selector term");
     }
     for (index, term) in selector.node_selector_terms.iter().enumerate() {
-        self::term(errors, term, &path.index(index));
+        self::term(errors, term, true, &path.index(index));
     }
 }
 
 /// The taints of a node.
 pub(in crate::kinds) fn taints(errors: &mut Errors, taints: &[Taint], path: &Path) {
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for (index, taint) in taints.iter().enumerate() {
         let path = path.index(index);
         errors.named(&path.child("key"), &taint.key, names::qualified_name);
-        errors.named(&path.child("value"), taint.value.as_deref().unwrap_or_default(), names::label_value);
+        let value = taint.value.as_deref().unwrap_or_default();
+        let details = names::label_value(value);
+        if !details.is_empty() {
+            errors.invalid(&path.child("value"), &value, &details.join(";"));
+        }
         errors.one_of(&path.child("effect"), Some(&taint.effect), EFFECTS);
         if !seen.insert((&taint.key, &taint.effect)) {
             errors.duplicate(&path, taint);
+            if let Some(error) = errors.0.last_mut() {
+                error.body.push_str(": taints must be unique by key and effect pair");
+            }
         }
     }
 }

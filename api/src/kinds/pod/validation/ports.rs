@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::{Container, ContainerPort};
+use k8s_openapi::api::core::v1::{Container, ContainerPort, PodSpec};
 
 use crate::field::Path;
 use crate::kinds::check::Errors;
@@ -37,20 +37,12 @@ fn number_in_range(errors: &mut Errors, path: &Path, number: i64) {
     names::port_number(number).iter().for_each(|detail| errors.invalid(path, &number, detail));
 }
 
-/// Two containers can't have one host port; on the host's network every container port is one.
-pub(super) fn conflicts(errors: &mut Errors, containers: &[Container], host_network: bool, path: &Path) {
+/// Two containers can't have one host port.
+pub(super) fn conflicts(errors: &mut Errors, containers: &[Container], path: &Path) {
     let mut seen = BTreeSet::new();
     for (index, container) in containers.iter().enumerate() {
         for (port_index, port) in container.ports.iter().flatten().enumerate() {
-            let path = path.index(index).child("ports").index(port_index);
             let number = port.host_port.unwrap_or_default();
-            if host_network && number != port.container_port {
-                errors.invalid(
-                    &path.child("containerPort"),
-                    &port.container_port,
-                    "must match `hostPort` when `hostNetwork` is true",
-                );
-            }
             if number == 0 {
                 continue;
             }
@@ -58,7 +50,24 @@ pub(super) fn conflicts(errors: &mut Errors, containers: &[Container], host_netw
                 (port.protocol.as_deref().unwrap_or_default(), port.host_ip.as_deref().unwrap_or_default(), number);
             if !seen.insert(key) {
                 let (protocol, address, number) = key;
-                errors.duplicate(&path.child("hostPort"), &format!("{protocol}/{address}/{number}"));
+                let path = path.index(index).child("ports").index(port_index).child("hostPort");
+                errors.duplicate(&path, &format!("{protocol}/{address}/{number}"));
+            }
+        }
+    }
+}
+
+/// On the host's network every container port is a host port. A template may leave that open.
+pub(super) fn host_network(errors: &mut Errors, spec: &PodSpec, is_pod: bool, path: &Path) {
+    if spec.host_network != Some(true) {
+        return;
+    }
+    for (index, container) in spec.containers.iter().enumerate() {
+        for (port_index, port) in container.ports.iter().flatten().enumerate() {
+            let number = port.host_port.unwrap_or_default();
+            if (is_pod || number != 0) && number != port.container_port {
+                let path = path.index(index).child("ports").index(port_index).child("hostPort");
+                errors.invalid(&path, &number, "must match `containerPort` when `hostNetwork` is true");
             }
         }
     }

@@ -1,19 +1,21 @@
 //! Probes and lifecycle hooks.
 
-use k8s_openapi::api::core::v1::{Container, HTTPGetAction, LifecycleHandler, Probe};
+use k8s_openapi::api::core::v1::{
+    Container, ExecAction, GRPCAction, HTTPGetAction, LifecycleHandler, Probe, SleepAction, TCPSocketAction,
+};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::field::Path;
 use crate::kinds::check::Errors;
 use crate::names;
 
-/// All probes and hooks of a container that keeps running.
-pub(super) fn validate(errors: &mut Errors, container: &Container, path: &Path) {
+/// All probes and hooks of a container that keeps running, in a pod with this grace period.
+pub(super) fn validate(errors: &mut Errors, container: &Container, grace_seconds: Option<i64>, path: &Path) {
     if let Some(hooks) = &container.lifecycle {
         let path = path.child("lifecycle");
         for (field, hook) in [("postStart", &hooks.post_start), ("preStop", &hooks.pre_stop)] {
             if let Some(hook) = hook {
-                self::hook(errors, hook, &path.child(field));
+                handler(errors, &Handler::from(hook), grace_seconds, &path.child(field));
             }
         }
     }
@@ -25,8 +27,9 @@ pub(super) fn validate(errors: &mut Errors, container: &Container, path: &Path) 
         let Some(probe) = probe else { continue };
         let path = path.child(field);
         self::probe(errors, probe, &path);
-        if once && probe.success_threshold.is_some_and(|t| t != 1) {
-            errors.invalid(&path.child("successThreshold"), &probe.success_threshold, "must be 1");
+        let threshold = probe.success_threshold.unwrap_or_default();
+        if once && threshold != 1 {
+            errors.invalid(&path.child("successThreshold"), &threshold, "must be 1");
         }
         if field == "readinessProbe" && probe.termination_grace_period_seconds.is_some() {
             let value = &probe.termination_grace_period_seconds;
@@ -36,22 +39,7 @@ pub(super) fn validate(errors: &mut Errors, container: &Container, path: &Path) 
 }
 
 fn probe(errors: &mut Errors, probe: &Probe, path: &Path) {
-    let handlers = [probe.exec.is_some(), probe.http_get.is_some(), probe.tcp_socket.is_some(), probe.grpc.is_some()];
-    handler_count(errors, &handlers, path);
-    if let Some(action) = &probe.exec
-        && action.command.as_ref().is_none_or(Vec::is_empty)
-    {
-        errors.required(&path.child("exec").child("command"), "");
-    }
-    if let Some(action) = &probe.http_get {
-        http_get(errors, action, &path.child("httpGet"));
-    }
-    if let Some(action) = &probe.tcp_socket {
-        port(errors, &action.port, &path.child("tcpSocket").child("port"));
-    }
-    if let Some(action) = &probe.grpc {
-        port(errors, &IntOrString::Int(action.port), &path.child("grpc").child("port"));
-    }
+    handler(errors, &Handler::from(probe), None, path);
     for (field, value) in [
         ("initialDelaySeconds", probe.initial_delay_seconds),
         ("timeoutSeconds", probe.timeout_seconds),
@@ -66,23 +54,79 @@ fn probe(errors: &mut Errors, probe: &Probe, path: &Path) {
     }
 }
 
-fn hook(errors: &mut Errors, hook: &LifecycleHandler, path: &Path) {
-    let handlers = [hook.exec.is_some(), hook.http_get.is_some(), hook.tcp_socket.is_some(), hook.sleep.is_some()];
-    handler_count(errors, &handlers, path);
-    if let Some(action) = &hook.http_get {
-        http_get(errors, action, &path.child("httpGet"));
-    }
-    if let Some(sleep) = hook.sleep.as_ref().filter(|s| s.seconds < 0) {
-        let detail = "must be non-negative and less than terminationGracePeriodSeconds";
-        errors.invalid(&path.child("sleep"), &sleep.seconds, detail);
+/// What a probe or a hook does.
+#[derive(Default)]
+struct Handler<'a> {
+    exec: Option<&'a ExecAction>,
+    http_get: Option<&'a HTTPGetAction>,
+    tcp_socket: Option<&'a TCPSocketAction>,
+    grpc: Option<&'a GRPCAction>,
+    sleep: Option<&'a SleepAction>,
+}
+
+impl<'a> From<&'a Probe> for Handler<'a> {
+    fn from(probe: &'a Probe) -> Self {
+        Self {
+            exec: probe.exec.as_ref(),
+            http_get: probe.http_get.as_ref(),
+            tcp_socket: probe.tcp_socket.as_ref(),
+            grpc: probe.grpc.as_ref(),
+            sleep: None,
+        }
     }
 }
 
-fn handler_count(errors: &mut Errors, handlers: &[bool], path: &Path) {
-    match handlers.iter().filter(|set| **set).count() {
-        0 => errors.required(path, "must specify a handler type"),
-        1 => {}
-        _ => errors.forbidden(path, "may not specify more than 1 handler type"),
+impl<'a> From<&'a LifecycleHandler> for Handler<'a> {
+    fn from(hook: &'a LifecycleHandler) -> Self {
+        Self {
+            exec: hook.exec.as_ref(),
+            http_get: hook.http_get.as_ref(),
+            tcp_socket: hook.tcp_socket.as_ref(),
+            grpc: None,
+            sleep: hook.sleep.as_ref(),
+        }
+    }
+}
+
+/// There is one action. The first one counts and is checked, any other is one too many.
+fn handler(errors: &mut Errors, handler: &Handler<'_>, grace_seconds: Option<i64>, path: &Path) {
+    let mut taken = false;
+    let mut first = |errors: &mut Errors, is_set: bool, path: &Path| {
+        if is_set && taken {
+            errors.forbidden(path, "may not specify more than 1 handler type");
+        }
+        let is_first = is_set && !taken;
+        taken |= is_set;
+        is_first
+    };
+    let at = path.child("exec");
+    if first(errors, handler.exec.is_some(), &at)
+        && handler.exec.is_some_and(|action| action.command.as_ref().is_none_or(Vec::is_empty))
+    {
+        errors.required(&at.child("command"), "");
+    }
+    let at = path.child("httpGet");
+    if let (true, Some(action)) = (first(errors, handler.http_get.is_some(), &at), handler.http_get) {
+        http_get(errors, action, &at);
+    }
+    let at = path.child("tcpSocket");
+    if let (true, Some(action)) = (first(errors, handler.tcp_socket.is_some(), &at), handler.tcp_socket) {
+        port(errors, &action.port, &at.child("port"));
+    }
+    let at = path.child("grpc");
+    if let (true, Some(action)) = (first(errors, handler.grpc.is_some(), &at), handler.grpc) {
+        port(errors, &IntOrString::Int(action.port), &at.child("port"));
+    }
+    let at = path.child("sleep");
+    if let (true, Some(action), Some(grace)) =
+        (first(errors, handler.sleep.is_some(), &at), handler.sleep, grace_seconds)
+        && !(0..=grace).contains(&action.seconds)
+    {
+        let detail = format!("must be non-negative and less than terminationGracePeriodSeconds ({grace})");
+        errors.invalid(&at, &action.seconds, &detail);
+    }
+    if !taken {
+        errors.required(path, "must specify a handler type");
     }
 }
 
@@ -91,7 +135,8 @@ fn http_get(errors: &mut Errors, action: &HTTPGetAction, path: &Path) {
         errors.required(&path.child("path"), "");
     }
     port(errors, &action.port, &path.child("port"));
-    errors.one_of(&path.child("scheme"), action.scheme.as_ref(), &["HTTP", "HTTPS"]);
+    let scheme = action.scheme.as_deref().unwrap_or_default();
+    errors.one_of_if_set(&path.child("scheme"), Some(scheme), &["HTTP", "HTTPS"]);
     for header in action.http_headers.iter().flatten() {
         errors.named(&path.child("httpHeaders"), &header.name, names::http_header_name);
     }

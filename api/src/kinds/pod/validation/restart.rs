@@ -15,38 +15,36 @@ const ACTIONS: &[&str] = &["Restart", "RestartAllContainers"];
 const RULES_LIMIT: usize = 20;
 const EXIT_CODES_LIMIT: usize = 255;
 
-/// `restartPolicy`, `restartPolicyRules` and `resizePolicy` of a container in a pod with this restart policy.
-pub(super) fn validate(errors: &mut Errors, container: &Container, pod_policy: &str, path: &Path) {
+/// `restartPolicy` and `restartPolicyRules`
+pub(super) fn validate(errors: &mut Errors, container: &Container, path: &Path) {
+    let rules = container.restart_policy_rules.as_deref().unwrap_or_default();
     let policy = container.restart_policy.as_deref();
     errors.one_of_if_set(&path.child("restartPolicy"), policy, POLICIES);
-    let rules = container.restart_policy_rules.as_deref().unwrap_or_default();
-    let rules_path = path.child("restartPolicyRules");
     if !rules.is_empty() && policy.is_none() {
         errors.required(&path.child("restartPolicy"), "must specify restartPolicy when restart rules are used");
     }
+    let path = path.child("restartPolicyRules");
     if rules.len() > RULES_LIMIT {
-        errors.0.push(FieldError::too_many(&rules_path, rules.len(), RULES_LIMIT));
+        errors.0.push(FieldError::too_many(&path, rules.len(), RULES_LIMIT));
     }
     for (index, rule) in rules.iter().enumerate() {
-        self::rule(errors, rule, &rules_path.index(index));
+        self::rule(errors, rule, &path.index(index));
     }
-    resize(errors, container, pod_policy, &path.child("resizePolicy"));
 }
 
 fn rule(errors: &mut Errors, rule: &ContainerRestartRule, path: &Path) {
-    errors.one_of(&path.child("action"), Some(&rule.action), ACTIONS);
+    errors.one_of_if_set(&path.child("action"), Some(&rule.action), ACTIONS);
     let path = path.child("exitCodes");
     let Some(codes) = &rule.exit_codes else { return errors.required(&path, "must be specified") };
-    errors.one_of(&path.child("operator"), Some(&codes.operator), &["In", "NotIn"]);
+    errors.one_of_if_set(&path.child("operator"), Some(&codes.operator), &["In", "NotIn"]);
     let count = codes.values.as_ref().map_or(0, Vec::len);
-    if count == 0 {
-        errors.required(&path.child("values"), "at least one value is required");
-    } else if count > EXIT_CODES_LIMIT {
+    if count > EXIT_CODES_LIMIT {
         errors.0.push(FieldError::too_many(&path.child("values"), count, EXIT_CODES_LIMIT));
     }
 }
 
-fn resize(errors: &mut Errors, container: &Container, pod_policy: &str, path: &Path) {
+/// `resizePolicy`, in a pod with this restart policy.
+pub(super) fn resize(errors: &mut Errors, container: &Container, pod_policy: &str, path: &Path) {
     let mut seen = BTreeSet::new();
     for (index, policy) in container.resize_policy.iter().flatten().enumerate() {
         if !seen.insert(&policy.resource_name) {
@@ -54,8 +52,8 @@ fn resize(errors: &mut Errors, container: &Container, pod_policy: &str, path: &P
         }
         errors.one_of(path, Some(&policy.resource_name), RESOURCES);
         errors.one_of(path, Some(&policy.restart_policy), RESIZE_POLICIES);
-        if pod_policy == "Never" && policy.restart_policy == "RestartContainer" {
-            let detail = "must be 'NotRequired' when `restartPolicy` is 'Never'";
+        if pod_policy == "Never" && policy.restart_policy != "NotRequired" {
+            let detail = "must be 'NotRequired' when pod `restartPolicy` is 'Never'";
             errors.invalid(path, &policy.restart_policy, detail);
         }
     }

@@ -1,24 +1,37 @@
-//! Security contexts of pods and containers, and which of their fields an operating system has.
+//! Security contexts of pods and containers.
 
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{AppArmorProfile, PodSecurityContext, PodSpec, SeccompProfile, SecurityContext};
-use serde_json::Value;
 
-use super::valid_id;
+use super::{valid_id, windows};
 use crate::field::{FieldError, Path};
 use crate::kinds::check::Errors;
-use crate::kinds::json::{boolean, has, json, list};
+use crate::kinds::pod::volume_sources::local_path;
 
 const PROFILES: &[&str] = &["Localhost", "RuntimeDefault", "Unconfined"];
+/// Longest path on Linux.
+const PROFILE_LIMIT_BYTES: usize = 4095;
 const SYSCTL_LIMIT_BYTES: usize = 253;
 const SYSCTL: &str = "must have at most 253 characters and match regex \
      ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$";
+/// Kernel parameters that belong to the namespace for inter-process communication.
+const IPC: &[&str] = &["kernel.msg", "kernel.shm", "fs.mqueue."];
 
-/// The context of a pod.
-pub(super) fn of_pod(errors: &mut Errors, context: &PodSecurityContext, spec: &PodSpec, path: &Path) {
+/// The context of a pod, and the namespaces that it shares.
+pub(super) fn of_pod(errors: &mut Errors, spec: &PodSpec, path: &Path) {
+    if let Some(context) = &spec.security_context {
+        pod_context(errors, context, spec, &path.child("securityContext"));
+    }
+    if spec.share_process_namespace == Some(true) && spec.host_pid == Some(true) {
+        let detail = "ShareProcessNamespace and HostPID cannot both be enabled";
+        errors.invalid(&path.child("shareProcessNamespace"), &true, detail);
+    }
+}
+
+fn pod_context(errors: &mut Errors, context: &PodSecurityContext, spec: &PodSpec, path: &Path) {
     for (field, id) in
-        [("runAsUser", context.run_as_user), ("runAsGroup", context.run_as_group), ("fsGroup", context.fs_group)]
+        [("fsGroup", context.fs_group), ("runAsUser", context.run_as_user), ("runAsGroup", context.run_as_group)]
     {
         valid_id(errors, &path.child(field), id);
     }
@@ -26,22 +39,19 @@ pub(super) fn of_pod(errors: &mut Errors, context: &PodSecurityContext, spec: &P
     for (index, group) in context.supplemental_groups.iter().flatten().enumerate() {
         valid_id(errors, &groups.index(index), Some(*group));
     }
-    if spec.share_process_namespace == Some(true) && spec.host_pid == Some(true) {
-        let detail = "ShareProcessNamespace and HostPID cannot both be enabled";
-        errors.invalid(&path.child("shareProcessNamespace"), &true, detail);
-    }
+    sysctls(errors, context, spec, &path.child("sysctls"));
     let policy = context.fs_group_change_policy.as_deref();
     errors.one_of_if_set(&path.child("fsGroupChangePolicy"), policy, &["Always", "OnRootMismatch"]);
+    seccomp(errors, context.seccomp_profile.as_ref(), &path.child("seccompProfile"));
+    windows::options(errors, context.windows_options.as_ref(), &path.child("windowsOptions"));
+    app_armor(errors, context.app_armor_profile.as_ref(), &path.child("appArmorProfile"));
     let policy = context.supplemental_groups_policy.as_deref();
     errors.one_of_if_set(&path.child("supplementalGroupsPolicy"), policy, &["Merge", "Strict"]);
     let policy = context.se_linux_change_policy.as_deref();
     errors.one_of_if_set(&path.child("seLinuxChangePolicy"), policy, &["MountOption", "Recursive"]);
-    sysctls(errors, context, &path.child("sysctls"));
-    seccomp(errors, context.seccomp_profile.as_ref(), &path.child("seccompProfile"));
-    app_armor(errors, context.app_armor_profile.as_ref(), &path.child("appArmorProfile"));
 }
 
-fn sysctls(errors: &mut Errors, context: &PodSecurityContext, path: &Path) {
+fn sysctls(errors: &mut Errors, context: &PodSecurityContext, spec: &PodSpec, path: &Path) {
     let mut seen = BTreeSet::new();
     for (index, sysctl) in context.sysctls.iter().flatten().enumerate() {
         let path = path.index(index).child("name");
@@ -49,10 +59,30 @@ fn sysctls(errors: &mut Errors, context: &PodSecurityContext, path: &Path) {
             errors.required(&path, "");
         } else if !is_sysctl(&sysctl.name) {
             errors.invalid(&path, &sysctl.name, SYSCTL);
-        } else if !seen.insert(sysctl.name.replace('/', ".")) {
+        } else if seen.contains(&sysctl.name) {
             errors.duplicate(&path, &sysctl.name);
         }
+        let dotted = with_dots(&sysctl.name);
+        if spec.host_network == Some(true) && dotted.starts_with("net.") {
+            errors.invalid(&path, &sysctl.name, "may not be specified when 'hostNetwork' is true");
+        } else if spec.host_ipc == Some(true) && (dotted == "kernel.sem" || IPC.iter().any(|p| dotted.starts_with(p))) {
+            errors.invalid(&path, &sysctl.name, "may not be specified when 'hostIPC' is true");
+        }
+        seen.insert(&sysctl.name);
     }
+}
+
+/// A name whose first separator is a slash has slashes for dots, and dots for slashes.
+fn with_dots(name: &str) -> String {
+    if name.find(['.', '/']).is_none_or(|at| name.as_bytes()[at] == b'.') {
+        return name.to_string();
+    }
+    let swapped = name.chars().map(|c| match c {
+        '.' => '/',
+        '/' => '.',
+        other => other,
+    });
+    swapped.collect()
 }
 
 fn is_sysctl(name: &str) -> bool {
@@ -65,133 +95,68 @@ fn is_sysctl(name: &str) -> bool {
     name.len() <= SYSCTL_LIMIT_BYTES && name.split(['.', '/']).all(is_part)
 }
 
-/// The context of a container.
-pub(super) fn of_container(errors: &mut Errors, context: &SecurityContext, path: &Path) {
+/// The context of a container, in a pod whose users are the host's or not.
+pub(super) fn of_container(errors: &mut Errors, context: &SecurityContext, host_users: bool, path: &Path) {
     valid_id(errors, &path.child("runAsUser"), context.run_as_user);
     valid_id(errors, &path.child("runAsGroup"), context.run_as_group);
-    errors.one_of_if_set(&path.child("procMount"), context.proc_mount.as_deref(), &["Default", "Unmasked"]);
+    let proc_mount = context.proc_mount.as_deref();
+    errors.one_of_if_set(&path.child("procMount"), proc_mount, &["Default", "Unmasked"]);
+    if host_users && proc_mount == Some("Unmasked") {
+        let detail = "`hostUsers` must be false to use `Unmasked`";
+        errors.invalid(&path.child("procMount"), &proc_mount, detail);
+    }
     seccomp(errors, context.seccomp_profile.as_ref(), &path.child("seccompProfile"));
-    app_armor(errors, context.app_armor_profile.as_ref(), &path.child("appArmorProfile"));
     if context.allow_privilege_escalation == Some(false) {
         if context.privileged == Some(true) {
             let detail = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true";
             errors.invalid(path, context, detail);
         }
         let added = context.capabilities.iter().flat_map(|c| c.add.iter().flatten());
-        if added.into_iter().any(|capability| capability == "CAP_SYS_ADMIN") {
+        for _ in added.into_iter().filter(|capability| *capability == "CAP_SYS_ADMIN") {
             let detail = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN";
             errors.invalid(path, context, detail);
         }
     }
+    windows::options(errors, context.windows_options.as_ref(), &path.child("windowsOptions"));
+    app_armor(errors, context.app_armor_profile.as_ref(), &path.child("appArmorProfile"));
 }
 
 fn seccomp(errors: &mut Errors, profile: Option<&SeccompProfile>, path: &Path) {
     let Some(profile) = profile else { return };
-    self::profile(errors, &profile.type_, profile.localhost_profile.as_ref(), "seccomp", "seccompProfile", path);
+    match profile.type_.as_str() {
+        "" => errors.required(&path.child("type"), "type is required when seccompProfile is set"),
+        kind => errors.one_of_if_set(&path.child("type"), Some(kind), PROFILES),
+    }
+    let path = path.child("localhostProfile");
+    match (profile.type_ == "Localhost", profile.localhost_profile.as_deref()) {
+        (true, None) => errors.required(&path, "must be set when seccomp type is Localhost"),
+        (true, Some(file)) => local_path(errors, &path, file),
+        (false, Some(_)) => errors.invalid(&path, profile, "can only be set when seccomp type is Localhost"),
+        (false, None) => {}
+    }
 }
 
 fn app_armor(errors: &mut Errors, profile: Option<&AppArmorProfile>, path: &Path) {
     let Some(profile) = profile else { return };
-    self::profile(errors, &profile.type_, profile.localhost_profile.as_ref(), "AppArmor", "appArmorProfile", path);
-}
-
-/// A profile of the node's own has a name, and only such a profile.
-fn profile(errors: &mut Errors, kind: &str, local: Option<&String>, what: &str, field: &str, path: &Path) {
-    match kind {
-        "" => errors.required(&path.child("type"), &format!("type is required when {field} is set")),
-        kind => errors.one_of_if_set(&path.child("type"), Some(kind), PROFILES),
-    }
-    let local_path = path.child("localhostProfile");
-    match (kind == "Localhost", local) {
-        (true, None) => errors.required(&local_path, &format!("must be set when {what} type is Localhost")),
-        (false, Some(local)) => {
-            let detail = format!("can only be set when {what} type is Localhost");
-            errors.invalid(&local_path, local, &detail);
+    let (file_path, file) = (path.child("localhostProfile"), profile.localhost_profile.as_deref());
+    const MISSING: &str = "must be set when AppArmor type is Localhost";
+    match (profile.type_.as_str(), file) {
+        ("", _) => errors.required(&path.child("type"), "type is required when appArmorProfile is set"),
+        ("Localhost", None) => errors.required(&file_path, MISSING),
+        ("Localhost", Some(file)) => {
+            if file.trim() != file {
+                errors.invalid(&file_path, &file, "must not be padded with whitespace");
+            } else if file.is_empty() {
+                errors.required(&file_path, MISSING);
+            }
+            if file.len() > PROFILE_LIMIT_BYTES {
+                errors.0.push(FieldError::too_long(&file_path, PROFILE_LIMIT_BYTES));
+            }
         }
-        _ => {}
-    }
-}
-
-const LINUX_OF_POD: &[&str] = &[
-    "appArmorProfile",
-    "fsGroup",
-    "fsGroupChangePolicy",
-    "runAsGroup",
-    "runAsUser",
-    "seLinuxOptions",
-    "seccompProfile",
-    "supplementalGroups",
-    "supplementalGroupsPolicy",
-    "sysctls",
-];
-const LINUX_OF_CONTAINER: &[&str] = &[
-    "allowPrivilegeEscalation",
-    "appArmorProfile",
-    "capabilities",
-    "privileged",
-    "procMount",
-    "readOnlyRootFilesystem",
-    "runAsGroup",
-    "runAsUser",
-    "seLinuxOptions",
-    "seccompProfile",
-];
-
-/// What the pod's operating system does not have (KEP-2802).
-pub(super) fn of_system(errors: &mut Errors, spec: &PodSpec, path: &Path) {
-    let pod = json(spec);
-    match spec.os.as_ref().map(|os| os.name.as_str()) {
-        Some("windows") => windows(errors, &pod, path),
-        Some("linux") => {
-            let mut check = |context: Path, holder: &Value| {
-                if has(holder, "securityContext.windowsOptions") {
-                    let detail = "windows options cannot be set for a linux pod";
-                    errors.forbidden(&context.child("windowsOptions"), detail);
-                }
-            };
-            check(path.child("securityContext"), &pod);
-            each_container(&pod, path, |container, path| check(path.child("securityContext"), container));
+        ("RuntimeDefault" | "Unconfined", Some(file)) => {
+            errors.invalid(&file_path, &file, "can only be set when AppArmor type is Localhost");
         }
-        _ => {}
-    }
-}
-
-fn windows(errors: &mut Errors, pod: &Value, path: &Path) {
-    const NOT_THERE: &str = "cannot be set for a windows pod";
-    let mut absent = |context: &Path, holder: &Value, fields: &[&str]| {
-        for field in fields.iter().filter(|field| has(holder, field)) {
-            errors.forbidden(&context.child(field), NOT_THERE);
-        }
-    };
-    let empty = Value::Null;
-    let context = |holder: &Value| holder.get("securityContext").unwrap_or(&empty).clone();
-    absent(&path.child("securityContext"), &context(pod), LINUX_OF_POD);
-    for field in ["hostPID", "hostIPC", "shareProcessNamespace"] {
-        if boolean(pod, field) {
-            absent(&path.child("securityContext"), pod, &[field]);
-        }
-    }
-    each_container(pod, path, |container, path| {
-        absent(&path.child("securityContext"), &context(container), LINUX_OF_CONTAINER);
-    });
-}
-
-fn each_container(pod: &Value, path: &Path, mut visit: impl FnMut(&Value, Path)) {
-    for key in ["containers", "initContainers", "ephemeralContainers"] {
-        for (index, container) in list(pod, key).iter().enumerate() {
-            visit(container, path.child(key).index(index));
-        }
-    }
-}
-
-/// A user namespace of its own does not go with the host's namespaces (KEP-127).
-pub(super) fn host_users(errors: &mut Errors, spec: &PodSpec, path: &Path) {
-    if spec.host_users != Some(false) {
-        return;
-    }
-    for (field, set) in [("hostNetwork", spec.host_network), ("hostPID", spec.host_pid), ("hostIPC", spec.host_ipc)] {
-        if set == Some(true) {
-            errors.0.push(FieldError::forbidden(&path.child(field), "when `hostUsers` is false"));
-        }
+        ("RuntimeDefault" | "Unconfined", None) => {}
+        (other, _) => errors.not_supported(&path.child("type"), other, PROFILES),
     }
 }

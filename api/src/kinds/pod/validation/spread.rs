@@ -1,7 +1,5 @@
 //! How pods spread over places.
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::api::core::v1::TopologySpreadConstraint;
 
 use super::affinity;
@@ -14,16 +12,20 @@ const POSITIVE: &str = "must be greater than zero";
 
 /// `topologySpreadConstraints`
 pub(super) fn validate(errors: &mut Errors, constraints: &[TopologySpreadConstraint], path: &Path) {
-    let mut seen = BTreeSet::new();
     for (index, constraint) in constraints.iter().enumerate() {
         let path = path.index(index);
         if constraint.max_skew <= 0 {
             errors.invalid(&path.child("maxSkew"), &constraint.max_skew, POSITIVE);
         }
-        affinity::topology_key(errors, &constraint.topology_key, &path.child("topologyKey"));
+        if constraint.topology_key.is_empty() {
+            errors.required(&path.child("topologyKey"), "can not be empty");
+        }
         let action = constraint.when_unsatisfiable.as_str();
         errors.one_of_if_set(&path.child("whenUnsatisfiable"), Some(action), ACTIONS);
-        if !seen.insert((&constraint.topology_key, action)) {
+        let repeats = |later: &TopologySpreadConstraint| {
+            later.topology_key == constraint.topology_key && later.when_unsatisfiable == action
+        };
+        if constraints[index + 1..].iter().any(repeats) {
             let pair = format!("{{{}, {action}}}", constraint.topology_key);
             errors.duplicate(&path.child("{topologyKey, whenUnsatisfiable}"), &pair);
         }
@@ -32,8 +34,7 @@ pub(super) fn validate(errors: &mut Errors, constraints: &[TopologySpreadConstra
         errors.one_of_if_set(&path.child("nodeAffinityPolicy"), policy, POLICIES);
         errors.one_of_if_set(&path.child("nodeTaintsPolicy"), constraint.node_taints_policy.as_deref(), POLICIES);
         let selector = constraint.label_selector.as_ref();
-        let keys = constraint.match_label_keys.as_deref();
-        affinity::label_keys(errors, keys, selector, &path.child("matchLabelKeys"));
+        affinity::label_keys(errors, constraint.match_label_keys.as_deref(), None, selector, &path);
         affinity::label_selector(errors, selector, &path.child("labelSelector"));
     }
 }

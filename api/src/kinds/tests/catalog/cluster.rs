@@ -2,6 +2,9 @@ use expect_test::expect;
 
 use super::*;
 
+/// A PEM block around an empty sequence.
+const CERTIFICATE: &str = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1BQT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo=";
+
 #[test]
 fn quotas() {
     let quota = json!({ "metadata": { "name": "q" }, "spec": { "hard": { "cpu": "1000m", "limits.memory": "1024Mi", "pods": "5" } } });
@@ -21,6 +24,7 @@ fn quotas() {
     let bad = json!({ "spec": { "hard": { "gpu": "1", "pods": "1500m", "secrets": "-1" }, "scopes": ["BestEffort", "NotBestEffort", "Old"],
         "scopeSelector": { "matchExpressions": [{ "scopeName": "PriorityClass", "operator": "In" }, { "scopeName": "Terminating", "operator": "Like" }] } } });
     expect![[r#"
+        spec.hard[gpu]: Invalid value: "gpu": must be a standard resource type or fully qualified
         spec.hard[gpu]: Invalid value: "gpu": must be a standard resource for quota
         spec.hard[pods]: Invalid value: "1500m": must be an integer
         spec.hard[secrets]: Invalid value: "-1": must be greater than or equal to 0
@@ -29,9 +33,9 @@ fn quotas() {
         spec.scopes: Invalid value: ["BestEffort","NotBestEffort","Old"]: unsupported scope
         spec.scopes: Invalid value: ["BestEffort","NotBestEffort","Old"]: unsupported scope applied to resource
         spec.scopes: Invalid value: ["BestEffort","NotBestEffort","Old"]: conflicting scopes
-        spec.scopeSelector.matchExpressions: Invalid value: {"operator":"In","scopeName":"PriorityClass"}: unsupported scope applied to resource
+        spec.scopeSelector.matchExpressions: Invalid value: {"matchExpressions":[{"operator":"In","scopeName":"PriorityClass"},{"operator":"Like","scopeName":"Terminating"}]}: unsupported scope applied to resource
         spec.scopeSelector.matchExpressions.values: Required value: must be at least one value when `operator` is 'In' or 'NotIn' for scope selector
-        spec.scopeSelector.matchExpressions: Invalid value: {"operator":"Like","scopeName":"Terminating"}: unsupported scope applied to resource
+        spec.scopeSelector.matchExpressions: Invalid value: {"matchExpressions":[{"operator":"In","scopeName":"PriorityClass"},{"operator":"Like","scopeName":"Terminating"}]}: unsupported scope applied to resource
         spec.scopeSelector.matchExpressions.operator: Invalid value: "Like": must be 'Exist' only operator when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity
         spec.scopeSelector.matchExpressions.operator: Invalid value: "Like": not a valid selector operator
     "#]].assert_eq(&complaints("resourcequotas", bad));
@@ -57,6 +61,7 @@ fn limit_ranges() {
         spec.limits[0].default: Forbidden: may not be specified when `type` is 'Pod'
         spec.limits[0].min[cpu]: Invalid value: "3": min value 3 is greater than max value 2
         spec.limits[0].default[cpu]: Invalid value: "1": min value 3 is greater than default value 1
+        spec.limits[1].defaultRequest[gpu]: Invalid value: "gpu": must be a standard resource type or fully qualified
         spec.limits[1].defaultRequest[gpu]: Invalid value: "gpu": must be a standard resource for containers
         spec.limits[1].defaultRequest[cpu]: Invalid value: "4": default request value 4 is greater than max value 2
         spec.limits[1].defaultRequest[cpu]: Invalid value: "4": default request value 4 is greater than default limit value 3
@@ -179,7 +184,8 @@ fn signing_requests() {
         status.conditions[1].type: Invalid value: "Denied": Approved and Denied conditions are mutually exclusive
     "#]].assert_eq(&complaints("certificatesigningrequests", bad));
     let mut approved = request.clone();
-    approved["status"] = json!({ "conditions": [{ "type": "Approved", "status": "True" }], "certificate": "eA==" });
+    approved["status"] =
+        json!({ "conditions": [{ "type": "Approved", "status": "True" }], "certificate": CERTIFICATE });
     expect![[r#"
         status.conditions: Forbidden: updates may not add a condition of type "Approved"
     "#]]
@@ -190,13 +196,13 @@ fn signing_requests() {
     "#]]
     .assert_eq(&approval(&approved, &request));
     expect![[r#"
-        status.certificate: Forbidden: updates may not set certificate content
         status.conditions: Forbidden: updates may not remove a condition of type "Approved"
+        status.certificate: Forbidden: updates may not set certificate content
     "#]]
     .assert_eq(&approval(&request, &approved));
     approved["status"]["certificate"] = json!(null);
     assert_eq!(approval(&approved, &request), "");
-    approved["status"]["certificate"] = json!("eA==");
+    approved["status"]["certificate"] = json!(CERTIFICATE);
     assert!(table("certificatesigningrequests", &approved).contains("Condition: \"Approved,Issued\""));
 }
 
@@ -293,4 +299,20 @@ fn devices() {
         Age="5m3s"
     "#]]
     .assert_eq(&story("deviceclasses", json!({ "metadata": { "name": "d" } })));
+}
+
+#[test]
+fn scopes_of_a_selector_and_ratios_of_a_range_must_be_possible() {
+    let expression = |scope: &str| json!({ "scopeName": scope, "operator": "Exists" });
+    let quota = json!({ "metadata": { "name": "q" }, "spec": {
+        "hard": { "pods": "1" },
+        "scopeSelector": { "matchExpressions": [expression("Terminating"), expression("NotTerminating")] },
+    } });
+    let found = complaints("resourcequotas", quota);
+    assert!(found.contains("spec.scopeSelector.matchExpressions: Invalid value: null: conflicting scopes"), "{found}");
+    let range = json!({ "metadata": { "name": "r" }, "spec": { "limits": [{
+        "type": "Pod", "min": { "cpu": "100m" }, "max": { "cpu": "300m" }, "maxLimitRequestRatio": { "cpu": "4" },
+    }] } });
+    let found = complaints("limitranges", range);
+    assert!(found.contains("ratio 4 is greater than max/min = 3.000000"), "{found}");
 }

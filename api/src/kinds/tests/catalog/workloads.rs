@@ -145,8 +145,8 @@ fn cron_jobs() {
         "jobTemplate": { "spec": { "manualSelector": true, "template": { "spec": { "containers": [container()] } } } } } });
     expect![[r#"
         spec.schedule: Invalid value: "* * *": expected exactly 5 fields, found 3: [* * *]
-        spec.timeZone: Invalid value: "Mars/Olympus": unknown time zone Mars/Olympus
         spec.startingDeadlineSeconds: Invalid value: -1: must be greater than or equal to 0
+        spec.timeZone: Invalid value: "Mars/Olympus": unknown time zone Mars/Olympus
         spec.concurrencyPolicy: Unsupported value: "Maybe": supported values: "Allow", "Forbid", "Replace"
         spec.jobTemplate.spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never"
         spec.jobTemplate.spec.manualSelector: Unsupported value: true: supported values: "nil", "false"
@@ -169,10 +169,9 @@ fn failure_and_success_policies_of_jobs() {
         "maxFailedIndexes": 4, "managedBy": "me" }),
     );
     expect![[r#"
-        spec.successPolicy.rules[0]: Required value: at least one of succeededCount or succeededIndexes must be specified
-        spec.successPolicy.rules[1].succeededIndexes: Invalid value: "2,1": error parsing succeededIndexes: non-increasing order, previous: 2, current: 1
-        spec.successPolicy.rules[1].succeededCount: Invalid value: 4: must be less than or equal to 3 (the number of specified completions)
-        spec.successPolicy.rules[2].succeededIndexes: Invalid value: "0-7": error parsing succeededIndexes: too large index: "7"
+        spec.backoffLimitPerIndex: Required value: when maxFailedIndexes is specified
+        spec.managedBy: Invalid value: "me": must be a domain-prefixed path (such as "acme.io/foo")
+        spec.maxFailedIndexes: Invalid value: 4: must be less than or equal to completions
         spec.podFailurePolicy.rules[0].action: Unsupported value: "Explode": supported values: "Count", "FailIndex", "FailJob", "Ignore"
         spec.podFailurePolicy.rules[0]: Invalid value: specifying one of OnExitCodes and OnPodConditions is required
         spec.podFailurePolicy.rules[1].action: Invalid value: "FailIndex": requires the backoffLimitPerIndex to be set
@@ -186,9 +185,11 @@ fn failure_and_success_policies_of_jobs() {
         spec.podFailurePolicy.rules[2].onPodConditions[0].type: Invalid value: "": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')
         spec.podFailurePolicy.rules[2].onPodConditions[0].status: Unsupported value: "Maybe": supported values: "False", "True", "Unknown"
         spec.podFailurePolicy.rules[2]: Invalid value: specifying both OnExitCodes and OnPodConditions is not supported
-        spec.backoffLimitPerIndex: Required value: when maxFailedIndexes is specified
-        spec.maxFailedIndexes: Invalid value: 4: must be less than or equal to completions
-        spec.managedBy: Invalid value: "me": must be a domain-prefixed path (such as "acme.io/foo")
+        spec.successPolicy.rules[0]: Required value: at least one of succeededCount or succeededIndexes must be specified
+        spec.successPolicy.rules[1].succeededIndexes: Invalid value: "2,1": error parsing succeededIndexes: non-increasing order, previous: 2, current: 1
+        spec.successPolicy.rules[1].succeededCount: Invalid value: 4: must be less than or equal to 3 (the number of specified completions)
+        spec.successPolicy.rules[1].succeededCount: Invalid value: 4: must be less than or equal to 0 (the number of indexes in the specified succeededIndexes field)
+        spec.successPolicy.rules[2].succeededIndexes: Invalid value: "0-7": error parsing succeededIndexes: too large index: "7"
     "#]].assert_eq(&complaints("jobs", bad));
 }
 
@@ -219,6 +220,7 @@ fn autoscalers() {
         spec.behavior.scaleUp.selectPolicy: Unsupported value: "Any": supported values: "Disabled", "Max", "Min"
         spec.behavior.scaleUp.policies[0].value: Invalid value: 0: must be greater than zero
         spec.behavior.scaleUp.policies[0].periodSeconds: Invalid value: 4000: must be less than or equal to 1800
+        spec.scaleTargetRef.apiVersion: Invalid value: "": apiVersion must specify API group
     "#]].assert_eq(&complaints("horizontalpodautoscalers", bad));
 }
 

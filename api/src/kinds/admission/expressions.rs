@@ -1,0 +1,205 @@
+//! Compiling the expressions of webhooks and policies: the variables that they see, and what they must come to
+//! (`k8s.io/apiserver/pkg/admission/plugin/cel`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::cel::{Decl, DeclKind, FieldDecl, ListKind, MAX_REQUEST_BYTES, ObjectDecl, Program, Type, Variable};
+use crate::field::Path;
+use crate::kinds::check::Errors;
+
+/// What an expression must come to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Returns {
+    Bool,
+    Text,
+    TextOrNull,
+    Anything,
+}
+
+impl Returns {
+    fn accepts(self, ty: &Type) -> bool {
+        match self {
+            Self::Bool => matches!(ty, Type::Bool),
+            Self::Text => matches!(ty, Type::String),
+            Self::TextOrNull => matches!(ty, Type::String | Type::Null),
+            Self::Anything => true,
+        }
+    }
+
+    fn complaint(self) -> &'static str {
+        match self {
+            Self::Bool | Self::Anything => "must evaluate to bool",
+            Self::Text => "must evaluate to string",
+            Self::TextOrNull => "must evaluate to one of [string null_type]",
+        }
+    }
+}
+
+/// What expressions can name.
+pub(super) struct Scope {
+    builtin: Vec<Variable>,
+    /// `variables.NAME` of a policy, as far as they are declared.
+    own: Option<BTreeMap<String, FieldDecl>>,
+}
+
+impl Scope {
+    /// What the conditions of a webhook see.
+    pub(super) fn webhook() -> Self {
+        let dynamic = |name| Variable::of(name, Type::Dyn);
+        let mut builtin: Vec<Variable> =
+            ["object", "oldObject", "namespaceObject", "authorizer"].into_iter().map(dynamic).collect();
+        builtin.push(Variable::declared("request", &request()));
+        Self { builtin, own: None }
+    }
+
+    /// What the expressions of a policy see; `params` only if the policy has any.
+    pub(super) fn policy(has_params: bool) -> Self {
+        let mut scope = Self::webhook();
+        if has_params {
+            scope.builtin.push(Variable::of("params", Type::Dyn));
+        }
+        scope
+    }
+
+    /// The same with `variables`, none of them declared yet.
+    pub(super) fn with_variables(mut self) -> Self {
+        self.own = Some(BTreeMap::new());
+        self
+    }
+
+    /// Adds `variables.NAME`; later expressions see it.
+    pub(super) fn declare(&mut self, errors: &mut Errors, name: &str, source: &str, path: &Path) {
+        let ty = self.check(errors, source, Returns::Anything, path);
+        let decl = ty.as_ref().map_or_else(Decl::dynamic, declaration);
+        if let Some(own) = &mut self.own {
+            own.insert(name.to_string(), FieldDecl { json: name.to_string(), decl });
+        }
+    }
+
+    /// Compiles an expression and says what is wrong with it; returns its type.
+    pub(super) fn check(&self, errors: &mut Errors, source: &str, returns: Returns, path: &Path) -> Option<Type> {
+        let mut variables = self.builtin.clone();
+        if let Some(own) = &self.own {
+            let object = ObjectDecl { name: "kubernetes.variables".into(), fields: own.clone() };
+            variables.push(Variable::declared("variables", &sized(DeclKind::Object(Arc::new(object)))));
+        }
+        match Program::compile(source, &variables) {
+            // The functions of authorizers are known to who evaluates, not here.
+            Err(_) if source.contains("authorizer") => None,
+            Err(error) => {
+                errors.invalid(path, &source, &format!("compilation failed: {error}"));
+                None
+            }
+            Ok(program) => {
+                let ty = program.result_type().clone();
+                // A variable whose type can't be declared may be anything.
+                let unknown = ty.is_open() && source.contains("variables.");
+                if !returns.accepts(&ty) && !unknown {
+                    errors.invalid(path, &source, returns.complaint());
+                }
+                Some(ty)
+            }
+        }
+    }
+}
+
+fn sized(kind: DeclKind) -> Arc<Decl> {
+    Arc::new(Decl { kind, max_elements: MAX_REQUEST_BYTES, min_size: 1 })
+}
+
+/// What declares a value of the type.
+fn declaration(ty: &Type) -> Arc<Decl> {
+    sized(match ty {
+        Type::Bool => DeclKind::Bool,
+        Type::Int => DeclKind::Int,
+        Type::Double => DeclKind::Double,
+        Type::String => DeclKind::String,
+        Type::Bytes => DeclKind::Bytes,
+        Type::Timestamp => DeclKind::Timestamp,
+        Type::Duration => DeclKind::Duration,
+        Type::List(element) => DeclKind::List(declaration(element), ListKind::Atomic),
+        Type::Map(key, value) if matches!(**key, Type::String) => DeclKind::Map(declaration(value)),
+        Type::Object(object) => DeclKind::Object(Arc::clone(object)),
+        _ => DeclKind::Dyn,
+    })
+}
+
+fn object(name: &str, fields: &[(&str, Arc<Decl>)]) -> Arc<Decl> {
+    let field = |(name, decl): &(&str, Arc<Decl>)| {
+        (name.to_string(), FieldDecl { json: name.to_string(), decl: Arc::clone(decl) })
+    };
+    let object = ObjectDecl { name: name.into(), fields: fields.iter().map(field).collect() };
+    sized(DeclKind::Object(Arc::new(object)))
+}
+
+/// `AdmissionRequest` without its objects.
+fn request() -> Arc<Decl> {
+    let text = || sized(DeclKind::String);
+    let texts = || sized(DeclKind::List(text(), ListKind::Atomic));
+    let typed = |name, last| object(name, &[("group", text()), ("version", text()), (last, text())]);
+    let kind = || typed("kubernetes.GroupVersionKind", "kind");
+    let resource = || typed("kubernetes.GroupVersionResource", "resource");
+    let extra = sized(DeclKind::Map(texts()));
+    let user =
+        object("kubernetes.UserInfo", &[("username", text()), ("uid", text()), ("groups", texts()), ("extra", extra)]);
+    object(
+        "kubernetes.AdmissionRequest",
+        &[
+            ("kind", kind()),
+            ("resource", resource()),
+            ("subResource", text()),
+            ("requestKind", kind()),
+            ("requestResource", resource()),
+            ("requestSubResource", text()),
+            ("name", text()),
+            ("namespace", text()),
+            ("operation", text()),
+            ("userInfo", user),
+            ("dryRun", sized(DeclKind::Bool)),
+            ("options", Decl::dynamic()),
+        ],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaints(scope: &Scope, source: &str, returns: Returns) -> Vec<String> {
+        let mut errors = Errors::default();
+        scope.check(&mut errors, source, returns, &Path::root("expression"));
+        errors.0.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn expressions_see_the_request_and_its_objects() {
+        let scope = Scope::webhook();
+        for good in [
+            "object.spec.replicas > 1 && oldObject == null",
+            "request.userInfo.groups.exists(g, g == 'system:nodes')",
+            "request.operation == 'CREATE' && request.resource.group == ''",
+            "authorizer.group('').resource('pods').check('list').allowed()",
+            "has(namespaceObject.metadata.labels)",
+        ] {
+            assert_eq!(complaints(&scope, good, Returns::Bool), Vec::<String>::new(), "{good}");
+        }
+        assert!(complaints(&scope, "params.x == 1", Returns::Bool)[0].contains("undeclared reference to 'params'"));
+        assert!(complaints(&scope, "request.verb == ''", Returns::Bool)[0].contains("undefined field 'verb'"));
+        let wrong = complaints(&scope, "request.name", Returns::Bool);
+        assert_eq!(wrong, ["expression: Invalid value: \"request.name\": must evaluate to bool"]);
+        let wrong = complaints(&scope, "1", Returns::TextOrNull);
+        assert_eq!(wrong, ["expression: Invalid value: \"1\": must evaluate to one of [string null_type]"]);
+    }
+
+    #[test]
+    fn variables_have_the_types_of_their_expressions() {
+        let mut scope = Scope::policy(true).with_variables();
+        let mut errors = Errors::default();
+        scope.declare(&mut errors, "many", "params.limit > 3", &Path::root("expression"));
+        assert!(errors.0.is_empty());
+        assert!(complaints(&scope, "variables.many", Returns::Bool).is_empty());
+        assert_eq!(complaints(&scope, "variables.many", Returns::Text).len(), 1);
+        assert!(complaints(&scope, "variables.few", Returns::Bool)[0].contains("undefined field 'few'"));
+    }
+}
