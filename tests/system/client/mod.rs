@@ -52,7 +52,7 @@ fn value(object: &ConfigMap) -> &str {
 }
 
 /// An object as it would stand in a manifest.
-fn object<K: DeserializeOwned>(json: serde_json::Value) -> K {
+pub fn object<K: DeserializeOwned>(json: serde_json::Value) -> K {
     serde_json::from_value(json).unwrap()
 }
 
@@ -65,6 +65,6 @@ fn refusal(error: kube::Error) -> (u16, String) {
 }
 
 /// Fails when something takes unbearably long.
-async fn in_time<T>(what: &str, work: impl Future<Output = T>) -> T {
+pub async fn in_time<T>(what: &str, work: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, work).await.unwrap_or_else(|_| panic!("{what}: not in time"))
 }

@@ -12,7 +12,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::harness::{Cluster, DEADLINE};
+pub use crate::client::{in_time, object};
+use crate::harness::Cluster;
 
 /// A kind that the client knows at compile time.
 pub trait Known: Resource<DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned + Send + 'static {}
@@ -27,11 +28,6 @@ where
     let cluster = Cluster::start();
     let client = crate::client::client(&cluster).await;
     (cluster, Api::default_namespaced(client.clone()), Api::all(client))
-}
-
-/// An object as it would stand in a manifest.
-pub fn object<K: DeserializeOwned>(json: serde_json::Value) -> K {
-    serde_json::from_value(json).unwrap()
 }
 
 /// Creates an object as it would stand in a manifest.
@@ -51,11 +47,6 @@ pub fn refused<T: Debug>(result: kube::Result<T>) -> u16 {
         kube::Error::Api(status) => status.code,
         other => panic!("the server did not answer: {other}"),
     }
-}
-
-/// Fails when something takes unbearably long.
-pub async fn in_time<T>(what: &str, work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(DEADLINE, work).await.unwrap_or_else(|_| panic!("{what}: not in time"))
 }
 
 /// Waits until an object is there and as it should be.
