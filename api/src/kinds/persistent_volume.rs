@@ -141,12 +141,7 @@ fn validate(volume: &Value) -> Vec<FieldError> {
     let policies = ["Delete", "Recycle", "Retain"];
     errors.choice_if_set(&path, &spec, "persistentVolumeReclaimPolicy", &policies);
     node_affinity(&mut errors, &spec, &path);
-    volume_sources::only_one(&mut errors, &spec, SOURCES, &path, |errors, source, value| {
-        volume_sources::check(errors, source, value, &path, Owner::Persistent(meta::name(volume)));
-        if source == "local" && !has(&spec, "nodeAffinity") {
-            errors.required(&path.child("nodeAffinity"), "Local volume requires node affinity");
-        }
-    });
+    sources(&mut errors, &spec, meta::name(volume), &path);
     let is_root = |host: &str| host.starts_with('/') && host.split('/').all(|part| matches!(part, "" | "." | ".."));
     if is_root(text(&spec, "hostPath.path")) && text(&spec, "persistentVolumeReclaimPolicy") == "Recycle" {
         let detail = "may not be 'recycle' for a hostPath mount of '/'";
@@ -159,6 +154,16 @@ fn validate(volume: &Value) -> Vec<FieldError> {
     errors.choice_if_set(&path, &spec, "volumeMode", volume_claim::VOLUME_MODES);
     attributes_class(&mut errors, &spec, &path);
     errors.0
+}
+
+/// Where the volume comes from: one source, complete.
+pub(super) fn sources(errors: &mut Errors, spec: &Value, name: &str, path: &Path) {
+    volume_sources::only_one(errors, spec, SOURCES, path, |errors, source, value| {
+        volume_sources::check(errors, source, value, path, Owner::Persistent(name));
+        if source == "local" && !has(spec, "nodeAffinity") {
+            errors.required(&path.child("nodeAffinity"), "Local volume requires node affinity");
+        }
+    });
 }
 
 fn capacity(errors: &mut Errors, spec: &Value, path: &Path) {

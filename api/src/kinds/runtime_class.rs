@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::check::Errors;
 use super::json::{entries, part, text};
 use super::pod::{normalize_list, tolerations};
+use super::resource_names;
 use super::table::{AGE, age, column};
 use crate::catalog::{RowCells, Rules};
 use crate::field::{FieldError, Path};
@@ -30,9 +31,11 @@ pub static RULES: Rules = Rules {
 fn validate(class: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
     errors.named(&Path::root("handler"), text(class, "handler"), names::dns1123_label);
-    let path = Path::root("overhead").child("podFixed");
-    for (name, _) in entries(class, "overhead.podFixed") {
-        errors.named(&path.key(name), name, names::qualified_name);
+    // Kubernetes takes it for the limits of a container, in what it says about it too.
+    let path = Path::root("overhead").child("limits");
+    for (name, amount) in entries(class, "overhead.podFixed") {
+        resource_names::of_container(&mut errors, name, &path.key(name));
+        resource_names::amount(&mut errors, name, amount, &path.key(name));
     }
     let path = Path::root("scheduling");
     let selector = part(class, "scheduling.nodeSelector");

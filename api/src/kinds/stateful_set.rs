@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::check::{Errors, same};
-use super::json::{carry_over, has, integer, items, object, part, sections, set_default, set_if_zero, text};
+use super::json::{carry_over, has, integer, items, list, object, part, sections, set_default, set_if_zero, text};
 use super::table::{AGE, CONTAINERS, IMAGES, age, column, of_containers};
 use super::{amount, pod, volume_claim, warnings, workload};
 use crate::catalog::{RowCells, Rules, ScalePaths};
@@ -16,6 +16,7 @@ pub static RULES: Rules = Rules {
     prepare_create: |set| set["status"] = json!({ "availableReplicas": 0, "replicas": 0 }),
     prepare_update: |new, old| carry_over(new, old, "status"),
     validate,
+    validate_new,
     validate_update,
     validate_status,
     warnings: |set| {
@@ -119,6 +120,20 @@ fn validate(set: &Value) -> Vec<FieldError> {
         workload::selector_and_template(&mut errors, &spec, &path, "statefulset", "StatefulSet");
     } else {
         errors.required(&path.child("selector"), "");
+    }
+    errors.0
+}
+
+/// What earlier releases took without a look: the name that becomes the pods' subdomain, and the claims.
+fn validate_new(set: &Value) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    let (path, service) = (Path::root("spec"), text(set, "spec.serviceName"));
+    if !service.is_empty() {
+        errors.named(&path.child("serviceName"), service, names::dns1123_label);
+    }
+    for (index, claim) in list(set, "spec.volumeClaimTemplates").iter().enumerate() {
+        let path = path.child("volumeClaimTemplates").index(index).child("spec");
+        volume_claim::spec_errors(&mut errors, &part(claim, "spec"), &path);
     }
     errors.0
 }

@@ -3,6 +3,7 @@
 //! Who asks (`spec.username`, `uid`, `groups`, `extra`) is for the server to fill in, and certificates are for the
 //! signer to read: here the request only has to be a PEM block of the right kind.
 
+mod request;
 mod validation;
 
 use serde_json::{Value, json};

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::driver_name;
+use super::inline_volume::inline_volume;
 use crate::catalog::{Column, RowCells, Rules};
 use crate::field::{FieldError, Path};
 use crate::kinds::check::{Errors, same};
@@ -84,7 +85,10 @@ fn validate(attachment: &Value) -> Vec<FieldError> {
             errors.required(&source.child("persistentVolumeName"), "must specify non empty persistentVolumeName");
         }
         (false, true) => errors.named(&source.child("persistentVolumeName"), name, names::dns1123_subdomain),
-        (true, false) => {}
+        (true, false) => {
+            let path = source.child("inlineVolumeSpec");
+            inline_volume(&mut errors, &part(&spec, "source.inlineVolumeSpec"), &path);
+        }
     }
     errors.named(&path.child("nodeName"), text(&spec, "nodeName"), names::dns1123_subdomain);
     errors.0

@@ -4,6 +4,7 @@ mod attachment;
 mod capacity;
 mod classes;
 mod drivers;
+mod inline_volume;
 
 pub use attachment::VOLUME_ATTACHMENT;
 pub use capacity::CSI_STORAGE_CAPACITY;

@@ -57,14 +57,23 @@ pub(super) async fn create(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> 
     warnings.extend(owners::dedup(&mut object, false));
     let resource = &call.target.resource;
     let intent = Intent { resource, namespace: &call.target.namespace, dry_run, author: &author, user: &call.user };
-    warnings.extend(resource.create_warnings(&object));
-    let record = create_object(hub, &intent, object).await?;
+    let (record, more) = create_with_warnings(hub, &intent, object).await?;
+    warnings.extend(more);
     let view = View::new(resource, call.accept, &call.params)?;
     Ok(call.respond(StatusCode::CREATED, view.object(&record, true)?, &warnings))
 }
 
-/// Creates a decoded object.
-pub(crate) async fn create_object(hub: &Hub, intent: &Intent<'_>, mut object: Value) -> ApiResult<Arc<Record>> {
+/// Creates a decoded object, whatever its author should know about it.
+pub(crate) async fn create_object(hub: &Hub, intent: &Intent<'_>, object: Value) -> ApiResult<Arc<Record>> {
+    create_with_warnings(hub, intent, object).await.map(|(record, _)| record)
+}
+
+/// Creates a decoded object; the warnings are about what it has become by defaults and admission.
+pub(super) async fn create_with_warnings(
+    hub: &Hub,
+    intent: &Intent<'_>,
+    mut object: Value,
+) -> ApiResult<(Arc<Record>, Vec<String>)> {
     place(intent, &mut object)?;
     let resource = intent.resource;
     resource.defaults(&mut object);
@@ -107,11 +116,12 @@ fn place(intent: &Intent<'_>, object: &mut Value) -> ApiResult<()> {
 }
 
 /// Prepares, checks and commits an object that has its name.
-async fn write(hub: &Hub, intent: &Intent<'_>, mut object: Value) -> ApiResult<Arc<Record>> {
+async fn write(hub: &Hub, intent: &Intent<'_>, mut object: Value) -> ApiResult<(Arc<Record>, Vec<String>)> {
     let resource = intent.resource;
     // A kind may make labels of its name, so that comes first.
     prepare_create(resource, &mut object);
     validate_create(resource, &object)?;
+    let warnings = resource.create_warnings(&object);
     let name = meta::name(&object).to_string();
     let admitted = intent.admitted(&name);
     hub.admission.validate(hub, &admitted, &object).await?;
@@ -123,10 +133,10 @@ async fn write(hub: &Hub, intent: &Intent<'_>, mut object: Value) -> ApiResult<A
     let reservation = hub.allocators.reserve(resource, &mut object, None)?;
     if intent.dry_run {
         hub.admission.quotas.charge(hub, &admitted, &object).await?;
-        return imagined(resource, key, object, 0);
+        return Ok((imagined(resource, key, object, 0)?, warnings));
     }
     let op = Op::Put { key, object: convert::encode(hub, resource, object.clone()).await?, expect: Expect::Absent };
     let record = commit_charged(hub, &admitted, &object, op).await?;
     reservation.keep();
-    convert::present_one(hub, resource, record).await
+    Ok((convert::present_one(hub, resource, record).await?, warnings))
 }

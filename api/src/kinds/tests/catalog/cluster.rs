@@ -102,6 +102,14 @@ fn priority_and_runtime_classes() {
         Handler="wasm" Age="5m3s"
     "#]]
     .assert_eq(&story("runtimeclasses", runtime.clone()));
+    let overhead =
+        json!({ "handler": "a", "overhead": { "podFixed": { "cpu": "-1", "power": "1", "example.com/x": "100m" } } });
+    expect![[r#"
+        overhead.limits[cpu]: Invalid value: "-1": must be greater than or equal to 0
+        overhead.limits[example.com/x]: Invalid value: "100m": must be an integer
+        overhead.limits[power]: Invalid value: "power": must be a standard resource type or fully qualified
+        overhead.limits[power]: Invalid value: "power": must be a standard resource for containers
+    "#]].assert_eq(&complaints("runtimeclasses", overhead));
     expect![[r#"
         handler: Invalid value: "A": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')
         scheduling.tolerations[0].operator: Invalid value: "Like": operator must be Exists when `key` is empty, which means "match all values and all keys"
@@ -163,11 +171,11 @@ fn bindings() {
 
 #[test]
 fn signing_requests() {
-    // PEM of a DER sequence.
-    let pem = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUFBPQotLS0tLUVORCBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0K";
+    // PEM of a request for `O=testers, CN=jane`.
+    let pem = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIY01JR0RBZ0VBTUNFeEVEQU9CZ05WQkFvTUIzUmxjM1JsY25NeERUQUxCZ05WQkFNTUJHcGhibVV3V1RBVEJnY3Foa2pPUFFJQkJnZ3Foa2pPUFFNQkJ3TkNBQVFhM0krUXpOY3RwTmt6ckd1YVNEYWZLRHh4U3hEN24yajNNajgwc21TYlBNS2xkaGk0N1ZuZCtYOS9POGxoMk9wVktReUpnU0FVMzdyZVJuS3hSUmR0b0FBd0NnWUlLb1pJemowRUF3SURTQUF3UlFJZ1JucXZvSkxTSVQzSi8vRXR5VnhLa09WRmlZa3lnalJ6TStVb2FCT051ZFlDSVFEU1J0Q2hOMXdyb3kwcTVPL0Z1S2J1YXltTEJqVUdMUWdjUlJLWkFwYUJyZz09Ci0tLS0tRU5EIENFUlRJRklDQVRFIFJFUVVFU1QtLS0tLQo=";
     let request = json!({ "metadata": { "name": "csr" }, "spec": { "request": pem, "signerName": "example.com/signer", "usages": ["client auth"], "expirationSeconds": 3600, "username": "jane" } });
     expect![[r#"
-        {"metadata":{"name":"csr"},"spec":{"expirationSeconds":3600,"request":"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUFBPQotLS0tLUVORCBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0K","signerName":"example.com/signer","usages":["client auth"],"username":"jane"},"status":{}}
+        {"metadata":{"name":"csr"},"spec":{"expirationSeconds":3600,"request":"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIY01JR0RBZ0VBTUNFeEVEQU9CZ05WQkFvTUIzUmxjM1JsY25NeERUQUxCZ05WQkFNTUJHcGhibVV3V1RBVEJnY3Foa2pPUFFJQkJnZ3Foa2pPUFFNQkJ3TkNBQVFhM0krUXpOY3RwTmt6ckd1YVNEYWZLRHh4U3hEN24yajNNajgwc21TYlBNS2xkaGk0N1ZuZCtYOS9POGxoMk9wVktReUpnU0FVMzdyZVJuS3hSUmR0b0FBd0NnWUlLb1pJemowRUF3SURTQUF3UlFJZ1JucXZvSkxTSVQzSi8vRXR5VnhLa09WRmlZa3lnalJ6TStVb2FCT051ZFlDSVFEU1J0Q2hOMXdyb3kwcTVPL0Z1S2J1YXltTEJqVUdMUWdjUlJLWkFwYUJyZz09Ci0tLS0tRU5EIENFUlRJRklDQVRFIFJFUVVFU1QtLS0tLQo=","signerName":"example.com/signer","usages":["client auth"],"username":"jane"},"status":{}}
         Age="5m3s" SignerName="example.com/signer" Requestor="jane" RequestedDuration="60m" Condition="Pending"
     "#]].assert_eq(&story("certificatesigningrequests", request.clone()));
     assert_eq!(complaints("certificatesigningrequests", request.clone()), "");

@@ -189,6 +189,22 @@ fn attachments_and_capacities() {
         spec.source: Required value: must specify exactly one of inlineVolumeSpec and persistentVolumeName
         spec.nodeName: Invalid value: "N": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')
     "#]].assert_eq(&complaints("volumeattachments", json!({ "spec": { "nodeName": "N", "source": {} } })));
+    let inline = json!({ "spec": { "attacher": "disk.example.com", "nodeName": "n1", "source": { "inlineVolumeSpec": {
+        "capacity": { "storage": "1Gi" }, "claimRef": { "name": "c" }, "hostPath": { "path": "/" }, "volumeMode": "Block",
+        "persistentVolumeReclaimPolicy": "Delete", "storageClassName": "fast", "nodeAffinity": {} } } } });
+    expect![[r#"
+        spec.source.inlineVolumeSpec.claimRef: Forbidden: may not be specified in the context of inline volumes
+        spec.source.inlineVolumeSpec.capacity: Forbidden: may not be specified in the context of inline volumes
+        spec.source.inlineVolumeSpec.csi: Required value: has to be specified in the context of inline volumes
+        spec.source.inlineVolumeSpec.accessModes: Required value
+        spec.source.inlineVolumeSpec.persistentVolumeReclaimPolicy: Forbidden: may only be Retain in the context of inline volumes
+        spec.source.inlineVolumeSpec.nodeAffinity: Forbidden: may not be specified in the context of inline volumes
+        spec.source.inlineVolumeSpec.storageClassName: Forbidden: may not be specified in the context of inline volumes
+        spec.source.inlineVolumeSpec.volumeMode: Forbidden: may not specify volumeMode other than Filesystem in the context of inline volumes
+    "#]].assert_eq(&complaints("volumeattachments", inline));
+    let csi = json!({ "spec": { "attacher": "disk.example.com", "nodeName": "n1", "source": { "inlineVolumeSpec": {
+        "accessModes": ["ReadWriteOnce"], "csi": { "driver": "disk.example.com", "volumeHandle": "v" } } } } });
+    assert_eq!(complaints("volumeattachments", csi), "");
     expect![[r#"
         spec: Invalid value: {"attacher":"disk.example.com","nodeName":"n2","source":{"persistentVolumeName":"v"}}: field is immutable
     "#]].assert_eq(&refused("volumeattachments", attachment, json!({ "spec": { "nodeName": "n2" } })));

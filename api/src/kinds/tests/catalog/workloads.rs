@@ -97,6 +97,13 @@ fn stateful_sets() {
         spec.replicas: Invalid value: -1: must be greater than or equal to 0
         spec.ordinals.start: Invalid value: -1: must be greater than or equal to 0
     "#]].assert_eq(&complaints("statefulsets", bad));
+    let new = json!({ "serviceName": "Not.A.Label", "volumeClaimTemplates": [{ "metadata": { "name": "data" },
+        "spec": { "accessModes": ["Sometimes"], "resources": { "requests": { "storage": "-1" } } } }] });
+    expect![[r#"
+        spec.serviceName: Invalid value: "Not.A.Label": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')
+        spec.volumeClaimTemplates[0].spec.accessModes: Unsupported value: "Sometimes": supported values: "ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"
+        spec.volumeClaimTemplates[0].spec.resources[storage]: Invalid value: "-1": must be greater than zero
+    "#]].assert_eq(&complaints("statefulsets", workload("StatefulSet", new)));
     let change = json!({ "spec": { "serviceName": "other" } });
     expect![[r#"
         spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden
