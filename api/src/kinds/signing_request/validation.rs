@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::signature;
 use crate::field::{FieldError, Path};
 use crate::kinds::check::{Errors, same};
 use crate::kinds::json::{has, integer, list, part, text, texts};
@@ -51,8 +52,9 @@ const SIGNER_LIMIT_BYTES: usize = 571;
 pub(super) fn validate(request: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
     let (path, spec) = (Path::root("spec"), part(request, "spec"));
-    if let Some(detail) = pem_error(text(&spec, "request")) {
-        errors.invalid(&path.child("request"), &text(&spec, "request"), detail);
+    let pem = STANDARD.decode(text(&spec, "request")).unwrap_or_default();
+    if let Some(detail) = signature::error(&pem) {
+        errors.invalid(&path.child("request"), &text(&spec, "request"), &detail);
     }
     let (usages_path, usages) = (path.child("usages"), texts(&spec, "usages"));
     if usages.is_empty() {
@@ -156,17 +158,6 @@ fn is_sequence(base64: &str) -> bool {
 
 fn decoded(base64: &str) -> Option<String> {
     STANDARD.decode(base64).ok().and_then(|bytes| String::from_utf8(bytes).ok())
-}
-
-/// The request is base64 of PEM of DER, of which the first two layers are looked at.
-fn pem_error(request: &str) -> Option<&'static str> {
-    const WRONG: &str = "PEM block type must be CERTIFICATE REQUEST";
-    let Some(pem) = decoded(request) else { return Some(WRONG) };
-    let body = pem
-        .split_once("-----BEGIN CERTIFICATE REQUEST-----")
-        .and_then(|(_, rest)| rest.split_once("-----END CERTIFICATE REQUEST-----").map(|(body, _)| body));
-    let Some(body) = body else { return Some(WRONG) };
-    (!is_sequence(body)).then_some("asn1: structure error: malformed certificate request")
 }
 
 /// The answer is base64 of PEM blocks, each of them a certificate.
