@@ -194,6 +194,22 @@ mod tests {
     }
 
     #[test]
+    fn built_in_kinds_are_described_by_the_served_documents() {
+        let open_api = crate::openapi::OpenApi::new(crate::Catalog::builtin(), "v1.36.0");
+        let document = open_api.v3_document("apps", "v1").unwrap();
+        let document: Value = serde_json::from_slice(&document.bytes).unwrap();
+        let deployment = TypedKind::described(&document, "apps", "v1", "Deployment").unwrap();
+        let policy = json!({ "spec": { "validations": [
+            { "expression": "object.spec.template.spec.containers.all(c, c.image != '') && object.metadata.name != ''" },
+            { "expression": "object.spec.strategy.rollingUpdate.maxSurge == 1 || 'a' in object.metadata.labels" },
+            { "expression": "object.replicas > 1" },
+        ] } });
+        let warnings = expression_warnings(&policy, &[deployment], None);
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert_eq!(text(&warnings[0], "fieldRef"), "spec.validations[2].expression");
+    }
+
+    #[test]
     fn parameters_are_checked_if_their_kind_is_known() {
         let thing = TypedKind::described(&document(), "apps", "v1", "Thing").unwrap();
         let decl = Arc::clone(&thing.decl);
