@@ -58,6 +58,11 @@ pub(super) enum Kind {
     List(Vec<(Expr, bool)>),
     /// Keys and values; the flag marks `?key: value`.
     Map(Vec<(Expr, Expr, bool)>),
+    /// `Name.of.type{field: value}`; the flag marks `?field: value`.
+    Struct {
+        name: String,
+        fields: Vec<(String, Expr, bool)>,
+    },
     /// A macro that goes over a list or map.
     Fold(Box<Fold>),
     /// `cel.bind(name, init, body)`
@@ -111,6 +116,7 @@ impl Expr {
             Kind::Call { target, args, .. } => target.as_deref().into_iter().chain(args).collect(),
             Kind::List(items) => items.iter().map(|(item, _)| item).collect(),
             Kind::Map(entries) => entries.iter().flat_map(|(key, value, _)| [key, value]).collect(),
+            Kind::Struct { fields, .. } => fields.iter().map(|(_, value, _)| value).collect(),
             Kind::Fold(fold) => [&fold.range, &fold.body].into_iter().chain(&fold.filter).collect(),
             Kind::Bind { init, body, .. } => vec![init, body],
             Kind::OptMap { target, body, .. } => vec![target, body],

@@ -28,6 +28,7 @@ pub(super) fn equal(a: &Value<'_>, b: &Value<'_>) -> bool {
         },
         (Value::List(a), Value::List(b)) => lists(a, b),
         (Value::Object(a), Value::Object(b)) => a.equals(b),
+        (Value::Struct(a), Value::Struct(b)) => a.equals(b),
         (Value::Map(_) | Value::Object(_), Value::Map(_) | Value::Object(_)) => maps(a, b),
         _ => numbers(a, b) == Some(Ordering::Equal),
     }

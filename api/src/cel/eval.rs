@@ -76,6 +76,7 @@ impl<'a> Evaluator<'a> {
             Kind::Call { function, target, args } => self.call(expr, function, target.as_deref(), args),
             Kind::List(items) => self.list(items),
             Kind::Map(entries) => self.map(entries),
+            Kind::Struct { name, fields } => self.structure(name, fields),
             Kind::Fold(fold) => self.fold(fold),
             Kind::Bind { name, init, body } => {
                 let value = self.eval(init)?;

@@ -26,6 +26,9 @@ mod library;
 mod macros;
 mod parser;
 mod program;
+mod structs;
+#[cfg(test)]
+mod structs_tests;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -39,5 +42,6 @@ pub use escape::escape;
 pub use library::{Moment, NamedFormat, Semver, Url};
 pub(crate) use library::{parse_duration, parse_timestamp};
 pub use program::{Outcome, Program};
+pub use structs::{Struct, StructType};
 pub use types::{Opaque, Type};
 pub use value::{List, Map, Object, Value};

@@ -1,6 +1,7 @@
 //! Tokens to a syntax tree: recursive descent over CEL's grammar.
 
 use super::ast::{Expr, Kind, Literal, MAX_DEPTH};
+use super::check::qualified;
 use super::error::Issue;
 use super::lexer::{Token, TokenKind, tokens};
 use super::{library, macros};
@@ -252,10 +253,31 @@ impl Parser {
                 } else {
                     expr = self.node(at, Kind::Select { operand: Box::new(expr), field, optional })?;
                 }
+            } else if self.is("{")
+                && let Some(name) = qualified(&expr)
+            {
+                expr = self.structure(name)?;
             } else {
                 return Ok(expr);
             }
         }
+    }
+
+    /// `{field: value, …}` after the name of a type.
+    fn structure(&mut self, name: String) -> Result<Expr, Issue> {
+        let (at, mut fields) = (self.at(), Vec::new());
+        self.expect("{")?;
+        while !self.take("}") {
+            let optional = self.take("?");
+            let field = self.name(true)?;
+            self.expect(":")?;
+            fields.push((field, self.expression()?, optional));
+            if !self.take(",") {
+                self.expect("}")?;
+                break;
+            }
+        }
+        self.node(at, Kind::Struct { name, fields })
     }
 
     fn method(&mut self, at: usize, target: Expr, function: String, args: Vec<Expr>) -> Result<Expr, Issue> {
@@ -328,9 +350,6 @@ impl Parser {
         let at = self.at();
         let name = self.name(false)?;
         let open = self.at();
-        if self.is("{") {
-            return Err(Issue::new(open, format!("undeclared reference to '{name}' (in container '')")));
-        }
         if !self.take("(") {
             return self.node(at, Kind::Ident(name));
         }

@@ -35,9 +35,22 @@ impl Program {
     /// # Errors
     /// Everything that is wrong with it, as cel-go reports it.
     pub fn compile(source: &str, variables: &[Variable]) -> Result<Self, CompileError> {
+        Self::compile_with(source, variables, false)
+    }
+
+    /// Compiles an expression that makes a patch: one that can also name the types `Object`, `Object.field…` and
+    /// `JSONPatch`, and call `jsonpatch.escapeKey`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, as cel-go reports it.
+    pub fn compile_mutation(source: &str, variables: &[Variable]) -> Result<Self, CompileError> {
+        Self::compile_with(source, variables, true)
+    }
+
+    fn compile_with(source: &str, variables: &[Variable], patches: bool) -> Result<Self, CompileError> {
         let failed = |issues| CompileError { source: source.to_string(), issues };
         let (expr, nodes) = parse(source).map_err(|issue| failed(vec![issue]))?;
-        let facts = check(&expr, nodes, variables).map_err(failed)?;
+        let facts = check(&expr, nodes, variables, patches).map_err(failed)?;
         let cost = estimate(&expr, &facts);
         let constants = constants(&expr, &facts);
         Ok(Self { source: source.to_string(), expr, facts, constants, cost })

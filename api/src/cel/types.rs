@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::decl::ObjectDecl;
+use super::structs::StructType;
 
 /// The type of an expression.
 #[derive(Debug, Clone)]
@@ -40,6 +41,8 @@ pub enum Type {
     Optional(Arc<Type>),
     /// An object with known fields.
     Object(Arc<ObjectDecl>),
+    /// A type that expressions make values of.
+    Struct(StructType),
     /// A type of one of Kubernetes' libraries.
     Opaque(Opaque),
 }
@@ -112,7 +115,8 @@ impl Type {
             (Self::List(a), Self::List(b)) | (Self::Optional(a), Self::Optional(b)) => a.accepts(b),
             (Self::Map(a, b), Self::Map(c, d)) => a.accepts(c) && b.accepts(d),
             (Self::Object(a), Self::Object(b)) => Arc::ptr_eq(a, b) || a == b,
-            (Self::Object(_) | Self::Opaque(_) | Self::Optional(_), Self::Null) => true,
+            (Self::Struct(a), Self::Struct(b)) => a == b,
+            (Self::Object(_) | Self::Struct(_) | Self::Opaque(_) | Self::Optional(_), Self::Null) => true,
             (Self::Opaque(a), Self::Opaque(b)) => a == b,
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }
@@ -146,6 +150,7 @@ impl fmt::Display for Type {
             Self::Map(key, value) => write!(f, "map({key}, {value})"),
             Self::Optional(value) => write!(f, "optional_type({value})"),
             Self::Object(object) => f.write_str(&object.name),
+            Self::Struct(own) => f.write_str(own.name()),
             Self::Opaque(opaque) => f.write_str(opaque.name()),
         }
     }

@@ -13,6 +13,7 @@ use serde_json::{Map as JsonMap, Value as Json};
 use super::decl::{Decl, DeclKind, ListKind, ObjectDecl};
 use super::error::EvalError;
 use super::library::{Moment, NamedFormat, Semver, Url};
+use super::structs::Struct;
 use super::types::{Opaque, Type};
 use crate::quantity::Quantity;
 
@@ -43,6 +44,8 @@ pub enum Value<'a> {
     Map(Map<'a>),
     /// An object with known fields.
     Object(Object<'a>),
+    /// A value of a type that expressions make values of.
+    Struct(Arc<Struct<'a>>),
     /// `optional_type`
     Optional(Option<Arc<Value<'a>>>),
     /// `type`, by name
@@ -158,6 +161,7 @@ impl<'a> Value<'a> {
             Self::Duration(_) => Type::Duration,
             Self::List(_) => Type::list(Type::Dyn),
             Self::Map(_) | Self::Object(_) => Type::map(Type::Dyn, Type::Dyn),
+            Self::Struct(own) => Type::Struct(own.ty.clone()),
             Self::Optional(_) => Type::optional(Type::Dyn),
             Self::Type(_) => Type::Type,
             Self::Url(_) => Type::Opaque(Opaque::Url),
@@ -207,6 +211,7 @@ impl<'a> Value<'a> {
             Self::List(list) => list.len(),
             Self::Map(map) => map.len(),
             Self::Object(object) => object.json.len(),
+            Self::Struct(own) => own.fields.len(),
             Self::Optional(Some(inner)) => return inner.size(),
             _ => 1,
         };
@@ -301,6 +306,7 @@ pub(super) fn select<'a>(value: &Value<'a>, field: &str) -> Result<Option<Value<
     match value {
         Value::Object(object) => Ok(object.field(field)),
         Value::Map(map) => Ok(map.get(&Value::String(Cow::Borrowed(field)))),
+        Value::Struct(own) => Ok(own.field(field)),
         Value::Optional(None) => Ok(None),
         Value::Optional(Some(inner)) => select(inner, field),
         _ => Err(EvalError::NoSuchOverload),

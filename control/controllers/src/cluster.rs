@@ -3,6 +3,7 @@
 use crate::config::ControllersConfig;
 use crate::framework::Informer;
 use coracle_client::EventRecorder;
+use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicy;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -54,6 +55,8 @@ pub struct Cluster {
     pub service_accounts: Informer<ServiceAccount>,
     /// The config maps called `kube-root-ca.crt`.
     pub root_cas: Informer<ConfigMap>,
+    /// All policies that validate.
+    pub validating_policies: Informer<ValidatingAdmissionPolicy>,
 }
 
 /// The label by which a slice names its service.
@@ -94,6 +97,7 @@ impl Cluster {
             endpoints: Informer::new(Api::all(client.clone()), all.clone(), None, resync),
             namespaces: Informer::new(Api::all(client.clone()), all.clone(), None, resync),
             nodes: Informer::new(Api::all(client.clone()), all.clone(), None, resync),
+            validating_policies: Informer::new(Api::all(client.clone()), all.clone(), None, resync),
             leases: Informer::new(Api::namespaced(client.clone(), NODE_LEASES), all, None, resync),
             service_accounts: Informer::new(Api::all(client.clone()), named("default"), None, resync),
             root_cas: Informer::new(Api::all(client.clone()), named("kube-root-ca.crt"), None, resync),
@@ -106,7 +110,7 @@ impl Cluster {
     /// Watches everything for as long as it is polled, each resource in a task of its own.
     pub async fn watch(self: &Arc<Self>) {
         let mut tasks = tokio::task::JoinSet::new();
-        let runs: [fn(Arc<Cluster>) -> futures::future::BoxFuture<'static, ()>; 14] = [
+        let runs: [fn(Arc<Cluster>) -> futures::future::BoxFuture<'static, ()>; 15] = [
             |c| Box::pin(async move { c.pods.run().await }),
             |c| Box::pin(async move { c.replica_sets.run().await }),
             |c| Box::pin(async move { c.replication_controllers.run().await }),
@@ -121,6 +125,7 @@ impl Cluster {
             |c| Box::pin(async move { c.leases.run().await }),
             |c| Box::pin(async move { c.service_accounts.run().await }),
             |c| Box::pin(async move { c.root_cas.run().await }),
+            |c| Box::pin(async move { c.validating_policies.run().await }),
         ];
         for run in runs {
             tasks.spawn(run(self.clone()));
@@ -152,6 +157,7 @@ impl Cluster {
             one(&self.leases),
             one(&self.service_accounts),
             one(&self.root_cas),
+            one(&self.validating_policies),
         );
     }
 }

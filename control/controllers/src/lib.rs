@@ -19,6 +19,7 @@ mod namespace;
 mod node;
 mod pod_control;
 mod pod_gc;
+mod policy_types;
 mod quota;
 mod ranking;
 mod replica_set;

@@ -11,6 +11,7 @@ use crate::job::{JobController, JobOrphanController};
 use crate::namespace::NamespaceController;
 use crate::node::{EvictionController, NodeController};
 use crate::pod_gc::PodGcController;
+use crate::policy_types::PolicyTypesController;
 use crate::quota::QuotaController;
 use crate::replica_set::ReplicaSetController;
 use crate::service_account::ServiceAccountController;
@@ -77,6 +78,7 @@ fn controllers(cluster: &Arc<Cluster>) -> Vec<Arc<dyn Reconcile>> {
         EvictionController::new(cluster),
         PodGcController::new(cluster),
         EventTtlController::new(cluster),
+        PolicyTypesController::new(cluster),
     ]
 }
 

@@ -24,6 +24,9 @@ impl Checker {
         if types.iter().any(|ty| matches!(ty, Type::Error)) {
             return (Type::Error, None);
         }
+        if function == library::ESCAPE_KEY && !self.patches {
+            return (self.no_escape_key(expr), None);
+        }
         let ty = match function {
             "_&&_" | "_||_" => types.iter().all(|ty| matches!(ty, Type::Bool | Type::Dyn)).then_some(Type::Bool),
             "_?_:_" => conditional(&types),

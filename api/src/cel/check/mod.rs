@@ -3,6 +3,7 @@
 
 mod calls;
 mod folds;
+mod structs;
 
 use std::sync::Arc;
 
@@ -66,9 +67,9 @@ const TYPE_NAMES: [&str; 18] = [
 ];
 
 /// Checks a tree of so many nodes; returns the facts, or everything that is wrong.
-pub(super) fn check(expr: &Expr, nodes: usize, variables: &[Variable]) -> Result<Facts, Vec<Issue>> {
+pub(super) fn check(expr: &Expr, nodes: usize, variables: &[Variable], patches: bool) -> Result<Facts, Vec<Issue>> {
     let facts = Facts { types: vec![Type::Error; nodes], decls: vec![None; nodes], overloads: vec![Vec::new(); nodes] };
-    let mut checker = Checker { facts, scope: variables.to_vec(), issues: Vec::new() };
+    let mut checker = Checker { facts, scope: variables.to_vec(), patches, issues: Vec::new() };
     checker.infer(expr);
     if checker.issues.is_empty() { Ok(checker.facts) } else { Err(checker.issues) }
 }
@@ -91,6 +92,8 @@ pub(super) fn type_name(expr: &Expr) -> Option<&'static str> {
 struct Checker {
     facts: Facts,
     scope: Vec<Variable>,
+    /// Whether the types and functions of mutations are there.
+    patches: bool,
     issues: Vec<Issue>,
 }
 
@@ -113,6 +116,7 @@ impl Checker {
             Kind::Call { function, target, args } => self.call(expr, function, target.as_deref(), args),
             Kind::List(items) => (self.list(items), None),
             Kind::Map(entries) => (self.map(entries), None),
+            Kind::Struct { name, fields } => (self.structure(expr, name, fields), None),
             Kind::Fold(fold) => self.fold(expr, fold),
             Kind::Bind { name, init, body } => {
                 let ty = self.infer(init);
@@ -163,6 +167,10 @@ impl Checker {
         let found = match &inner {
             Type::Object(object) => match object.fields.get(field) {
                 Some(field) => field.decl.ty(),
+                None => self.issue(expr.at, format!("undefined field '{field}'")),
+            },
+            Type::Struct(own) => match own.field(field) {
+                Some(ty) => ty,
                 None => self.issue(expr.at, format!("undefined field '{field}'")),
             },
             Type::Map(_, value) => value.as_ref().clone(),

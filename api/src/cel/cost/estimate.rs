@@ -1,6 +1,6 @@
 //! The cost of an expression before it runs.
 
-use super::{MAKE_LIST, MAKE_MAP, REACH, Range};
+use super::{MAKE_LIST, MAKE_MAP, MAKE_STRUCT, REACH, Range};
 use crate::cel::ast::{Expr, Fold, FoldOp, Kind, Literal};
 use crate::cel::check::Facts;
 use crate::cel::types::Type;
@@ -52,6 +52,9 @@ impl Estimator<'_> {
                 let key = self.cost(key);
                 sum.plus(key).plus(self.cost(value))
             }),
+            Kind::Struct { fields, .. } => {
+                fields.iter().fold(Range::exactly(MAKE_STRUCT), |sum, (_, value, _)| sum.plus(self.cost(value)))
+            }
             Kind::Fold(fold) => self.fold(expr, fold),
             Kind::Bind { name, init, body } => {
                 let first = self.cost(init).plus(Range::exactly(MAKE_LIST));

@@ -12,6 +12,8 @@ pub(super) use rule::{CostRule, SizeRule, scaled};
 pub(super) const REACH: u64 = 1;
 /// Cost of making a list.
 pub(super) const MAKE_LIST: u64 = 10;
+/// Cost of making a value of a named type.
+pub(super) const MAKE_STRUCT: u64 = 40;
 /// Cost of making a map.
 pub(super) const MAKE_MAP: u64 = 30;
 

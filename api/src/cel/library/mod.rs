@@ -4,6 +4,7 @@
 mod convert;
 mod core;
 mod formats;
+mod json_patch;
 mod lists;
 mod net;
 mod quantity;
@@ -20,6 +21,7 @@ use std::sync::LazyLock;
 
 use super::function::Overload;
 pub use formats::NamedFormat;
+pub(super) use json_patch::ESCAPE_KEY;
 pub(in crate::cel) use regexes::compile as compile_pattern;
 pub use semver::Semver;
 pub(super) use text_format::display;
@@ -29,7 +31,7 @@ pub(crate) use time::{parse_duration, parse_timestamp};
 pub use url::Url;
 
 static FUNCTIONS: LazyLock<HashMap<&'static str, Vec<&'static Overload>>> = LazyLock::new(|| {
-    let libraries: [&'static [Overload]; 12] = [
+    let libraries: [&'static [Overload]; 13] = [
         core::FUNCTIONS,
         convert::FUNCTIONS,
         time::FUNCTIONS,
@@ -42,6 +44,7 @@ static FUNCTIONS: LazyLock<HashMap<&'static str, Vec<&'static Overload>>> = Lazy
         formats::FUNCTIONS,
         semver::FUNCTIONS,
         sets::FUNCTIONS,
+        json_patch::FUNCTIONS,
     ];
     let mut by_name: HashMap<&'static str, Vec<&'static Overload>> = HashMap::new();
     for overload in libraries.into_iter().flatten() {

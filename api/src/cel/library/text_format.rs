@@ -54,6 +54,11 @@ pub(in crate::cel) fn display(value: &Value<'_>) -> String {
             texts.sort();
             format!("{{{}}}", texts.join(", "))
         }
+        Value::Struct(own) => {
+            let texts: Vec<String> =
+                own.fields.iter().map(|(name, value)| format!("{name}: {}", display(value))).collect();
+            format!("{}{{{}}}", own.ty.name(), texts.join(", "))
+        }
         Value::Optional(None) => "optional.none()".into(),
         Value::Optional(Some(inner)) => format!("optional({})", display(inner)),
         Value::Type(name) => name.to_string(),

@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::cel::{Decl, DeclKind, FieldDecl, ListKind, MAX_REQUEST_BYTES, ObjectDecl, Program, Type, Variable};
+use crate::cel::{
+    CompileError, Decl, DeclKind, FieldDecl, ListKind, MAX_REQUEST_BYTES, ObjectDecl, Program, StructType, Type,
+    Variable,
+};
 use crate::field::Path;
 use crate::kinds::check::Errors;
 
@@ -15,6 +18,10 @@ pub(super) enum Returns {
     Text,
     TextOrNull,
     Anything,
+    /// `Object`, to be merged into the object; a mutation.
+    Object,
+    /// A list of `JSONPatch`; a mutation.
+    JsonPatches,
 }
 
 impl Returns {
@@ -24,6 +31,8 @@ impl Returns {
             Self::Text => matches!(ty, Type::String),
             Self::TextOrNull => matches!(ty, Type::String | Type::Null),
             Self::Anything => true,
+            Self::Object => is_struct(ty, StructType::is_object),
+            Self::JsonPatches => matches!(ty, Type::List(item) if is_struct(item, StructType::is_json_patch)),
         }
     }
 
@@ -32,8 +41,22 @@ impl Returns {
             Self::Bool | Self::Anything => "must evaluate to bool",
             Self::Text => "must evaluate to string",
             Self::TextOrNull => "must evaluate to one of [string null_type]",
+            Self::Object => "must evaluate to Object",
+            Self::JsonPatches => "must evaluate to list(JSONPatch)",
         }
     }
+
+    /// Mutations alone can make objects and patches.
+    fn compile(self, source: &str, variables: &[Variable]) -> Result<Program, CompileError> {
+        match self {
+            Self::Object | Self::JsonPatches => Program::compile_mutation(source, variables),
+            _ => Program::compile(source, variables),
+        }
+    }
+}
+
+fn is_struct(ty: &Type, wanted: fn(&StructType) -> bool) -> bool {
+    matches!(ty, Type::Struct(own) if wanted(own))
 }
 
 /// What expressions can name.
@@ -62,6 +85,22 @@ impl Scope {
         scope
     }
 
+    /// The same, with the objects of one kind, and with parameters of one kind if that is known.
+    pub(super) fn typed(has_params: bool, object: &Arc<Decl>, params: Option<&Arc<Decl>>) -> Self {
+        let mut scope = Self::policy(has_params);
+        for variable in &mut scope.builtin {
+            let decl = match variable.name.as_str() {
+                "object" | "oldObject" => Some(object),
+                "params" => params,
+                _ => None,
+            };
+            if let Some(decl) = decl {
+                *variable = Variable::declared(&variable.name, decl);
+            }
+        }
+        scope
+    }
+
     /// The same with `variables`, none of them declared yet.
     pub(super) fn with_variables(mut self) -> Self {
         self.own = Some(BTreeMap::new());
@@ -79,32 +118,37 @@ impl Scope {
 
     /// Compiles an expression and says what is wrong with it; returns its type.
     pub(super) fn check(&self, errors: &mut Errors, source: &str, returns: Returns, path: &Path) -> Option<Type> {
+        match self.compile(source, returns) {
+            Ok(ty) => ty,
+            Err(detail) => {
+                errors.invalid(path, &source, &detail);
+                None
+            }
+        }
+    }
+
+    /// The type of an expression, as far as it can be told here, or what is wrong with it.
+    pub(super) fn compile(&self, source: &str, returns: Returns) -> Result<Option<Type>, String> {
         let mut variables = self.builtin.clone();
         if let Some(own) = &self.own {
             let object = ObjectDecl { name: "kubernetes.variables".into(), fields: own.clone() };
             variables.push(Variable::declared("variables", &sized(DeclKind::Object(Arc::new(object)))));
         }
-        match Program::compile(source, &variables) {
+        match returns.compile(source, &variables) {
             // The functions of authorizers are known to who evaluates, not here.
-            Err(_) if source.contains("authorizer") => None,
-            Err(error) => {
-                errors.invalid(path, &source, &format!("compilation failed: {error}"));
-                None
-            }
+            Err(_) if source.contains("authorizer") => Ok(None),
+            Err(error) => Err(format!("compilation failed: {error}")),
             Ok(program) => {
                 let ty = program.result_type().clone();
                 // A variable whose type can't be declared may be anything.
                 let unknown = ty.is_open() && source.contains("variables.");
-                if !returns.accepts(&ty) && !unknown {
-                    errors.invalid(path, &source, returns.complaint());
-                }
-                Some(ty)
+                if returns.accepts(&ty) || unknown { Ok(Some(ty)) } else { Err(returns.complaint().into()) }
             }
         }
     }
 }
 
-fn sized(kind: DeclKind) -> Arc<Decl> {
+pub(super) fn sized(kind: DeclKind) -> Arc<Decl> {
     Arc::new(Decl { kind, max_elements: MAX_REQUEST_BYTES, min_size: 1 })
 }
 
@@ -190,6 +234,32 @@ mod tests {
         assert_eq!(wrong, ["expression: Invalid value: \"request.name\": must evaluate to bool"]);
         let wrong = complaints(&scope, "1", Returns::TextOrNull);
         assert_eq!(wrong, ["expression: Invalid value: \"1\": must evaluate to one of [string null_type]"]);
+    }
+
+    #[test]
+    fn mutations_make_objects_and_patches() {
+        let scope = Scope::policy(false).with_variables();
+        for (good, returns) in [
+            ("Object{spec: Object.spec{replicas: object.spec.replicas}}", Returns::Object),
+            ("[JSONPatch{op: 'remove', path: '/spec/' + jsonpatch.escapeKey(request.name)}]", Returns::JsonPatches),
+        ] {
+            assert_eq!(complaints(&scope, good, returns), Vec::<String>::new(), "{good}");
+        }
+        for (bad, returns, detail) in [
+            ("{'spec': 1}", Returns::Object, "must evaluate to Object"),
+            ("Object.spec{}", Returns::Object, "must evaluate to Object"),
+            ("JSONPatch{op: 'remove'}", Returns::JsonPatches, "must evaluate to list(JSONPatch)"),
+            ("object.patches", Returns::JsonPatches, "must evaluate to list(JSONPatch)"),
+            (
+                "[JSONPatch{op: 1}]",
+                Returns::JsonPatches,
+                "compilation failed: ERROR: <input>:1:16: expected type of field",
+            ),
+            ("Object{}", Returns::Bool, "compilation failed: ERROR: <input>:1:7: undeclared reference to 'Object'"),
+        ] {
+            let wrong = complaints(&scope, bad, returns);
+            assert!(wrong.len() == 1 && wrong[0].contains(detail), "{bad}: {wrong:?}");
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@ mod expressions;
 mod match_rules;
 mod policies;
 mod policy_validation;
+mod type_check;
 mod webhooks;
 
 pub use policies::{MUTATING_POLICY, MUTATING_POLICY_BINDING, VALIDATING_POLICY, VALIDATING_POLICY_BINDING};
+pub use type_check::{TypedKind, expression_warnings};
 pub use webhooks::{MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS};

@@ -1,6 +1,6 @@
 //! Policies written in CEL, and their bindings to parameters and requests (KEP-3488, KEP-3962).
 //!
-//! Their expressions are compiled here, but for those of mutations.
+//! Their expressions are compiled here; what validating ones say of the kinds they are for is checked when those are known.
 
 use serde_json::{Map, Value, json};
 

@@ -1,5 +1,4 @@
-//! Validation of admission policies and their bindings. What mutations come to is for whoever evaluates them: their
-//! expressions make objects of types that only the request gives, and are not compiled here.
+//! Validation of admission policies and their bindings.
 
 use std::collections::BTreeSet;
 
@@ -42,13 +41,13 @@ pub(super) fn validating_errors(policy: &Value) -> Vec<FieldError> {
 pub(super) fn mutating_errors(policy: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
     let (path, spec) = (Path::root("spec"), part(policy, "spec"));
-    common(&mut errors, &spec, &path);
+    let scope = common(&mut errors, &spec, &path);
     let (mutations_path, mutations) = (path.child("mutations"), list(&spec, "mutations"));
     if mutations.is_empty() {
         errors.required(&mutations_path, "mutations must contain at least one item");
     }
     for (index, mutation) in mutations.iter().enumerate() {
-        self::mutation(&mut errors, mutation, &mutations_path.index(index));
+        self::mutation(&mut errors, mutation, &scope, &mutations_path.index(index));
     }
     errors.choice(&path, &spec, "reinvocationPolicy", &["IfNeeded", "Never"]);
     errors.0
@@ -178,10 +177,10 @@ fn audit_annotations(errors: &mut Errors, spec: &Value, policy: &str, scope: &Sc
     }
 }
 
-fn mutation(errors: &mut Errors, mutation: &Value, path: &Path) {
-    let (wanted, other) = match text(mutation, "patchType") {
-        "ApplyConfiguration" => ("applyConfiguration", "jsonPatch"),
-        "JSONPatch" => ("jsonPatch", "applyConfiguration"),
+fn mutation(errors: &mut Errors, mutation: &Value, scope: &Scope, path: &Path) {
+    let (wanted, other, returns) = match text(mutation, "patchType") {
+        "ApplyConfiguration" => ("applyConfiguration", "jsonPatch", Returns::Object),
+        "JSONPatch" => ("jsonPatch", "applyConfiguration", Returns::JsonPatches),
         "" => return errors.required(&path.child("patchType"), ""),
         kind => {
             return errors.not_supported(&path.child("patchType"), kind, &["ApplyConfiguration", "JSONPatch"]);
@@ -189,7 +188,11 @@ fn mutation(errors: &mut Errors, mutation: &Value, path: &Path) {
     };
     let kind = text(mutation, "patchType");
     if has(mutation, wanted) {
-        expression(errors, &part(mutation, wanted), "expression", &path.child(wanted));
+        let (patch, path) = (part(mutation, wanted), path.child(wanted));
+        match text(&patch, "expression") {
+            source if source.trim().is_empty() => expression(errors, &patch, "expression", &path),
+            source => drop(scope.check(errors, source, returns, &path.child("expression"))),
+        }
     } else {
         errors.required(&path.child(wanted), &format!("must be specified when patchType is {kind}"));
     }

@@ -1,9 +1,9 @@
 //! Rules of certificate signing requests.
 //!
 //! Who asks (`spec.username`, `uid`, `groups`, `extra`) is for the server to fill in, and certificates are for the
-//! signer to read: here the request only has to be a PEM block of the right kind.
+//! signer to read: here the request has to be one, signed with the key that it is for.
 
-mod request;
+mod signature;
 mod validation;
 
 use serde_json::{Value, json};

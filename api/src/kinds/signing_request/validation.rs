@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::request;
+use super::signature;
 use crate::field::{FieldError, Path};
 use crate::kinds::check::{Errors, same};
 use crate::kinds::json::{has, integer, list, part, text, texts};
@@ -52,8 +52,9 @@ const SIGNER_LIMIT_BYTES: usize = 571;
 pub(super) fn validate(request: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
     let (path, spec) = (Path::root("spec"), part(request, "spec"));
-    if let Some(detail) = request::error(text(&spec, "request")) {
-        errors.invalid(&path.child("request"), &text(&spec, "request"), detail);
+    let pem = STANDARD.decode(text(&spec, "request")).unwrap_or_default();
+    if let Some(detail) = signature::error(&pem) {
+        errors.invalid(&path.child("request"), &text(&spec, "request"), &detail);
     }
     let (usages_path, usages) = (path.child("usages"), texts(&spec, "usages"));
     if usages.is_empty() {

@@ -171,11 +171,11 @@ fn bindings() {
 
 #[test]
 fn signing_requests() {
-    // PEM of a request for `O=testers, CN=jane`.
-    let pem = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIY01JR0RBZ0VBTUNFeEVEQU9CZ05WQkFvTUIzUmxjM1JsY25NeERUQUxCZ05WQkFNTUJHcGhibVV3V1RBVEJnY3Foa2pPUFFJQkJnZ3Foa2pPUFFNQkJ3TkNBQVFhM0krUXpOY3RwTmt6ckd1YVNEYWZLRHh4U3hEN24yajNNajgwc21TYlBNS2xkaGk0N1ZuZCtYOS9POGxoMk9wVktReUpnU0FVMzdyZVJuS3hSUmR0b0FBd0NnWUlLb1pJemowRUF3SURTQUF3UlFJZ1JucXZvSkxTSVQzSi8vRXR5VnhLa09WRmlZa3lnalJ6TStVb2FCT051ZFlDSVFEU1J0Q2hOMXdyb3kwcTVPL0Z1S2J1YXltTEJqVUdMUWdjUlJLWkFwYUJyZz09Ci0tLS0tRU5EIENFUlRJRklDQVRFIFJFUVVFU1QtLS0tLQo=";
+    // PEM of a request with an Ed25519 key, which signed it.
+    let pem = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlHTE1EOENBUUF3RERFS01BZ0dBMVVFQXd3QlpEQXFNQVVHQXl0bGNBTWhBTHdrcHliRzhsTDZjc2FvM3JjaHkrTlFkYjEzekpNa2VUblF6RWdwWVlzdG9BQXdCUVlESzJWd0EwRUFnamQrMEhZeGhlZnROcFBuV3Fkd2F2MVlVN0RDOHFlVk5ZWW5zcFdHNXBjMFdoUEtQMzZLR1VDcWZhMDVXUnpNL245L1Z6OEc3ODQyL1pxQjZQenFDQT09Ci0tLS0tRU5EIENFUlRJRklDQVRFIFJFUVVFU1QtLS0tLQo=";
     let request = json!({ "metadata": { "name": "csr" }, "spec": { "request": pem, "signerName": "example.com/signer", "usages": ["client auth"], "expirationSeconds": 3600, "username": "jane" } });
     expect![[r#"
-        {"metadata":{"name":"csr"},"spec":{"expirationSeconds":3600,"request":"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIY01JR0RBZ0VBTUNFeEVEQU9CZ05WQkFvTUIzUmxjM1JsY25NeERUQUxCZ05WQkFNTUJHcGhibVV3V1RBVEJnY3Foa2pPUFFJQkJnZ3Foa2pPUFFNQkJ3TkNBQVFhM0krUXpOY3RwTmt6ckd1YVNEYWZLRHh4U3hEN24yajNNajgwc21TYlBNS2xkaGk0N1ZuZCtYOS9POGxoMk9wVktReUpnU0FVMzdyZVJuS3hSUmR0b0FBd0NnWUlLb1pJemowRUF3SURTQUF3UlFJZ1JucXZvSkxTSVQzSi8vRXR5VnhLa09WRmlZa3lnalJ6TStVb2FCT051ZFlDSVFEU1J0Q2hOMXdyb3kwcTVPL0Z1S2J1YXltTEJqVUdMUWdjUlJLWkFwYUJyZz09Ci0tLS0tRU5EIENFUlRJRklDQVRFIFJFUVVFU1QtLS0tLQo=","signerName":"example.com/signer","usages":["client auth"],"username":"jane"},"status":{}}
+        {"metadata":{"name":"csr"},"spec":{"expirationSeconds":3600,"request":"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlHTE1EOENBUUF3RERFS01BZ0dBMVVFQXd3QlpEQXFNQVVHQXl0bGNBTWhBTHdrcHliRzhsTDZjc2FvM3JjaHkrTlFkYjEzekpNa2VUblF6RWdwWVlzdG9BQXdCUVlESzJWd0EwRUFnamQrMEhZeGhlZnROcFBuV3Fkd2F2MVlVN0RDOHFlVk5ZWW5zcFdHNXBjMFdoUEtQMzZLR1VDcWZhMDVXUnpNL245L1Z6OEc3ODQyL1pxQjZQenFDQT09Ci0tLS0tRU5EIENFUlRJRklDQVRFIFJFUVVFU1QtLS0tLQo=","signerName":"example.com/signer","usages":["client auth"],"username":"jane"},"status":{}}
         Age="5m3s" SignerName="example.com/signer" Requestor="jane" RequestedDuration="60m" Condition="Pending"
     "#]].assert_eq(&story("certificatesigningrequests", request.clone()));
     assert_eq!(complaints("certificatesigningrequests", request.clone()), "");

@@ -98,6 +98,20 @@ fn admission_policies() {
         spec.mutations[0].applyConfiguration: Invalid value: "{applyConfiguration}": must not be specified when patchType is JSONPatch
         spec.reinvocationPolicy: Required value
     "#]].assert_eq(&complaints("mutatingadmissionpolicies", mutating));
+    let patch = |kind: &str, field: &str, source: &str| json!({ "patchType": kind, field: { "expression": source } });
+    let mutating = json!({ "metadata": { "name": "m" }, "spec": { "matchConstraints": constraints, "reinvocationPolicy": "Never",
+        "variables": [{ "name": "more", "expression": "object.spec.replicas + 1" }], "mutations": [
+            patch("ApplyConfiguration", "applyConfiguration", "Object{spec: Object.spec{replicas: variables.more}}"),
+            patch("JSONPatch", "jsonPatch", "[JSONPatch{op: 'add', path: '/spec/replicas', value: variables.more}]"),
+            patch("ApplyConfiguration", "applyConfiguration", "variables.less"),
+            patch("JSONPatch", "jsonPatch", "true"),
+        ] } });
+    expect![[r#"
+        spec.mutations[2].applyConfiguration.expression: Invalid value: "variables.less": compilation failed: ERROR: <input>:1:10: undefined field 'less'
+         | variables.less
+         | .........^
+        spec.mutations[3].jsonPatch.expression: Invalid value: "true": must evaluate to list(JSONPatch)
+    "#]].assert_eq(&complaints("mutatingadmissionpolicies", mutating));
 }
 
 #[test]
