@@ -39,7 +39,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Start a whole cluster in this process, and deploy a sample or manifests if some are named.
-    Up(up::Args),
+    Up(Box<up::Args>),
     /// Run one Wasm file or image to its end, or until Ctrl-C, without a cluster.
     Run(run::Args),
     /// Show what goes on in a cluster.
@@ -81,7 +81,7 @@ fn main() -> std::process::ExitCode {
 
 async fn dispatch(verb: Verb) -> anyhow::Result<std::process::ExitCode> {
     match verb {
-        Verb::Up(args) => up::run(args).await,
+        Verb::Up(args) => up::run(*args).await,
         Verb::Run(args) => run::run(args).await,
         Verb::Status(args) => status::run(args).await,
         Verb::Push(args) => push::run(args).await,

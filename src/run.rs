@@ -80,6 +80,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             env: args.env,
             working_dir: None,
             preopens: args.directories,
+            stdin: None,
+            terminal: false,
             output: Arc::new(Console),
             memory_limit_bytes,
             cpu_limit_millis: None,

@@ -160,16 +160,6 @@ impl ApiError {
         self.reason == Reason::NotFound && self.message == NO_SUCH_PATH
     }
 
-    /// 405: the subresource is one of Kubernetes', but this server does not have it.
-    pub fn not_supported(resource: &Resource, subresource: &str) -> Self {
-        let message = format!(
-            "{subresource} is not supported on resources of kind \"{}\": this server does not serve {}/{subresource}",
-            resource.qualified(),
-            resource.qualified(),
-        );
-        Self::new(Reason::MethodNotAllowed, message).about(resource, "")
-    }
-
     /// 405: the resource exists but not this verb on it.
     pub fn method_not_allowed() -> Self {
         Self::new(Reason::MethodNotAllowed, "the server does not allow this method on the requested resource")

@@ -6,7 +6,7 @@ use coracle_oci::{ImageStore, Registries};
 use coracle_wasi_host::EngineConfig;
 use ipnet::IpNet;
 
-use crate::thresholds::Thresholds;
+use crate::{eviction::EvictionSettings, images::ImageGcPolicy, reserved::Reserved, shutdown::ShutdownGrace};
 
 /// Pods a node takes unless the configuration says otherwise; kubelet's 110 comes from what a Linux container costs.
 pub const DEFAULT_MAX_PODS: u32 = 10_000;
@@ -34,8 +34,16 @@ pub struct NodeConfig {
     pub engine: EngineConfig,
     /// What the node offers, where the machine should not decide.
     pub capacity: CapacityOverrides,
-    /// From when on the node is under pressure.
-    pub eviction_hard: Thresholds,
+    /// From when on the node is under pressure, and what it does then.
+    pub eviction: EvictionSettings,
+    /// What of the machine is for the system, and for Kubernetes itself.
+    pub reserved: [Reserved; 2],
+    /// How long pods have to end when the node stops for good.
+    pub shutdown: ShutdownGrace,
+    /// Where manifests of static pods are, if there are any.
+    pub pod_manifest_path: Option<PathBuf>,
+    /// When images are removed.
+    pub image_gc: ImageGcPolicy,
     /// Labels of the Node object besides those every node has.
     pub labels: BTreeMap<String, String>,
     /// The port the node API is reached at from outside, if it listens at all (`status.daemonEndpoints`).
@@ -59,7 +67,11 @@ impl NodeConfig {
             images,
             engine: EngineConfig::default(),
             capacity: CapacityOverrides::default(),
-            eviction_hard: Thresholds::default(),
+            eviction: EvictionSettings::default(),
+            reserved: Default::default(),
+            shutdown: ShutdownGrace::default(),
+            pod_manifest_path: None,
+            image_gc: ImageGcPolicy::default(),
             labels: BTreeMap::new(),
             api_port: None,
             logs: LogLimits::default(),

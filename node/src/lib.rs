@@ -9,10 +9,16 @@
 //! Invariant: a pod's work happens in its own worker, and a fault there ends there.
 #![forbid(unsafe_code)]
 
+mod admission;
 mod api;
+mod command;
+mod conditions;
 mod config;
 mod events;
+mod eviction;
 mod files;
+mod go_duration;
+mod health;
 mod images;
 mod lease;
 mod logs;
@@ -20,12 +26,18 @@ mod machine;
 mod metrics;
 mod network;
 mod node;
+mod node_error;
 mod open_files;
 mod pods;
 mod probes;
 mod registration;
+mod reserved;
 mod shared;
-mod thresholds;
+mod shutdown;
+mod static_pods;
+mod stats;
+mod streaming;
+mod volumes;
 
 #[cfg(test)]
 mod fake_api;
@@ -33,8 +45,13 @@ mod fake_api;
 mod node_tests;
 
 pub use config::{CapacityOverrides, DEFAULT_MAX_PODS, LogLimits, NodeAddresses, NodeConfig};
+pub use eviction::{EvictionSettings, GracePeriods, MinimumReclaim, ThresholdError, Thresholds};
+pub use go_duration::flag as parse_duration;
 pub use images::KeyError;
+pub use images::{ImageGcPolicy, PolicyError};
 pub use network::RouteError;
-pub use node::{Node, NodeError};
+pub use node::Node;
+pub use node_error::NodeError;
 pub use registration::{KUBELET_VERSION, RUNTIME_VERSION};
-pub use thresholds::{ThresholdError, Thresholds};
+pub use reserved::{Reserved, ReservedError};
+pub use shutdown::{GraceError, ShutdownGrace};

@@ -1,6 +1,9 @@
 //! What this machine is: processors, memory, disk, system. Read from the kernel's own files.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
+
+/// Length of the kernel's ticks (`USER_HZ` is 100 on every architecture we run on).
+const TICK_MILLIS: u64 = 10;
 
 /// The machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +33,6 @@ pub struct Machine {
 pub struct Headroom {
     /// Memory that can be had without swapping.
     pub memory_bytes: u64,
-    /// Free bytes on the file system under the node's directory.
-    pub storage_bytes: u64,
     /// Processes that can still be started.
     pub processes: u64,
 }
@@ -43,13 +44,24 @@ pub struct Disk {
     pub capacity_bytes: u64,
     /// What of it is free.
     pub available_bytes: u64,
+    /// Files and directories it can hold; 0 if it has no such limit.
+    pub inodes: u64,
+    /// How many more.
+    pub inodes_free: u64,
 }
 
 impl Disk {
     /// Looks at the file system that `path` is on; one that can't be looked at has no size.
     pub fn of(path: &Path) -> Disk {
-        let (capacity_bytes, available_bytes) = storage(path);
-        Disk { capacity_bytes, available_bytes }
+        rustix::fs::statvfs(path).map_or_else(
+            |_| Disk::default(),
+            |stat| Disk {
+                capacity_bytes: stat.f_blocks * stat.f_frsize,
+                available_bytes: stat.f_bavail * stat.f_frsize,
+                inodes: stat.f_files,
+                inodes_free: stat.f_favail,
+            },
+        )
     }
 }
 
@@ -62,7 +74,7 @@ impl Machine {
         Machine {
             cpu_millis: cpus * 1000,
             memory_bytes: meminfo("MemTotal"),
-            storage_bytes: storage(data_dir).0,
+            storage_bytes: Disk::of(data_dir).capacity_bytes,
             processes: most_processes(),
             kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
             os_image: os_image(&fs::read_to_string("/etc/os-release").unwrap_or_default()),
@@ -75,15 +87,8 @@ impl Machine {
 
 impl Headroom {
     /// Looks at what is left.
-    pub fn read(data_dir: &Path) -> Headroom {
-        // "0.20 0.18 0.12 1/80 11206": the number after the slash counts tasks.
-        let load = line("/proc/loadavg");
-        let tasks = load.split_whitespace().nth(3).and_then(|field| field.split('/').nth(1)?.parse::<u64>().ok());
-        Headroom {
-            memory_bytes: meminfo("MemAvailable"),
-            storage_bytes: storage(data_dir).1,
-            processes: most_processes().saturating_sub(tasks.unwrap_or(0)),
-        }
+    pub fn read() -> Headroom {
+        Headroom { memory_bytes: meminfo("MemAvailable"), processes: most_processes().saturating_sub(tasks()) }
     }
 }
 
@@ -115,13 +120,40 @@ fn meminfo(field: &str) -> u64 {
     kib.unwrap_or(0) * 1024
 }
 
-fn most_processes() -> u64 {
+/// The highest number a process can have.
+pub fn most_processes() -> u64 {
     line("/proc/sys/kernel/pid_max").parse().unwrap_or(u64::MAX)
 }
 
-/// Size and free bytes of the file system.
-fn storage(path: &Path) -> (u64, u64) {
-    rustix::fs::statvfs(path).map_or((0, 0), |stat| (stat.f_blocks * stat.f_frsize, stat.f_bavail * stat.f_frsize))
+/// Processes and threads that there are.
+pub fn tasks() -> u64 {
+    // "0.20 0.18 0.12 1/80 11206": the number after the slash counts tasks.
+    let load = line("/proc/loadavg");
+    load.split_whitespace().nth(3).and_then(|field| field.split('/').nth(1)?.parse().ok()).unwrap_or(0)
+}
+
+/// Time that the machine's processors have worked, all together, since it started.
+pub fn cpu_time() -> Duration {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let fields: Vec<u64> = stat.lines().next().unwrap_or_default().split_whitespace().flat_map(str::parse).collect();
+    // user nice system idle iowait irq softirq steal
+    let worked = fields.iter().take(8).enumerate().filter(|(place, _)| !matches!(place, 3 | 4));
+    Duration::from_millis(worked.map(|(_, ticks)| ticks * TICK_MILLIS).sum())
+}
+
+/// Time that this process has spent on processors.
+pub fn own_cpu_time() -> Duration {
+    let stat = line("/proc/self/stat");
+    // The name of the program, in parentheses, may have spaces in it.
+    let fields = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+    let ticks = fields.split_whitespace().skip(11).take(2).flat_map(str::parse::<u64>);
+    Duration::from_millis(ticks.map(|ticks| ticks * TICK_MILLIS).sum())
+}
+
+/// Memory in use by the machine's processes, and with what the kernel keeps of files.
+pub fn memory_in_use() -> (u64, u64) {
+    let (all, free, available) = (meminfo("MemTotal"), meminfo("MemFree"), meminfo("MemAvailable"));
+    (all.saturating_sub(available), all.saturating_sub(free))
 }
 
 fn os_image(os_release: &str) -> String {
@@ -141,9 +173,12 @@ mod tests {
             "{machine:?}"
         );
         assert!(!machine.kernel.is_empty() && !machine.os_image.is_empty());
-        let left = Headroom::read(Path::new("/"));
+        let left = Headroom::read();
         assert!(left.memory_bytes <= machine.memory_bytes && left.processes > 0, "{left:?}");
-        assert!(resident_bytes() > 0);
+        assert!(resident_bytes() > 0 && tasks() > 0);
+        assert!(cpu_time() >= own_cpu_time());
+        let (working, used) = memory_in_use();
+        assert!(working <= machine.memory_bytes && used <= machine.memory_bytes);
     }
 
     #[test]

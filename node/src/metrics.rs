@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use prometheus_client::{
     encoding::text::encode,
-    metrics::{counter::Counter, gauge::Gauge, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 
@@ -29,6 +29,12 @@ pub struct Metrics {
     pub worker_faults: Counter,
     /// From the worker's first sight of a pod to its first running container.
     pub start_seconds: Histogram,
+    /// Mirrors of static pods, as of the last time somebody asked.
+    pub mirror_pods: Gauge,
+    /// Pods ended because the node was short of something, by signal.
+    evictions: Family<[(&'static str, String); 1], Counter>,
+    /// Pods not taken, by reason.
+    refusals: Family<[(&'static str, &'static str); 1], Counter>,
     registry: Arc<Mutex<Registry>>,
 }
 
@@ -59,6 +65,15 @@ impl Metrics {
             "From first sight of a pod to its first running container",
             start_seconds.clone(),
         );
+        let mirror_pods = Gauge::default();
+        registry.register("kubelet_mirror_pods", "Mirrors of static pods in the API", mirror_pods.clone());
+        let (evictions, refusals) = (Family::default(), Family::default());
+        registry.register(
+            "kubelet_evictions",
+            "Pods ended because the node was short of something, by eviction signal",
+            Family::clone(&evictions),
+        );
+        registry.register("kubelet_admission_rejections", "Pods that the node did not take", Family::clone(&refusals));
         let registry = Arc::new(Mutex::new(registry));
         Metrics {
             pods,
@@ -68,8 +83,21 @@ impl Metrics {
             status_writes,
             worker_faults,
             start_seconds,
+            mirror_pods,
+            evictions,
+            refusals,
             registry,
         }
+    }
+
+    /// A pod was ended: the node was short of this. Signals are few.
+    pub fn evicted(&self, signal: &str) {
+        self.evictions.get_or_create(&[("eviction_signal", signal.to_owned())]).inc();
+    }
+
+    /// A pod was not taken for this reason.
+    pub fn refused(&self, reason: &'static str) {
+        self.refusals.get_or_create(&[("reason", reason)]).inc();
     }
 
     /// All of them in the OpenMetrics text format.

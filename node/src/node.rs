@@ -1,73 +1,49 @@
 //! The node: its parts put together, started, stopped.
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use axum::Router;
 use coracle_api::pod::read_list;
-use coracle_wasi_host::{Engine, EngineConfig, EngineError};
+use coracle_wasi_host::{Engine, EngineConfig};
+use k8s_openapi::api::core::v1::Node as NodeObject;
 use kube::Client;
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     api,
     config::{DEFAULT_MAX_PODS, NodeConfig},
     events::{self, of_node},
-    images::{CollectError, Collector, GC_PERIOD, ImageManager, KeyError, Programs, load_key},
+    eviction::run_eviction,
+    health::Health,
+    images::{ImageManager, Programs, load_key, run_image_gc},
     lease::run_lease,
     logs::LogWriter,
-    machine::{Disk, Machine},
+    machine::Machine,
     metrics::Metrics,
-    network::{AddressPool, AnyIpRoutes, RouteError, ServiceTable, run_proxy, watch_services},
+    network::{AddressPool, AnyIpRoutes, ServiceTable, run_proxy, watch_services},
+    node_error::NodeError,
     open_files::allow_open_files,
-    pods::{LivePods, run_pods},
+    pods::{LivePods, Roster, Sources, run_pods},
     probes::Prober,
     registration::{Registration, run_status},
     shared::Shared,
+    shutdown::{ShutdownGrace, end_pods},
+    static_pods::{Mirrors, run_mirrors, run_static_pods},
+    stats::{Sampler, run_stats},
+    volumes::VolumeKeeper,
 };
 
 /// How long the node waits for the first lists of Services and endpoints before it starts pods without them.
 const SERVICES_WAIT: Duration = Duration::from_secs(10);
 /// How long stopping takes at most; `coracle up` promises to be gone in 2 s.
 const STOP_WAIT: Duration = Duration::from_millis(1900);
-
-/// Why a node can't start.
-#[derive(Debug, thiserror::Error)]
-pub enum NodeError {
-    /// the data directory can't be used
-    #[error("the node's directory {path} cannot be used: {source}", path = .path.display())]
-    DataDir {
-        /// The directory.
-        path: PathBuf,
-        /// What the kernel said.
-        #[source]
-        source: io::Error,
-    },
-    /// the key for compiled programs can't be had
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// the engine can't be made
-    #[error("the WebAssembly engine cannot be started: {0}")]
-    Engine(#[from] EngineError),
-    /// pod or Service addresses can't be made this host's
-    #[error(transparent)]
-    Route(#[from] RouteError),
-    /// the thread that writes logs can't be started
-    #[error("the thread that writes logs cannot be started: {0}")]
-    Logs(#[source] io::Error),
-    /// the client for probes can't be made
-    #[error("the HTTP client for probes cannot be made: {0}")]
-    Prober(#[source] reqwest::Error),
-    /// the node can't be registered
-    #[error("the node {name:?} cannot be registered with the API server: {source}")]
-    Register {
-        /// Its name.
-        name: String,
-        /// What the API server said.
-        #[source]
-        source: Box<kube::Error>,
-    },
-}
+/// How soon a registration that failed is tried again.
+const REGISTER_RETRY: Duration = Duration::from_secs(2);
 
 /// A running node.
 pub struct Node {
@@ -75,6 +51,10 @@ pub struct Node {
     shutdown: CancellationToken,
     tasks: TaskTracker,
     routes: AnyIpRoutes,
+    /// Held by the tasks; see `api`.
+    shared: Weak<Shared>,
+    name: String,
+    grace: ShutdownGrace,
 }
 
 impl Node {
@@ -89,7 +69,7 @@ impl Node {
         let registration = Registration::new(&config, machine.clone());
         let mut routes = AnyIpRoutes::add(&[config.pod_cidr, config.service_cidr]).await?;
         let tasks = TaskTracker::new();
-        let started = start_parts(client, &config, &registration, &tasks, &shutdown).await;
+        let started = start_parts(client, &config, &registration, &machine, &tasks, &shutdown).await;
         let shared = match started {
             Ok(shared) => shared,
             Err(error) => {
@@ -98,8 +78,9 @@ impl Node {
                 return Err(error);
             }
         };
-        let router = api::router(&shared, &config.name, machine);
-        Ok(Node { router, shutdown, tasks, routes })
+        let router = api::router(&shared, &config.name, &machine);
+        let (name, grace, shared) = (config.name, config.shutdown, Arc::downgrade(&shared));
+        Ok(Node { router, shutdown, tasks, routes, shared, name, grace })
     }
 
     /// The node API: `/containerLogs/{namespace}/{pod}/{container}`, `/stats/summary`, `/metrics`, `/healthz`.
@@ -108,9 +89,19 @@ impl Node {
         self.router.clone()
     }
 
+    /// How long [`Node::stop`] may take for pods to end, beside the two seconds that it takes at most for itself.
+    pub fn shutdown_grace(&self) -> Duration {
+        self.grace.total
+    }
+
     /// Stops the sandboxes and everything else, in less than two seconds. Pods stay in the API: they come back, with
-    /// their addresses, when the node does.
+    /// their addresses, when the node does. With a grace period for shutdowns they end instead, before all else.
     pub async fn stop(mut self) {
+        if self.grace.is_graceful()
+            && let Some(shared) = self.shared.upgrade()
+        {
+            end_pods(&shared, &self.name, self.grace).await;
+        }
         self.shutdown.cancel();
         self.tasks.close();
         if timeout(STOP_WAIT, self.tasks.wait()).await.is_err() {
@@ -131,22 +122,40 @@ async fn start_parts(
     client: Client,
     config: &NodeConfig,
     registration: &Registration,
+    machine: &Machine,
     tasks: &TaskTracker,
     shutdown: &CancellationToken,
 ) -> Result<Arc<Shared>, NodeError> {
     let shared = share(&client, config, registration)?;
-    let node = registration.register(&client).await;
-    let node = node.map_err(|source| NodeError::Register { name: config.name.clone(), source: Box::new(source) })?;
-    let subject = of_node(&config.name);
-    shared.events.normal(&subject, "Starting", "Starting kubelet.");
-    shared.events.normal(&subject, "NodeReady", format!("Node {} status is now: NodeReady", config.name));
-    tasks.spawn(run_lease(client.clone(), node.clone(), shutdown.clone()));
-    tasks.spawn(run_status(registration.clone(), node, Arc::clone(&shared), shutdown.clone()));
+    let name = &config.name;
+    let eviction = run_eviction(
+        Arc::clone(&shared),
+        machine.clone(),
+        config.data_dir.clone(),
+        name,
+        &config.eviction,
+        shutdown.clone(),
+    )?;
+    let registered = match registration.register(&shared).await {
+        Ok(node) => Some(node),
+        // A node with pods of its own runs them, API server or not.
+        Err(error) if config.pod_manifest_path.is_some() && !matches!(error, kube::Error::Api(_)) => {
+            tracing::warn!(%error, "the API server can't be reached; static pods start without it");
+            None
+        }
+        Err(source) => return Err(NodeError::Register { name: name.clone(), source: Box::new(source) }),
+    };
+    shared.events.normal(&of_node(name), "Starting", "Starting kubelet.");
+    tasks.spawn(be_a_node(registration.clone(), registered, Arc::clone(&shared), shutdown.clone()));
     tasks.spawn(Arc::clone(&shared.addresses).run_checkpoints(shutdown.clone()));
-    tasks.spawn(run_image_gc(Arc::clone(&shared), config.name.clone(), shutdown.clone()));
+    tasks.spawn(run_image_gc(Arc::clone(&shared), name.clone(), shutdown.clone()));
+    tasks.spawn(run_stats(Arc::clone(&shared), shutdown.clone()));
+    tasks.spawn(Arc::clone(&shared.volumes).run(shutdown.clone()));
+    tasks.spawn(eviction);
     let synced = watch_services(&client, &shared.services, shutdown);
     tasks.spawn(run_proxy(Arc::clone(&shared.services), shutdown.clone()));
-    let (pods, name, stop) = (Arc::clone(&shared), config.name.clone(), shutdown.clone());
+    let sources = sources(config, &shared, tasks, shutdown);
+    let (pods, stop) = (Arc::clone(&shared), shutdown.clone());
     tasks.spawn(async move {
         // A container is told of Services as it starts, so they are known first.
         let lists = async {
@@ -157,44 +166,49 @@ async fn start_parts(
         if timeout(SERVICES_WAIT, lists).await.is_err() {
             tracing::warn!("Services are not known yet; pods are started without their variables");
         }
-        run_pods(pods, name, stop).await;
+        run_pods(pods, sources, stop).await;
     });
     Ok(shared)
 }
 
-/// Keeps the disk from filling up with images that no pod uses, until `shutdown`.
-async fn run_image_gc(shared: Arc<Shared>, name: String, shutdown: CancellationToken) {
-    let subject = of_node(&name);
-    // The first look comes before the node knows its pods: it takes note of what is here and judges no disk.
-    let mut look = collect_images(&shared, Collector::default(), Disk::default()).await;
-    while let Some((collector, freed)) = look {
-        match freed {
-            Ok(_) => {}
-            Err(error @ CollectError::TooLittle { .. }) => {
-                shared.events.warning(&subject, "FreeDiskSpaceFailed", error.to_string());
-            }
-            Err(error) => shared.events.warning(&subject, "ImageGCFailed", error.to_string()),
+/// Registers, if that is still to be done, and then gives signs of life.
+async fn be_a_node(
+    registration: Registration,
+    mut registered: Option<NodeObject>,
+    shared: Arc<Shared>,
+    shutdown: CancellationToken,
+) {
+    let node = loop {
+        if let Some(node) = registered {
+            break node;
         }
-        if shutdown.run_until_cancelled(tokio::time::sleep(GC_PERIOD)).await.is_none() {
+        if shutdown.run_until_cancelled(tokio::time::sleep(REGISTER_RETRY)).await.is_none() {
             return;
         }
-        look = collect_images(&shared, collector, Disk::of(&shared.pods_dir)).await;
-    }
+        registered = registration
+            .register(&shared)
+            .await
+            .inspect_err(|error| tracing::warn!(%error, "the node could not be registered; trying again"))
+            .ok();
+    };
+    let lease = run_lease(shared.client.clone(), node.clone(), shutdown.clone());
+    tokio::join!(lease, run_status(registration, node, Arc::clone(&shared), shutdown));
 }
 
-/// One pass, on a thread that may block. None: the runtime ends, or the pass failed; the log then says why.
-async fn collect_images(
-    shared: &Arc<Shared>,
-    mut collector: Collector,
-    disk: Disk,
-) -> Option<(Collector, Result<u64, CollectError>)> {
-    let shared = Arc::clone(shared);
-    let pass = tokio::task::spawn_blocking(move || {
-        let in_use: Vec<String> = shared.live.all().iter().flat_map(|pod| pod.images()).collect();
-        let freed = shared.images.collect(&mut collector, &in_use, disk);
-        (collector, freed)
-    });
-    pass.await.inspect_err(|error| tracing::debug!(%error, "images are no longer collected")).ok()
+/// Where pods come from; a manifest directory is read from now on.
+fn sources(config: &NodeConfig, shared: &Arc<Shared>, tasks: &TaskTracker, shutdown: &CancellationToken) -> Sources {
+    let (sender, statics) = watch::channel(None);
+    let node = config.name.clone();
+    match &config.pod_manifest_path {
+        Some(path) => {
+            let (shared, path, stop) = (Arc::clone(shared), path.clone(), shutdown.clone());
+            tasks.spawn(run_static_pods(shared, path, node.clone(), sender, stop));
+        }
+        // Mirrors of an earlier life, when there was one, have no pods any more.
+        None => shared.mirrors.want(&[]),
+    }
+    tasks.spawn(run_mirrors(Arc::clone(shared), node.clone(), shutdown.clone()));
+    Sources { node, statics }
 }
 
 fn share(client: &Client, config: &NodeConfig, registration: &Registration) -> Result<Arc<Shared>, NodeError> {
@@ -204,14 +218,16 @@ fn share(client: &Client, config: &NodeConfig, registration: &Registration) -> R
     tokio::spawn(writing);
     let events = Arc::new(events);
     let programs = Programs::open(engine.clone(), config.images.clone(), &config.data_dir.join("compiled"));
-    let images =
-        ImageManager::new(config.images.clone(), Arc::clone(&config.registries), programs, Arc::clone(&events));
+    let registries = Arc::clone(&config.registries);
+    let images = ImageManager::new(config.images.clone(), registries, programs, Arc::clone(&events), config.image_gc);
+    let allocatable = read_list(Some(registration.allocatable()));
+    let volumes = VolumeKeeper::new(client.clone(), config.address, allocatable.clone(), Arc::clone(&events));
     Ok(Arc::new(Shared {
         client: client.clone(),
         address: config.address,
         cluster_domain: config.cluster_domain.trim_matches('.').to_ascii_lowercase().into(),
         pods_dir: config.data_dir.join("pods"),
-        allocatable: read_list(Some(registration.allocatable())),
+        allocatable,
         log_limits: config.logs,
         engine,
         images,
@@ -221,7 +237,13 @@ fn share(client: &Client, config: &NodeConfig, registration: &Registration) -> R
         logs: LogWriter::start().map_err(NodeError::Logs)?,
         prober: Prober::new().map_err(NodeError::Prober)?,
         live: LivePods::default(),
+        volumes,
         metrics: Metrics::new(),
         status_turns: Shared::status_turns(),
+        roster: Roster::default(),
+        stats: Sampler::default(),
+        health: Health::default(),
+        mirrors: Mirrors::default(),
+        labels: Default::default(),
     }))
 }

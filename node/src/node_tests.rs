@@ -183,6 +183,31 @@ async fn a_server_gets_ready_answers_survives_the_node_and_is_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_container_whose_post_start_hook_fails_is_killed_for_it() {
+    let world = World::new("127.106.0.0/24").await;
+    let node = world.node().await;
+    // Nobody listens there.
+    let hook = json!({"postStart": {"httpGet": {"port": 8124}}});
+    for (name, policy) in [("once", "Never"), ("again", "Always")] {
+        world.create(name, "http:1", policy, json!({"ports": [{"containerPort": 8123}], "lifecycle": hook}));
+    }
+    let state = |pod: &Value, state: &str| {
+        let state = &pod["status"]["containerStatuses"][0]["state"][state];
+        (!state.is_null()).then(|| state.clone())
+    };
+    // A server that is told to stop drains and ends with code 0, whoever tells it.
+    let over = |pod: &Value| (pod["status"]["phase"] == "Succeeded").then(|| state(pod, "terminated")).flatten();
+    let end = world.api.wait_for("pods/ns/once", over).await;
+    assert_eq!((&end["exitCode"], &end["reason"]), (&json!(0), &json!("Completed")));
+    assert_eq!(world.event("once", "FailedPostStartHook").await, "PostStartHook failed");
+    assert_eq!(world.event("once", "Killing").await, "FailedPostStartHook");
+    let looping = |pod: &Value| state(pod, "waiting").filter(|waiting| waiting["reason"] == "CrashLoopBackOff");
+    world.api.wait_for("pods/ns/again", looping).await;
+    world.delete("again").await;
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn failures_are_shown_as_in_kubernetes_and_can_be_deleted() {
     let world = World::new("127.103.0.0/24").await;
     let node = world.node().await;

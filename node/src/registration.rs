@@ -1,18 +1,18 @@
 //! The Node object: made when the node comes, and its status kept true.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use coracle_oci::Image;
-use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::{
-        ContainerImage, DaemonEndpoint, Node, NodeAddress, NodeCondition, NodeDaemonEndpoints, NodeSpec, NodeStatus,
-        NodeSystemInfo,
+        ContainerImage, DaemonEndpoint, Node, NodeAddress, NodeDaemonEndpoints, NodeSpec, NodeStatus, NodeSystemInfo,
     },
-    apimachinery::pkg::{
-        api::resource::Quantity,
-        apis::meta::v1::{ObjectMeta, Time},
-    },
+    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta},
 };
 use kube::{
     Api, Client,
@@ -22,10 +22,13 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    conditions::{conditions, tell_changes},
     config::{DEFAULT_MAX_PODS, NodeConfig},
-    machine::{Headroom, Machine, architecture},
+    events::of_node,
+    health::Health,
+    machine::{Machine, architecture},
+    reserved::left,
     shared::Shared,
-    thresholds::{Pressure, Thresholds},
 };
 
 /// The version of Kubernetes this agent behaves as.
@@ -38,6 +41,9 @@ const CHECK_PERIOD: Duration = Duration::from_secs(10);
 const REPORT_PERIOD: Duration = Duration::from_secs(300);
 /// Images named in the status (kubelet `nodeStatusMaxImages`).
 const IMAGES_LIMIT: usize = 50;
+/// Names of each (kubelet `MaxNamesPerImageInNodeStatus`).
+const NAMES_LIMIT: usize = 5;
+
 /// The node, as its Node object shows it.
 #[derive(Clone)]
 pub struct Registration {
@@ -45,11 +51,10 @@ pub struct Registration {
     labels: BTreeMap<String, String>,
     pod_cidr: String,
     address: String,
-    data_dir: PathBuf,
     api_port: Option<u16>,
     machine: Machine,
-    eviction_hard: Thresholds,
     capacity: BTreeMap<String, Quantity>,
+    allocatable: BTreeMap<String, Quantity>,
 }
 
 impl Registration {
@@ -77,26 +82,31 @@ impl Registration {
             ("ephemeral-storage", format!("{}Ki", storage / 1024)),
             ("pods", given.pods.unwrap_or(DEFAULT_MAX_PODS).to_string()),
         ];
+        let reserved = [&config.reserved[0], &config.reserved[1]];
+        let allocatable = capacity
+            .iter()
+            .map(|(name, amount)| ((*name).to_owned(), Quantity(left(amount, reserved, name))))
+            .collect();
         Registration {
             name: config.name.clone(),
             labels,
             pod_cidr: config.pod_cidr.trunc().to_string(),
             address: config.address.to_string(),
-            data_dir: config.data_dir.clone(),
             api_port: config.api_port,
             machine,
-            eviction_hard: config.eviction_hard,
             capacity: capacity.map(|(name, amount)| (name.to_owned(), Quantity(amount))).into(),
+            allocatable,
         }
     }
 
-    /// What pods may use: all of it, since the node itself is counted among the machine's other work.
+    /// What pods may use: all that is not reserved, since the node itself is counted among the machine's other work.
     pub fn allocatable(&self) -> &BTreeMap<String, Quantity> {
-        &self.capacity
+        &self.allocatable
     }
 
     /// Makes the Node object, or brings one that is there up to date: its labels, its status.
-    pub async fn register(&self, client: &Client) -> kube::Result<Node> {
+    pub async fn register(&self, shared: &Shared) -> kube::Result<Node> {
+        let client = &shared.client;
         let nodes: Api<Node> = Api::all(client.clone());
         let spec = NodeSpec {
             pod_cidr: Some(self.pod_cidr.clone()),
@@ -105,7 +115,7 @@ impl Registration {
         };
         let metadata =
             ObjectMeta { name: Some(self.name.clone()), labels: Some(self.labels.clone()), ..ObjectMeta::default() };
-        let status = self.status(&NodeStatus::default(), &[], &Headroom::read(&self.data_dir));
+        let status = self.status(&NodeStatus::default(), &[], &shared.health);
         let node = Node { metadata, spec: Some(spec), status: Some(status) };
         let found = match nodes.create(&PostParams::default(), &node).await {
             Ok(created) => created,
@@ -115,30 +125,42 @@ impl Registration {
             }
             Err(error) => return Err(error),
         };
-        self.write(client, &found.status.clone().unwrap_or_default(), &[]).await
+        let before = found.status.clone().unwrap_or_default();
+        self.tell_reboot(shared, &before);
+        let node = self.write(client, self.status(&before, &[], &shared.health)).await?;
+        *shared.labels.write() = node.metadata.labels.clone().unwrap_or_default();
+        Ok(node)
     }
 
-    /// Writes the status as it is now.
-    async fn write(&self, client: &Client, before: &NodeStatus, images: &[Image]) -> kube::Result<Node> {
+    /// Says so if the machine has been started anew since the Node was last written.
+    fn tell_reboot(&self, shared: &Shared, before: &NodeStatus) {
+        let last = before.node_info.as_ref().map(|info| info.boot_id.as_str()).unwrap_or_default();
+        let now = &self.machine.boot_id;
+        if !last.is_empty() && last != now {
+            let message = format!("Node {} has been rebooted, boot id: {now}", self.name);
+            shared.events.warning(&of_node(&self.name), "Rebooted", message);
+        }
+    }
+
+    async fn write(&self, client: &Client, status: NodeStatus) -> kube::Result<Node> {
         let nodes: Api<Node> = Api::all(client.clone());
-        let status = self.status(before, images, &Headroom::read(&self.data_dir));
         let patch = Patch::Strategic(json!({"status": status}));
         nodes.patch_status(&self.name, &PatchParams::default(), &patch).await
     }
 
     /// The status; `before` gives the times of conditions that haven't changed.
-    fn status(&self, before: &NodeStatus, images: &[Image], left: &Headroom) -> NodeStatus {
+    fn status(&self, before: &NodeStatus, images: &[Image], health: &Health) -> NodeStatus {
         let machine = &self.machine;
         let address = |kind: &str, address: &str| NodeAddress { type_: kind.to_owned(), address: address.to_owned() };
         NodeStatus {
             addresses: Some(vec![address("InternalIP", &self.address), address("Hostname", &self.name)]),
             capacity: Some(self.capacity.clone()),
-            allocatable: Some(self.capacity.clone()),
-            conditions: Some(self.conditions(before, left)),
+            allocatable: Some(self.allocatable.clone()),
+            conditions: Some(conditions(before, health)),
             daemon_endpoints: self
                 .api_port
                 .map(|port| NodeDaemonEndpoints { kubelet_endpoint: Some(DaemonEndpoint { port: i32::from(port) }) }),
-            images: Some(images.iter().take(IMAGES_LIMIT).map(image).collect()),
+            images: Some(image_list(images)),
             node_info: Some(NodeSystemInfo {
                 architecture: architecture().to_owned(),
                 boot_id: machine.boot_id.clone(),
@@ -155,85 +177,56 @@ impl Registration {
             ..NodeStatus::default()
         }
     }
-
-    /// The four conditions, in kubelet's words.
-    fn conditions(&self, before: &NodeStatus, left: &Headroom) -> Vec<NodeCondition> {
-        let Pressure { memory, disk, processes } = self.eviction_hard.pressure(&self.machine, left);
-        let now = Timestamp::now();
-        let condition = |kind: &str, is: bool, reason: &str, message: &str| {
-            let status = if is { "True" } else { "False" };
-            let old = before.conditions.iter().flatten().find(|old| old.type_ == kind && old.status == status);
-            NodeCondition {
-                type_: kind.to_owned(),
-                status: status.to_owned(),
-                reason: Some(reason.to_owned()),
-                message: Some(message.to_owned()),
-                last_heartbeat_time: Some(Time(now)),
-                last_transition_time: old.and_then(|old| old.last_transition_time.clone()).or(Some(Time(now))),
-            }
-        };
-        let pressure = |kind: &str, is: bool, what: [&str; 2], sufficient: &str| {
-            let no = if kind == "DiskPressure" { "has no disk pressure" } else { sufficient };
-            let (reason, message) = if is {
-                (what[0], format!("kubelet has {}", what[1]))
-            } else {
-                (sufficient_reason(kind), format!("kubelet {no}"))
-            };
-            condition(kind, is, reason, &message)
-        };
-        vec![
-            pressure(
-                "MemoryPressure",
-                memory,
-                ["KubeletHasInsufficientMemory", "insufficient memory available"],
-                "has sufficient memory available",
-            ),
-            pressure("DiskPressure", disk, ["KubeletHasDiskPressure", "disk pressure"], "has no disk pressure"),
-            pressure(
-                "PIDPressure",
-                processes,
-                ["KubeletHasInsufficientPID", "insufficient PID available"],
-                "has sufficient PID available",
-            ),
-            condition("Ready", true, "KubeletReady", "kubelet is posting ready status"),
-        ]
-    }
 }
 
-fn sufficient_reason(kind: &str) -> &'static str {
-    match kind {
-        "MemoryPressure" => "KubeletHasSufficientMemory",
-        "DiskPressure" => "KubeletHasNoDiskPressure",
-        _ => "KubeletHasSufficientPID",
+/// The largest images, each once with all its names: first those by digest, then those by tag.
+fn image_list(images: &[Image]) -> Vec<ContainerImage> {
+    let mut by_digest: BTreeMap<&str, (u64, BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
+    for image in images {
+        let entry = by_digest.entry(&image.digest).or_default();
+        entry.0 = entry.0.max(image.size_bytes);
+        entry.1.insert(image.repo_digest());
+        entry.2.insert(image.reference.clone());
     }
-}
-
-fn image(image: &Image) -> ContainerImage {
-    ContainerImage {
-        names: Some(vec![image.repo_digest(), image.reference.clone()]),
-        size_bytes: i64::try_from(image.size_bytes).ok(),
-    }
+    let mut all: Vec<_> = by_digest.into_values().collect();
+    all.sort_by_key(|(size, digests, _)| (Reverse(*size), digests.first().cloned()));
+    let entry = |(size, digests, tags): (u64, BTreeSet<String>, BTreeSet<String>)| {
+        let names = digests.iter().chain(tags.difference(&digests)).take(NAMES_LIMIT).cloned().collect();
+        ContainerImage { names: Some(names), size_bytes: i64::try_from(size).ok() }
+    };
+    all.into_iter().take(IMAGES_LIMIT).map(entry).collect()
 }
 
 /// Keeps the Node's status true until `shutdown`.
 pub async fn run_status(registration: Registration, node: Node, shared: Arc<Shared>, shutdown: CancellationToken) {
     let mut before = node.status.unwrap_or_default();
     let mut written = tokio::time::Instant::now();
-    while shutdown.run_until_cancelled(tokio::time::sleep(CHECK_PERIOD)).await.is_some() {
+    let subject = of_node(&registration.name);
+    tell_changes(&shared.events, &subject, &NodeStatus::default(), &before);
+    loop {
+        let next = async {
+            // What others must know at once is told at once.
+            let _ = tokio::time::timeout(CHECK_PERIOD, shared.health.changed()).await;
+        };
+        if shutdown.run_until_cancelled(next).await.is_none() {
+            return;
+        }
         let images = shared.images.list();
-        let left = Headroom::read(&registration.data_dir);
-        let after = registration.status(&before, &images, &left);
+        let after = registration.status(&before, &images, &shared.health);
         if written.elapsed() < REPORT_PERIOD && same(&before, &after) {
             continue;
         }
-        match registration.write(&shared.client, &before, &images).await {
+        match registration.write(&shared.client, after).await {
             Ok(node) => {
-                before = node.status.unwrap_or_default();
+                let now = node.status.unwrap_or_default();
+                tell_changes(&shared.events, &subject, &before, &now);
+                before = now;
+                *shared.labels.write() = node.metadata.labels.unwrap_or_default();
                 written = tokio::time::Instant::now();
             }
             Err(kube::Error::Api(status)) if status.code == 404 => {
                 // Somebody deleted the Node; a node that runs registers again.
-                match registration.register(&shared.client).await {
+                match registration.register(&shared).await {
                     Ok(node) => before = node.status.unwrap_or_default(),
                     Err(error) => tracing::warn!(%error, "the node could not be registered again"),
                 }
@@ -258,4 +251,33 @@ fn same(before: &NodeStatus, after: &NodeStatus) -> bool {
         && before.images.clone().unwrap_or_default() == after.images.clone().unwrap_or_default()
         && before.addresses == after.addresses
         && before.capacity == after.capacity
+        && before.allocatable == after.allocatable
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_listed_once_with_all_its_names_and_the_largest_first() {
+        let image = |name: &str, digest: &str, size_bytes| Image {
+            reference: format!("registry.test/{name}"),
+            digest: digest.to_owned(),
+            manifest_digest: digest.to_owned(),
+            config_digest: String::new(),
+            size_bytes,
+            format: coracle_oci::Format::WasmConfigV0,
+            config: coracle_oci::ImageConfig::default(),
+            layers: Vec::new(),
+            annotations: BTreeMap::new(),
+            module: None,
+            rootfs: None,
+        };
+        let all = [image("a:1", "sha256:1", 10), image("b:2", "sha256:2", 30), image("a:latest", "sha256:1", 10)];
+        let listed = image_list(&all);
+        let names = |place: usize| listed[place].names.clone().unwrap();
+        assert_eq!(names(0), ["registry.test/b@sha256:2", "registry.test/b:2"]);
+        assert_eq!(names(1), ["registry.test/a@sha256:1", "registry.test/a:1", "registry.test/a:latest"]);
+        assert_eq!(listed[0].size_bytes, Some(30));
+    }
 }

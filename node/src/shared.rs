@@ -1,21 +1,26 @@
 //! What all pods of the node share.
 
-use std::{net::IpAddr, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, sync::Arc};
 
 use coracle_api::pod::ResourceList;
 use coracle_wasi_host::Engine;
 use kube::Client;
+use parking_lot::RwLock;
 use tokio::sync::Semaphore;
 
 use crate::{
     config::LogLimits,
     events::EventRecorder,
+    health::Health,
     images::ImageManager,
     logs::LogWriter,
     metrics::Metrics,
     network::{AddressPool, ServiceTable},
-    pods::LivePods,
+    pods::{LivePods, Roster},
     probes::Prober,
+    static_pods::Mirrors,
+    stats::Sampler,
+    volumes::VolumeKeeper,
 };
 
 /// Status writes under way at once. More would only queue in the API server, and there they would be in the way of
@@ -52,10 +57,22 @@ pub struct Shared {
     pub prober: Arc<Prober>,
     /// Knows the pods that are here.
     pub live: LivePods,
+    /// Keeps their volumes up to date.
+    pub volumes: Arc<VolumeKeeper>,
     /// Counts.
     pub metrics: Metrics,
     /// Turns of status writes.
     pub status_turns: Semaphore,
+    /// Knows the pods as objects.
+    pub roster: Roster,
+    /// Knows how much of everything they use.
+    pub stats: Sampler,
+    /// Knows how the node is.
+    pub health: Health,
+    /// Knows the mirrors of static pods.
+    pub mirrors: Mirrors,
+    /// The labels of the Node, as they were last seen.
+    pub labels: RwLock<BTreeMap<String, String>>,
 }
 
 impl Shared {

@@ -58,6 +58,16 @@ pub enum PullError {
         /// The request and what the connection said.
         detail: String,
     },
+    /// The configuration of the registry's hosts can't be used
+    #[error(
+        "failed to pull and unpack image {reference:?}: failed to resolve reference {reference:?}: failed to load hosts configuration: {source}"
+    )]
+    Hosts {
+        /// The image asked for.
+        reference: String,
+        /// Which file, and what is wrong with it.
+        source: crate::hosts::HostsError,
+    },
     /// The registry answered with an error of its own
     #[error("failed to pull and unpack image {reference:?}: unexpected status from {request}: {status}{detail}")]
     Status {

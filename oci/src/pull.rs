@@ -15,7 +15,7 @@ use crate::media_type::tar_compression;
 use crate::plan::{Fetch, Plan, plan};
 use crate::progress::{Meter, Progress};
 use crate::reference::Reference;
-use crate::registries::Registries;
+use crate::registries::{Endpoint, Registries};
 use crate::remote::Remote;
 use crate::store::{InUse, Inner};
 use crate::unpack::LayerFile;
@@ -49,12 +49,20 @@ async fn at_endpoints<T, F>(
 where
     F: Future<Output = Result<T, PullError>>,
 {
-    let mut last = PullError::NotFound { reference: reference.to_string() };
-    for endpoint in options.registries.endpoints(reference.registry()) {
+    let name = reference.to_string();
+    let endpoints = options.registries.endpoints(reference.registry());
+    let endpoints = endpoints.map_err(|source| PullError::Hosts { reference: name.clone(), source })?;
+    let mut last = PullError::NotFound { reference: name };
+    // By its digest, an image is the same wherever it is; what a tag stands for not every mirror may say.
+    let may = |endpoint: &Endpoint| endpoint.can.pull && (endpoint.can.resolve || reference.digest().is_some());
+    for endpoint in endpoints.into_iter().filter(may) {
+        let is_mirror = endpoint.mirror_of.is_some();
         let remote = Arc::new(Remote::new(endpoint, &options.registries, reference, &options.auth)?);
         match ask(remote.clone()).await {
             Ok(found) => return Ok((remote, found)),
             Err(error @ (PullError::NotFound { .. } | PullError::Unreachable { .. })) => last = error,
+            // A mirror that wants something else of us is as good as none.
+            Err(error) if is_mirror => last = error,
             Err(error) => return Err(error),
         }
     }

@@ -138,9 +138,11 @@ pub async fn push(wasm: Vec<u8>, reference: &Reference, options: &PushOptions) -
         .and_then(|result| result)
         .map_err(|source| PushError::Wasm { reference: name.clone(), source })?;
     let artifact = Artifact::new(binary, &info, options.created);
-    // The first endpoint is the one that the name means; further ones are mirrors, which are read only.
+    // The first endpoint that takes pushes: without a configuration of hosts, the one that the name means.
     let endpoints = options.registries.endpoints(reference.registry());
-    let Some(endpoint) = endpoints.into_iter().next() else {
+    let endpoints =
+        endpoints.map_err(|error| PushError::Refused { reference: name.clone(), detail: error.to_string() })?;
+    let Some(endpoint) = endpoints.into_iter().find(|endpoint| endpoint.can.push) else {
         return Err(PushError::Refused { reference: name, detail: "no endpoint".into() });
     };
     let pusher = Pusher::new(name, endpoint, reference, options).await?;

@@ -4,11 +4,15 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::OnceLock;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use oci_client::client::{ClientConfig, ClientProtocol};
+use http::HeaderMap;
+use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
 use parking_lot::RwLock;
+
+use crate::hosts::{self, HostTls, HostsError};
 
 /// How long a registry has to accept a connection; containerd's dialer has the same order.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -19,15 +23,58 @@ const REDIRECTS: usize = 5;
 /// Docker Hub's API lives under another name than the one in references.
 const DOCKER_HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
 
+/// What an endpoint may be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Capabilities {
+    /// Content by its digest.
+    pub(crate) pull: bool,
+    /// What a tag stands for.
+    pub(crate) resolve: bool,
+    pub(crate) push: bool,
+}
+
+impl Capabilities {
+    pub(crate) const ALL: Capabilities = Capabilities { pull: true, resolve: true, push: true };
+    pub(crate) const NONE: Capabilities = Capabilities { pull: false, resolve: false, push: false };
+}
+
 /// One place to ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     /// Host and, where it isn't the scheme's own, port.
     pub(crate) host: String,
     pub(crate) plain_http: bool,
+    /// What stands before the repository in its URLs.
+    pub(crate) path: String,
+    pub(crate) can: Capabilities,
+    /// Sent with every request.
+    pub(crate) headers: HeaderMap,
+    /// Certificates that are not the system's.
+    pub(crate) tls: Option<Arc<HostTls>>,
+    /// The registry that it answers for, if it is another one's.
+    pub(crate) mirror_of: Option<String>,
 }
 
 impl Endpoint {
+    /// One that is asked the usual way.
+    pub(crate) fn new(host: &str, plain_http: bool) -> Endpoint {
+        Endpoint {
+            host: host.to_owned(),
+            plain_http,
+            path: "/v2".to_owned(),
+            can: Capabilities::ALL,
+            headers: HeaderMap::new(),
+            tls: None,
+            mirror_of: None,
+        }
+    }
+
+    /// The one that a registry's name means by itself.
+    pub(crate) fn usual(name: &str) -> Endpoint {
+        let host = if name == DOCKER_HUB.0 { DOCKER_HUB.1 } else { name };
+        Endpoint::new(host, is_loopback(host))
+    }
+
     pub(crate) fn scheme(&self) -> &'static str {
         if self.plain_http { "http" } else { "https" }
     }
@@ -46,9 +93,15 @@ impl Endpoint {
             user_agent: user_agent(),
             http_proxy: local.then(|| "http://127.0.0.1:9".to_owned()),
             no_proxy: local.then(|| "localhost,127.0.0.0/8,::1".to_owned()),
+            accept_invalid_certificates: self.tls.as_ref().is_some_and(|tls| tls.skip_verify),
+            extra_root_certificates: self.tls.iter().flat_map(|tls| tls.roots.iter().map(|root| pem(root))).collect(),
             ..ClientConfig::default()
         }
     }
+}
+
+fn pem(bytes: &[u8]) -> Certificate {
+    Certificate { encoding: CertificateEncoding::Pem, data: bytes.to_owned() }
 }
 
 /// Which registries speak plain HTTP, and which names stand for other addresses. Loopback addresses speak
@@ -56,6 +109,8 @@ impl Endpoint {
 #[derive(Debug, Default)]
 pub struct Registries {
     hosts: RwLock<HashMap<String, Vec<Endpoint>>>,
+    /// Where registries are described in containerd's form.
+    config_dir: OnceLock<PathBuf>,
     plain: OnceLock<reqwest::Client>,
     tls: OnceLock<reqwest::Client>,
 }
@@ -69,7 +124,7 @@ impl Registries {
     /// Lets `name`, as it stands in references, be answered by `host` (host and port). Several aliases of
     /// one name are tried in the order they were added; adding one again changes its scheme only.
     pub fn add_alias(&self, name: &str, host: &str, plain_http: bool) {
-        let endpoint = Endpoint { host: host.to_owned(), plain_http };
+        let endpoint = Endpoint::new(host, plain_http);
         let mut hosts = self.hosts.write();
         let endpoints = hosts.entry(name.to_owned()).or_default();
         match endpoints.iter_mut().find(|known| known.host == host) {
@@ -83,18 +138,30 @@ impl Registries {
         self.add_alias(host, host, true);
     }
 
+    /// Reads `DIR/HOST[:PORT]/hosts.toml` for registries that have no alias: mirrors, certificates, plain HTTP. The
+    /// first directory counts.
+    pub fn set_config_dir(&self, dir: PathBuf) {
+        let _ = self.config_dir.set(dir);
+    }
+
     /// The endpoints of a registry's name, in the order to try them; never empty.
-    pub(crate) fn endpoints(&self, name: &str) -> Vec<Endpoint> {
+    pub(crate) fn endpoints(&self, name: &str) -> Result<Vec<Endpoint>, HostsError> {
         if let Some(endpoints) = self.hosts.read().get(name) {
-            return endpoints.clone();
+            return Ok(endpoints.clone());
         }
-        let host = if name == DOCKER_HUB.0 { DOCKER_HUB.1 } else { name };
-        vec![Endpoint { host: host.to_owned(), plain_http: is_loopback(host) }]
+        let configured = match self.config_dir.get() {
+            Some(dir) => hosts::endpoints(dir, name)?,
+            None => None,
+        };
+        Ok(configured.unwrap_or_else(|| vec![Endpoint::usual(name)]))
     }
 
     /// The HTTP client for an endpoint. Two, because reading the system's certificates takes milliseconds
     /// that a plain registry on the loopback need not wait for.
     pub(crate) fn http(&self, endpoint: &Endpoint) -> Result<reqwest::Client, reqwest::Error> {
+        if let Some(tls) = endpoint.tls.as_deref().filter(|_| !endpoint.plain_http) {
+            return build_tls(tls);
+        }
         let slot = if endpoint.plain_http { &self.plain } else { &self.tls };
         if let Some(client) = slot.get() {
             return Ok(client.clone());
@@ -104,14 +171,33 @@ impl Registries {
     }
 }
 
-/// Plain HTTP is for this machine and its laboratory: no certificates to read, no proxy in between.
-fn build_http(plain: bool) -> Result<reqwest::Client, reqwest::Error> {
+/// A client with certificates of its own. It is made for each pull: the files may change.
+fn build_tls(tls: &HostTls) -> Result<reqwest::Client, reqwest::Error> {
+    let mut builder = builder();
+    let roots: Vec<Vec<reqwest::Certificate>> =
+        tls.roots.iter().map(|pem| reqwest::Certificate::from_pem_bundle(pem)).collect::<Result<_, _>>()?;
+    builder = builder.tls_certs_merge(roots.into_iter().flatten());
+    if let Some(identity) = &tls.identity {
+        builder = builder.identity(reqwest::Identity::from_pem(identity)?);
+    }
+    if tls.skip_verify {
+        builder = builder.tls_danger_accept_invalid_certs(true);
+    }
+    builder.build()
+}
+
+fn builder() -> reqwest::ClientBuilder {
     install_crypto_provider();
-    let mut builder = reqwest::Client::builder()
+    reqwest::Client::builder()
         .user_agent(user_agent())
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::limited(REDIRECTS));
+        .redirect(reqwest::redirect::Policy::limited(REDIRECTS))
+}
+
+/// Plain HTTP is for this machine and its laboratory: no certificates to read, no proxy in between.
+fn build_http(plain: bool) -> Result<reqwest::Client, reqwest::Error> {
+    let mut builder = builder();
     if plain {
         builder = builder.tls_certs_only([]).no_proxy();
     }
@@ -132,7 +218,7 @@ fn user_agent() -> &'static str {
 }
 
 /// Whether `host`, with or without port, is this machine.
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let bare = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((v6, _)) => v6,
         None => host.split(':').next().unwrap_or(host),
@@ -145,7 +231,7 @@ mod tests {
     use super::*;
 
     fn endpoint(host: &str, plain_http: bool) -> Endpoint {
-        Endpoint { host: host.into(), plain_http }
+        Endpoint::new(host, plain_http)
     }
 
     #[test]
@@ -160,7 +246,7 @@ mod tests {
             ("10.0.0.1:5000", endpoint("10.0.0.1:5000", false)),
             ("docker.io", endpoint("registry-1.docker.io", false)),
         ] {
-            assert_eq!(registries.endpoints(name), [expected], "{name}");
+            assert_eq!(registries.endpoints(name).unwrap(), [expected], "{name}");
         }
     }
 
@@ -171,6 +257,6 @@ mod tests {
         registries.add_alias("r.internal", "127.0.0.1:2", true);
         registries.add_alias("r.internal", "127.0.0.1:1", true);
         let expected = [endpoint("127.0.0.1:1", true), endpoint("127.0.0.1:2", true)];
-        assert_eq!(registries.endpoints("r.internal"), expected);
+        assert_eq!(registries.endpoints("r.internal").unwrap(), expected);
     }
 }

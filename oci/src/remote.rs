@@ -150,9 +150,12 @@ impl Remote {
     }
 
     async fn send(&self, method: &Method, path: &str, accept: Option<&str>) -> Result<Response, PullError> {
-        let (scheme, host) = (self.endpoint.scheme(), &self.endpoint.host);
-        let url = format!("{scheme}://{host}/v2/{}/{path}", self.reference.repository());
-        let mut request = self.http.request(method.clone(), url);
+        let Endpoint { host, path: prefix, mirror_of, headers, .. } = &self.endpoint;
+        let scheme = self.endpoint.scheme();
+        // A mirror of several registries is told which one is meant.
+        let namespace = mirror_of.as_ref().map(|registry| format!("?ns={registry}")).unwrap_or_default();
+        let url = format!("{scheme}://{host}{prefix}/{}/{path}{namespace}", self.reference.repository());
+        let mut request = self.http.request(method.clone(), url).headers(headers.clone());
         if let Some(accept) = accept {
             request = request.header(ACCEPT, accept);
         }

@@ -3,6 +3,7 @@
 mod api;
 mod http;
 mod memory;
+mod node;
 mod pods;
 mod start;
 mod statistics;
@@ -31,6 +32,8 @@ enum What {
     },
     /// The API server: durable creates, lists, watches, patches, memory per object.
     Api(api::Args),
+    /// The node: how soon exits are seen, what probes cost, how fast a guest may write to its log.
+    Node(node::Args),
     /// Time from nothing to /readyz, and resident memory when idle.
     Start(start::Args),
 }
@@ -42,6 +45,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         What::Http(args) => http::run(args).await?,
         What::HttpPlain { address } => http::serve_plain(address).await?,
         What::Api(args) => api::run(args).await?,
+        What::Node(args) => node::run(args).await?,
         What::Start(args) => start::run(args).await?,
     }
     Ok(ExitCode::SUCCESS)

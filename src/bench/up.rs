@@ -16,11 +16,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What the last line begins with that `up` prints: from then on the cluster is the user's.
 const LAST_LINE: &str = "export KUBECONFIG=";
 
+/// What the line begins with that names the registry.
+const REGISTRY_LINE: &str = "registry: ";
+
 /// A running `coracle up`. It is killed if it is dropped.
 pub struct Up {
     process: Child,
     /// How it is reached.
     pub kubeconfig: PathBuf,
+    registry: Option<String>,
     /// Kept open: whoever prints on a closed pipe fails.
     _output: BufReader<ChildStdout>,
 }
@@ -41,9 +45,15 @@ impl Up {
         let mut process = command.spawn().context("cannot start `coracle up`")?;
         let output = process.stdout.take().context("`coracle up` has no output")?;
         let output = timeout(PATIENCE, until_last_line(BufReader::new(output))).await;
-        let output = output.with_context(|| format!("`coracle up` is not done after {} s", PATIENCE.as_secs()))??;
+        let (output, registry) =
+            output.with_context(|| format!("`coracle up` is not done after {} s", PATIENCE.as_secs()))??;
         let kubeconfig = directory.join("kubeconfig");
-        Ok((Up { process, kubeconfig, _output: output }, begun.elapsed()))
+        Ok((Up { process, kubeconfig, registry, _output: output }, begun.elapsed()))
+    }
+
+    /// The address of its registry.
+    pub fn registry(&self) -> Option<&str> {
+        self.registry.as_deref()
     }
 
     /// What it weighs.
@@ -73,12 +83,17 @@ impl Up {
     }
 }
 
-/// Reads what `up` prints to its last line; the reader is given back.
-async fn until_last_line(mut output: BufReader<ChildStdout>) -> anyhow::Result<BufReader<ChildStdout>> {
-    let mut line = String::new();
+/// Reads what `up` prints to its last line; the reader is given back, and the registry's address if it was told.
+async fn until_last_line(
+    mut output: BufReader<ChildStdout>,
+) -> anyhow::Result<(BufReader<ChildStdout>, Option<String>)> {
+    let (mut line, mut registry) = (String::new(), None);
     while output.read_line(&mut line).await.context("cannot read what `coracle up` prints")? > 0 {
         if line.starts_with(LAST_LINE) {
-            return Ok(output);
+            return Ok((output, registry));
+        }
+        if let Some(address) = line.strip_prefix(REGISTRY_LINE) {
+            registry = Some(address.trim().to_owned());
         }
         line.clear();
     }

@@ -5,6 +5,7 @@
 
 mod block;
 mod data_dir;
+mod node_args;
 mod registry;
 mod settings;
 
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use block::AddressArgs;
 pub use data_dir::{DataDir, default_data_dir};
+pub use node_args::NodeArgs;
 pub use registry::{REGISTRY_NAME, RegistryEndpoint};
 
 /// Git's own name for "no commit": what `/version` says of a build that was not told its own by `CORACLE_GIT_COMMIT`.
@@ -60,10 +62,8 @@ pub struct ClusterArgs {
     /// Pods that the node takes at most.
     #[arg(long, value_name = "N", default_value_t = coracle_node::DEFAULT_MAX_PODS)]
     pub max_pods: u32,
-    /// From when on the node is short of something, as kubelet has it; signals that are left out are not watched
-    /// [default: memory.available<100Mi,nodefs.available<5%,pid.available<500].
-    #[arg(long, value_name = "SIGNAL<AMOUNT,…")]
-    pub eviction_hard: Option<coracle_node::Thresholds>,
+    #[command(flatten)]
+    pub node: NodeArgs,
     #[command(flatten)]
     pub addresses: AddressArgs,
 }
@@ -78,7 +78,7 @@ impl ClusterArgs {
             registry_port: Some(0),
             node_name: None,
             max_pods: coracle_node::DEFAULT_MAX_PODS,
-            eviction_hard: None,
+            node: NodeArgs::usual(),
             addresses: AddressArgs::loopback(),
         }
     }
@@ -176,8 +176,10 @@ impl Cluster {
         }
     }
 
-    /// Stops everything in bounded time. Pods stay in the API, and run again at the next start.
+    /// Stops everything in bounded time. Pods stay in the API, and run again at the next start, unless the node is to
+    /// end them, which has a time of its own.
     pub async fn stop(mut self) {
+        let limit = STOP_TIMEOUT + self.node.shutdown_grace();
         let stopping = async {
             self.clients_shutdown.cancel();
             self.node.stop().await;
@@ -187,7 +189,7 @@ impl Cluster {
                 tracing::warn!(%error, "the store did not close cleanly; nothing acknowledged is lost");
             }
         };
-        if tokio::time::timeout(STOP_TIMEOUT, stopping).await.is_err() {
+        if tokio::time::timeout(limit, stopping).await.is_err() {
             tracing::warn!("some component did not stop in time; what was acknowledged is on disk");
         }
     }
@@ -300,7 +302,7 @@ fn node_config(
     let mut config = NodeConfig::new(name.to_string(), directory.path("node"), addresses, images);
     config.registries = registries.clone();
     config.capacity.pods = Some(args.max_pods);
-    config.eviction_hard = args.eviction_hard.unwrap_or_default();
+    args.node.apply(&mut config)?;
     Ok(config)
 }
 

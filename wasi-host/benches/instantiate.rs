@@ -72,6 +72,8 @@ fn container(program: Program) -> ContainerConfig {
         env: Vec::new(),
         working_dir: None,
         preopens: Vec::new(),
+        stdin: None,
+        terminal: false,
         output: Arc::new(Silent),
         memory_limit_bytes: None,
         cpu_limit_millis: None,

@@ -9,10 +9,10 @@ use std::{
 };
 
 use futures::FutureExt;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    Exit, ExitReason, Output, Program, command,
+    Exit, ExitReason, Output, Program, StdinPipe, command,
     cpu::CpuMeter,
     limits,
     memory::MemoryBudget,
@@ -48,6 +48,11 @@ pub struct ContainerConfig {
     pub working_dir: Option<String>,
     /// The directories the guest may open.
     pub preopens: Vec<Preopen>,
+    /// Where its stdin comes from. None: it is empty, and at its end from the beginning. A stop closes it: that is how
+    /// a command, which WASI gives no signal, hears of it.
+    pub stdin: Option<StdinPipe>,
+    /// Whether stdin and stdout tell the guest that they are a terminal (`wasi:cli/terminal-*`).
+    pub terminal: bool,
     /// Where its stdout and stderr go.
     pub output: Arc<dyn Output>,
     /// The most linear memory its instances may hold together. None: only the pod's limit and the engine's
@@ -98,6 +103,39 @@ pub(crate) struct Surroundings {
     pub(crate) spec: ContainerConfig,
     pub(crate) memory: Arc<MemoryBudget>,
     pub(crate) cpu: Arc<CpuMeter>,
+    /// Places for commands beside the container's own program.
+    execs: Arc<Semaphore>,
+}
+
+/// What another run of a container's program is given of its own; all else is the container's.
+pub struct Exec {
+    /// The argument vector, with a program name first.
+    pub args: Vec<String>,
+    /// Where its stdin comes from; see [`ContainerConfig::stdin`].
+    pub stdin: Option<StdinPipe>,
+    /// Whether it is told that it has a terminal.
+    pub terminal: bool,
+    /// Where its stdout and stderr go.
+    pub output: Arc<dyn Output>,
+}
+
+/// Why a container's program can't be run beside it.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecError {
+    /// the program has nothing that could be run with arguments
+    #[error(
+        "the container has no command to run: its program is an HTTP component (wasi:http) that does not export wasi:cli/run"
+    )]
+    NoCommand,
+    /// the container is over
+    #[error("the container is not running")]
+    Ended,
+    /// too many run already
+    #[error("{} commands run in this container already; at most so many may", limits::EXECS_PER_CONTAINER)]
+    TooMany,
+    /// it can't be started
+    #[error(transparent)]
+    Start(#[from] StartError),
 }
 
 /// When a container that was asked to stop is interrupted. None: nobody asked.
@@ -118,7 +156,13 @@ impl Container {
         name_host(&pod, &mut spec.env);
         let memory = MemoryBudget::new(spec.memory_limit_bytes, Some(pod.memory.clone()));
         let cpu = CpuMeter::new(spec.cpu_limit_millis);
-        let surroundings = Arc::new(Surroundings { pod: pod.clone(), spec, memory, cpu });
+        let execs = Arc::new(Semaphore::new(limits::EXECS_PER_CONTAINER));
+        Container::launch(Surroundings { pod, spec, memory, cpu, execs })
+    }
+
+    fn launch(surroundings: Surroundings) -> Result<Container, StartError> {
+        let surroundings = Arc::new(surroundings);
+        let pod = &surroundings.pod;
         // Opens what instances will open, so that a missing directory is an error of starting.
         sandbox::wasi(&surroundings)?;
         let threads = pod.engine.threads(surroundings.spec.program.kind()).clone();
@@ -138,6 +182,34 @@ impl Container {
         Ok(container)
     }
 
+    /// Runs the container's program anew beside it, as a command with other arguments: same files, environment,
+    /// network and budgets. It ends with the container at the latest.
+    ///
+    /// # Errors
+    /// When the program is no command, the container is over, or too many of these run already.
+    pub fn exec(&self, exec: Exec) -> Result<Container, ExecError> {
+        let own = &self.surroundings;
+        let program = own.spec.program.as_command().ok_or(ExecError::NoCommand)?;
+        let place = own.execs.clone().try_acquire_owned().map_err(|_| ExecError::TooMany)?;
+        if self.exit.borrow().is_some() {
+            return Err(ExecError::Ended);
+        }
+        let Exec { args, stdin, terminal, output } = exec;
+        let spec = ContainerConfig { program, args, stdin, terminal, output, ..own.spec.clone() };
+        let memory = MemoryBudget::new(None, Some(own.memory.clone()));
+        let (pod, cpu, execs) = (own.pod.clone(), own.cpu.clone(), Arc::new(Semaphore::new(0)));
+        let command = Container::launch(Surroundings { pod, spec, memory, cpu, execs })?;
+        let (container, ending) = (self.clone(), command.clone());
+        own.pod.engine.threads(command.surroundings.spec.program.kind()).spawn(async move {
+            let _place = place;
+            tokio::select! {
+                _ = ending.wait() => {}
+                _ = container.wait() => drop(ending.stop(Duration::ZERO).await),
+            }
+        });
+        Ok(command)
+    }
+
     /// The address an HTTP component listens on. None for commands.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
@@ -153,6 +225,31 @@ impl Container {
         }
     }
 
+    /// Other limits from now on, as [`ContainerConfig`] has them. Memory that is held beyond a new limit stays; the next
+    /// growth ends the container.
+    pub fn set_limits(&self, memory_bytes: Option<u64>, cpu_millis: Option<u32>) {
+        self.surroundings.memory.set_limit(memory_bytes);
+        self.surroundings.cpu.set_limit(cpu_millis);
+    }
+
+    /// Its stdin, if it has one that can be written.
+    #[must_use]
+    pub fn stdin(&self) -> Option<&StdinPipe> {
+        self.surroundings.spec.stdin.as_ref()
+    }
+
+    /// The argument vector it was started with.
+    #[must_use]
+    pub fn args(&self) -> &[String] {
+        &self.surroundings.spec.args
+    }
+
+    /// The directories it was given.
+    #[must_use]
+    pub fn preopens(&self) -> &[Preopen] {
+        &self.surroundings.spec.preopens
+    }
+
     /// Whether it takes work: an HTTP component listens, a command has started. False again after its end.
     #[must_use]
     pub fn ready(&self) -> watch::Receiver<bool> {
@@ -160,10 +257,13 @@ impl Container {
     }
 
     /// Asks the container to end and waits until it has. An HTTP server stops accepting and answers the requests
-    /// it has; a command, which WASI gives no signal, may end by itself. What still runs after `grace` is
-    /// interrupted at the next tick. A second call may shorten the grace of the first, never lengthen it.
+    /// it has; a command, which WASI gives no signal, reads end-of-file from its stdin and may end by itself. What
+    /// still runs after `grace` is interrupted at the next tick. A second call may shorten the grace of the first, never lengthen it.
     pub async fn stop(&self, grace: Duration) -> Exit {
         let until = Instant::now() + grace;
+        if let Some(stdin) = &self.surroundings.spec.stdin {
+            stdin.close();
+        }
         self.stop.send_if_modified(|deadline| {
             let shortens = deadline.is_none_or(|deadline| until < deadline);
             if shortens {

@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
     time::{Duration, Instant},
@@ -24,13 +24,23 @@ use crate::limits;
 /// Counts the CPU time of a container and holds its budget.
 pub(crate) struct CpuMeter {
     used_nanos: AtomicU64,
-    bucket: Option<Mutex<Bucket>>,
+    /// Whether there is a bucket: asked at every turn, where a lock would be felt.
+    limited: AtomicBool,
+    bucket: Mutex<Option<Bucket>>,
 }
 
 impl CpuMeter {
     pub(crate) fn new(limit_millis: Option<u32>) -> Arc<CpuMeter> {
-        let bucket = limit_millis.map(|millis| Mutex::new(Bucket::new(millis, Instant::now())));
-        Arc::new(CpuMeter { used_nanos: AtomicU64::new(0), bucket })
+        let bucket = limit_millis.map(|millis| Bucket::new(millis, Instant::now()));
+        let limited = AtomicBool::new(bucket.is_some());
+        Arc::new(CpuMeter { used_nanos: AtomicU64::new(0), limited, bucket: Mutex::new(bucket) })
+    }
+
+    /// Another limit from now on; None: no limit any more.
+    pub(crate) fn set_limit(&self, limit_millis: Option<u32>) {
+        let mut bucket = self.bucket.lock();
+        *bucket = limit_millis.map(|millis| Bucket::new(millis, Instant::now()));
+        self.limited.store(bucket.is_some(), Ordering::Release);
     }
 
     pub(crate) fn used(&self) -> Duration {
@@ -39,14 +49,19 @@ impl CpuMeter {
 
     /// How long the next turn must wait. None: go on.
     fn pause(&self) -> Option<Duration> {
-        self.bucket.as_ref().and_then(|bucket| bucket.lock().pause(Instant::now()))
+        if !self.limited.load(Ordering::Acquire) {
+            return None;
+        }
+        self.bucket.lock().as_mut().and_then(|bucket| bucket.pause(Instant::now()))
     }
 
     fn charge(&self, turn: Duration) {
         let nanos = u64::try_from(turn.as_nanos()).unwrap_or(u64::MAX);
         self.used_nanos.fetch_add(nanos, Ordering::Relaxed);
-        if let Some(bucket) = &self.bucket {
-            bucket.lock().spend(turn);
+        if self.limited.load(Ordering::Acquire)
+            && let Some(bucket) = self.bucket.lock().as_mut()
+        {
+            bucket.spend(turn);
         }
     }
 }
@@ -149,6 +164,19 @@ mod tests {
         }
         let share = used.as_secs_f64() / 10.0;
         assert!((0.095..0.105).contains(&share), "100m of a CPU, got {share}");
+    }
+
+    #[test]
+    fn a_limit_may_come_change_and_go() {
+        let meter = CpuMeter::new(None);
+        meter.charge(Duration::from_secs(10));
+        assert_eq!(meter.pause(), None);
+        meter.set_limit(Some(100));
+        assert_eq!(meter.pause(), None, "what was used before is forgiven");
+        meter.charge(Duration::from_secs(10));
+        assert!(meter.pause().is_some());
+        meter.set_limit(None);
+        assert_eq!((meter.pause(), meter.used()), (None, Duration::from_secs(20)));
     }
 
     #[test]

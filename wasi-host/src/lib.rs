@@ -29,11 +29,12 @@ mod program;
 mod sandbox;
 mod server;
 mod sockets;
+mod stdin;
 #[cfg(test)]
 mod test_support;
 
 pub use cache::CacheError;
-pub use container::{Container, ContainerConfig, Preopen, StartError, Usage};
+pub use container::{Container, ContainerConfig, Exec, ExecError, Preopen, StartError, Usage};
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use exit::{Exit, ExitReason};
 pub use metrics::Metrics;
@@ -41,3 +42,4 @@ pub use network::{Network, NetworkError};
 pub use output::{Output, Stream};
 pub use pod::{PodConfig, PodContext};
 pub use program::{CompileError, Program, ProgramKind};
+pub use stdin::{StdinClosed, StdinPipe};

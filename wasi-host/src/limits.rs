@@ -6,6 +6,15 @@ use std::time::Duration;
 /// in one of its turns: larger writes are split, so no guest holds a log for long.
 pub const OUTPUT_CHUNK_LIMIT_BYTES: usize = 64 * 1024;
 
+/// What may wait in a guest's stdin; whoever writes more waits for the guest to read.
+pub const STDIN_BUFFER_LIMIT_BYTES: usize = 64 * 1024;
+
+/// Readers of one stdin that are woken when it changes. A program has one.
+pub const STDIN_READERS: usize = 16;
+
+/// Commands that may run at once beside a container, in its place (`Container::exec`). Each is an instance.
+pub const EXECS_PER_CONTAINER: usize = 64;
+
 /// The most a trap's message may be, backtrace included. Deep recursion gives backtraces nobody reads to the end.
 pub const TRAP_MESSAGE_LIMIT_BYTES: usize = 16 * 1024;
 

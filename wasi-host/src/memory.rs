@@ -24,14 +24,15 @@ pub(crate) struct OutOfMemory {
 /// A budget that several stores reserve from, and which itself may be part of a larger one.
 #[derive(Debug)]
 pub(crate) struct MemoryBudget {
-    limit_bytes: u64,
+    limit_bytes: AtomicU64,
     used_bytes: AtomicU64,
     parent: Option<Arc<MemoryBudget>>,
 }
 
 impl MemoryBudget {
     pub(crate) fn new(limit_bytes: Option<u64>, parent: Option<Arc<MemoryBudget>>) -> Arc<MemoryBudget> {
-        Arc::new(MemoryBudget { limit_bytes: limit_bytes.unwrap_or(u64::MAX), used_bytes: AtomicU64::new(0), parent })
+        let limit_bytes = AtomicU64::new(limit_bytes.unwrap_or(u64::MAX));
+        Arc::new(MemoryBudget { limit_bytes, used_bytes: AtomicU64::new(0), parent })
     }
 
     pub(crate) fn used_bytes(&self) -> u64 {
@@ -39,14 +40,20 @@ impl MemoryBudget {
     }
 
     pub(crate) fn limit_bytes(&self) -> u64 {
-        self.limit_bytes
+        self.limit_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Another limit from now on. What is held beyond it stays; it is the next growth that fails.
+    pub(crate) fn set_limit(&self, limit_bytes: Option<u64>) {
+        self.limit_bytes.store(limit_bytes.unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     fn reserve(&self, bytes: u64) -> Result<(), OutOfMemory> {
-        let fits = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.limit_bytes);
+        let limit_bytes = self.limit_bytes();
+        let fits = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= limit_bytes);
         self.used_bytes
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, fits)
-            .map_err(|_| OutOfMemory { limit_bytes: self.limit_bytes })?;
+            .map_err(|_| OutOfMemory { limit_bytes })?;
         if let Some(parent) = &self.parent
             && let Err(error) = parent.reserve(bytes)
         {
@@ -145,6 +152,17 @@ mod tests {
         assert_eq!(a.reserve(1), Err(OutOfMemory { limit_bytes: 80 }));
         assert_eq!(b.reserve(30), Err(OutOfMemory { limit_bytes: 100 }));
         assert_eq!((b.used_bytes(), pod.used_bytes()), (0, 80), "a refused reservation leaves no trace");
+    }
+
+    #[test]
+    fn a_limit_may_change_at_any_time() {
+        let budget = MemoryBudget::new(Some(100), None);
+        budget.reserve(80).unwrap();
+        budget.set_limit(Some(50));
+        assert_eq!(budget.reserve(1), Err(OutOfMemory { limit_bytes: 50 }));
+        assert_eq!(budget.used_bytes(), 80, "what is held is kept");
+        budget.set_limit(None);
+        budget.reserve(1000).unwrap();
     }
 
     #[test]

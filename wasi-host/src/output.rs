@@ -4,10 +4,12 @@ use std::{
     io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::{
     cli::{IsTerminal, StdoutStream},
@@ -29,11 +31,22 @@ pub enum Stream {
 ///
 /// Chunks arrive as the guest writes them: lines may be split and joined anywhere. `write` is called on the
 /// guest's own turn and its slowness is the guest's back-pressure, so it may take as long as writing to a file
-/// does but must never wait for a reader.
+/// does but must never wait for a reader: an output with a reader says how much [`room`](Output::room) there is.
 pub trait Output: Send + Sync {
     /// Takes `bytes`, which `stream` carried. At most
     /// [`limits::OUTPUT_CHUNK_LIMIT_BYTES`](crate::limits::OUTPUT_CHUNK_LIMIT_BYTES) in one call.
     fn write(&self, stream: Stream, bytes: &[u8]);
+
+    /// How many bytes it takes now. An output that a reader empties, such as that of an exec, says 0 while the reader
+    /// is behind, and the guest waits for [`room`](Output::wait_for_room). What is written nevertheless is still taken.
+    fn room(&self) -> usize {
+        OUTPUT_CHUNK_LIMIT_BYTES
+    }
+
+    /// Completes once there is room.
+    fn wait_for_room(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// A stream of one container. Nothing is buffered: a write has reached the sink when it returns.
@@ -41,11 +54,12 @@ pub trait Output: Send + Sync {
 pub(crate) struct GuestStream {
     output: Arc<dyn Output>,
     stream: Stream,
+    terminal: bool,
 }
 
 impl GuestStream {
-    pub(crate) fn new(output: Arc<dyn Output>, stream: Stream) -> GuestStream {
-        GuestStream { output, stream }
+    pub(crate) fn new(output: Arc<dyn Output>, stream: Stream, terminal: bool) -> GuestStream {
+        GuestStream { output, stream, terminal }
     }
 
     fn put(&self, bytes: &[u8]) {
@@ -57,13 +71,13 @@ impl GuestStream {
 
 impl IsTerminal for GuestStream {
     fn is_terminal(&self) -> bool {
-        false
+        self.terminal
     }
 }
 
 impl StdoutStream for GuestStream {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(self.clone())
+        Box::new(AsyncStream { stream: self.clone(), waiting: Mutex::default() })
     }
 
     fn p2_stream(&self) -> Box<dyn OutputStream> {
@@ -73,7 +87,9 @@ impl StdoutStream for GuestStream {
 
 #[async_trait::async_trait]
 impl Pollable for GuestStream {
-    async fn ready(&mut self) {}
+    async fn ready(&mut self) {
+        self.output.wait_for_room().await;
+    }
 }
 
 impl OutputStream for GuestStream {
@@ -87,15 +103,31 @@ impl OutputStream for GuestStream {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(OUTPUT_CHUNK_LIMIT_BYTES)
+        Ok(self.output.room().min(OUTPUT_CHUNK_LIMIT_BYTES))
     }
 }
 
-impl AsyncWrite for GuestStream {
-    fn poll_write(self: Pin<&mut Self>, _cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let taken = bytes.len().min(OUTPUT_CHUNK_LIMIT_BYTES);
-        self.put(&bytes[..taken]);
-        Poll::Ready(Ok(taken))
+/// The stream as tokio knows it, with the waiting for room that is under way.
+struct AsyncStream {
+    stream: GuestStream,
+    waiting: Mutex<Option<BoxFuture<'static, ()>>>,
+}
+
+impl AsyncWrite for AsyncStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            if let Some(waiting) = self.waiting.get_mut() {
+                ready!(waiting.as_mut().poll(cx));
+                *self.waiting.get_mut() = None;
+            }
+            let taken = bytes.len().min(self.stream.output.room()).min(OUTPUT_CHUNK_LIMIT_BYTES);
+            if taken > 0 || bytes.is_empty() {
+                self.stream.put(&bytes[..taken]);
+                return Poll::Ready(Ok(taken));
+            }
+            let output = Arc::clone(&self.stream.output);
+            *self.waiting.get_mut() = Some(Box::pin(async move { output.wait_for_room().await }));
+        }
     }
 
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -36,6 +36,11 @@ impl PodContext {
         PodContext { pod: Arc::new(Pod { engine: engine.clone(), memory, config }) }
     }
 
+    /// Another limit for all containers together, from now on.
+    pub fn set_memory_limit(&self, limit_bytes: Option<u64>) {
+        self.pod.memory.set_limit(limit_bytes);
+    }
+
     /// Starts a container: opens its directories, binds its port if it is an HTTP server, and lets it run.
     ///
     /// What goes wrong from the first instruction on (or in making the instance) is its [`Exit`](crate::Exit).

@@ -47,6 +47,8 @@ pub enum ProgramKind {
 #[derive(Clone)]
 pub struct Program {
     linked: Linked,
+    /// It imports something of `wasi:filesystem`, or may.
+    opens_files: bool,
 }
 
 /// A program joined with the host functions it imports, ready to be instantiated.
@@ -72,6 +74,22 @@ impl Program {
             Linked::Command(_) => ProgramKind::Command,
             Linked::CoreCommand(_) => ProgramKind::CoreCommand,
         }
+    }
+
+    /// The program as a command: itself, or what a server exports besides. None: it can only serve.
+    pub(crate) fn as_command(&self) -> Option<Program> {
+        match &self.linked {
+            Linked::Http(pre) => {
+                let linked = CommandPre::new(pre.instance_pre().clone()).ok().map(Linked::Command)?;
+                Some(Program { linked, opens_files: self.opens_files })
+            }
+            Linked::Command(_) | Linked::CoreCommand(_) => Some(self.clone()),
+        }
+    }
+
+    /// Whether directories mean anything to it. Those that a server can't ask for need not be opened at each request.
+    pub(crate) fn opens_files(&self) -> bool {
+        self.opens_files
     }
 
     pub(crate) fn linked(&self) -> &Linked {
@@ -109,11 +127,15 @@ impl Program {
 
     /// Decides what the artifact is and joins it with the host.
     pub(crate) fn link(engine: &Engine, artifact: Artifact) -> Result<Program, CompileError> {
-        let linked = match artifact {
-            Artifact::Component(component) => link_component(engine, &component)?,
-            Artifact::Module(module) => link_module(engine, &module)?,
+        let (linked, opens_files) = match artifact {
+            Artifact::Component(component) => {
+                let ty = component.component_type();
+                let opens_files = ty.imports(engine.wasm()).any(|(name, _)| name.starts_with(FILES_IMPORT));
+                (link_component(engine, &component)?, opens_files)
+            }
+            Artifact::Module(module) => (link_module(engine, &module)?, true),
         };
-        Ok(Program { linked })
+        Ok(Program { linked, opens_files })
     }
 }
 
@@ -154,6 +176,7 @@ const PAGE_BYTES: u64 = 64 * 1024;
 
 const HTTP_EXPORT: &str = "wasi:http/incoming-handler";
 const RUN_EXPORT: &str = "wasi:cli/run";
+const FILES_IMPORT: &str = "wasi:filesystem/";
 
 fn link_component(engine: &Engine, component: &Component) -> Result<Linked, CompileError> {
     let ty = component.component_type();

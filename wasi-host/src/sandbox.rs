@@ -19,6 +19,7 @@ use crate::{
     outgoing::OutgoingHttp,
     output::GuestStream,
     sockets::{self, SocketCount},
+    stdin::GuestStdin,
 };
 
 /// What a component's instance can reach.
@@ -120,17 +121,20 @@ fn bounded<T>(mut store: Store<T>) -> Store<T> {
     store
 }
 
-/// What the guest is given, and nothing else: stdin is empty, clocks and randomness are the host's.
+/// What the guest is given, and nothing else. Clocks and randomness are the host's.
 pub(crate) fn wasi(surroundings: &Arc<Surroundings>) -> Result<WasiCtxBuilder, StartError> {
     let spec = &surroundings.spec;
     let mut wasi = WasiCtxBuilder::new();
     wasi.args(&spec.args)
         .envs(&spec.env)
-        .stdout(GuestStream::new(spec.output.clone(), Stream::Stdout))
-        .stderr(GuestStream::new(spec.output.clone(), Stream::Stderr))
+        .stdout(GuestStream::new(spec.output.clone(), Stream::Stdout, spec.terminal))
+        .stderr(GuestStream::new(spec.output.clone(), Stream::Stderr, spec.terminal))
         .max_random_size(limits::RANDOM_LIMIT_BYTES)
         .allow_tcp(true)
         .allow_udp(true);
+    if let Some(stdin) = &spec.stdin {
+        wasi.stdin(GuestStdin::new(stdin, spec.terminal));
+    }
     // Names are resolved by the pod alone; whatever reached wasmtime's own resolver would be a leak.
     wasi.allow_ip_name_lookup(false);
     let pod = surroundings.pod.clone();
@@ -145,7 +149,7 @@ pub(crate) fn wasi(surroundings: &Arc<Surroundings>) -> Result<WasiCtxBuilder, S
     if let Some(directory) = &spec.working_dir {
         wasi.initial_cwd(directory);
     }
-    for preopen in &spec.preopens {
+    for preopen in spec.preopens.iter().filter(|_| spec.program.opens_files()) {
         let permissions = if preopen.read_only { FsPerms::ReadOnly } else { FsPerms::ReadWrite };
         wasi.preopened_dir(&preopen.host_path, &preopen.guest_path, permissions).map_err(|error| {
             StartError::Preopen {

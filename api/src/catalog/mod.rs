@@ -114,6 +114,12 @@ pub fn scale() -> Arc<Resource> {
     ROW.clone()
 }
 
+/// The rows of `metrics.k8s.io`: what pods and nodes use. Nothing of them is stored, so they are no part of
+/// [`Catalog::builtin`]; whoever can tell the usage serves them beside it.
+pub fn usage() -> Vec<Arc<Resource>> {
+    rows::usage().into_iter().map(Arc::new).collect()
+}
+
 /// The rows, looked up by path or by kind.
 #[derive(Debug, Clone)]
 pub struct Catalog {

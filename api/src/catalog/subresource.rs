@@ -2,10 +2,7 @@
 
 use super::{Resource, Verb};
 
-/// A path segment below an object.
-///
-/// A row lists the ones that the server serves. These are known here and wait for a server that serves them:
-/// `pods/{attach,exec,portforward}`.
+/// A path segment below an object. A row lists the ones that the server serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Subresource {
     /// `status`: written by the controller of the object, not by its author.

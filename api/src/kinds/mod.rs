@@ -46,6 +46,7 @@ pub mod signing_request;
 pub mod stateful_set;
 pub mod storage;
 mod table;
+pub mod usage;
 pub mod volume_claim;
 mod warnings;
 mod webhook_client;

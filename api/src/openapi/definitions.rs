@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::usage;
 use crate::catalog::{Catalog, Resource};
 use crate::custom::{Form, add_definitions, definition_name, list_definition_name};
 use crate::schema::{
@@ -32,7 +33,8 @@ pub(super) fn of_kind(resource: &Resource) -> String {
     if resource.custom.is_some() {
         return definition_name(resource);
     }
-    name_of(&resource.api_version(), &resource.kind).unwrap_or_else(|| meta("Patch"))
+    let known = name_of(&resource.api_version(), &resource.kind).or_else(|| usage::name_of(resource));
+    known.unwrap_or_else(|| meta("Patch"))
 }
 
 /// The definition of a row's list kind.
@@ -58,6 +60,7 @@ pub(super) fn all(catalog: &Catalog, form: Form) -> Map<String, Value> {
         let kinds = if kind == "DeleteOptions" { in_all_groups(catalog, kind) } else { vec![of(api_version, kind)] };
         all[&name][GVK] = json!(kinds);
     }
+    usage::add_definitions(catalog, &mut all);
     for row in catalog.rows() {
         match &row.custom {
             Some(custom) => add_definitions(row, custom, form, &mut all),

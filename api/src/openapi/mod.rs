@@ -13,6 +13,7 @@ mod parameters;
 mod protobuf;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod v2;
 mod v3;
 mod values;

@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use crate::hub::Hub;
 use crate::identity::User;
 use crate::server::StartError;
-use crate::write::{Author, Intent, Next, Part, create_object, edit, now, prepare_create, revise, stored_as_is};
+use crate::write::{
+    Author, Intent, Next, Part, create_object, edit, ensure_addresses, now, prepare_create, revise, stored_as_is,
+};
 
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
@@ -63,7 +65,8 @@ pub(crate) async fn ensure(hub: &Hub) -> Result<(), StartError> {
     let range = service_range(hub);
     let endpoints = lead_here(hub, "v1", "endpoints", endpoints(hub));
     let slice = lead_here(hub, "discovery.k8s.io/v1", "endpointslices", endpoint_slice(hub));
-    try_join!(accounts, classes, service, range, endpoints, slice, flow_control::ensure(hub)).map(|_| ())
+    try_join!(accounts, classes, service, range, endpoints, slice, flow_control::ensure(hub))?;
+    ensure_addresses(hub).await.map_err(failed("the addresses of Services".into()))
 }
 
 /// The addresses of Services as an object (KEP-1880).

@@ -41,7 +41,7 @@ impl ServerConfig {
     /// The defaults, for a server that is reached at `advertise`.
     pub fn new(advertise: SocketAddr) -> Self {
         Self {
-            catalog: Arc::new(Catalog::builtin()),
+            catalog: Arc::new(Catalog::builtin().with(coracle_api::catalog::usage())),
             service_cidr: IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 16)),
             node_port_range: 30_000..=32_767,
             advertise,

@@ -17,7 +17,7 @@ use crate::http::{Accept, Params, Place, Target, Verb, drain, error_in, read_byt
 use crate::hub::{Call, Hub};
 use crate::identity::User;
 use crate::metrics::Held;
-use crate::{custom, read, review, subresource, write};
+use crate::{custom, read, review, subresource, usage, write};
 
 /// What a request turned out to be, for the metrics.
 #[derive(Default)]
@@ -149,6 +149,10 @@ async fn on_verb(
     params: Params,
 ) -> ApiResult<Response<Body>> {
     allow(hub, &user, verb, &target, &params)?;
+    if verb == Verb::Get && connects(&target) {
+        // A WebSocket can only be asked for with GET; who may not create such a connection is not to get it that way.
+        allow(hub, &user, Verb::Create, &target, &params)?;
+    }
     let held = room(hub, &user, verb, &target, &params)?;
     if verb == Verb::Create {
         custom::check_create(hub, &target.resource)?;
@@ -163,12 +167,15 @@ async fn on_verb(
         Some(body) if verb.writes() => whole_body(hub, body).await?,
         _ => Bytes::new(),
     };
-    let call = Call { target, verb, params, user, accept, headers: parts.headers, body };
+    let call = Call { target, verb, params, user, accept, headers: parts.headers.clone(), body };
     if call.target.subresource.is_some() {
-        return subresource::serve(hub, call, held).await;
+        return subresource::serve(hub, call, parts, held).await;
     }
     if call.target.resource.review {
         return review::serve(hub, &call);
+    }
+    if usage::is_ours(&call.target.resource) {
+        return usage::serve(hub, &call).await;
     }
     match verb {
         Verb::Get => read::get(hub, &call).await,
@@ -215,7 +222,7 @@ fn allow(hub: &Hub, user: &User, verb: Verb, target: &Target, params: &Params) -
 fn room(hub: &Hub, user: &User, verb: Verb, target: &Target, params: &Params) -> ApiResult<Held> {
     let log = target.subresource == Some(coracle_api::Subresource::Log);
     let proxy = target.subresource == Some(coracle_api::Subresource::Proxy);
-    let long_running = verb == Verb::Watch || proxy || (log && params.flag("follow"));
+    let long_running = verb == Verb::Watch || proxy || connects(target) || (log && params.flag("follow"));
     let bound = |limit: usize| if user.in_process { usize::MAX } else { limit };
     let limits = &hub.config.limits;
     let held = if long_running {
@@ -224,6 +231,12 @@ fn room(hub: &Hub, user: &User, verb: Verb, target: &Target, params: &Params) ->
         hub.metrics.request(bound(limits.in_flight))
     };
     held.ok_or_else(too_many)
+}
+
+/// Whether a request ends in a connection with something that runs.
+fn connects(target: &Target) -> bool {
+    use coracle_api::Subresource::{Attach, Exec, PortForward};
+    matches!(target.subresource, Some(Attach | Exec | PortForward))
 }
 
 fn too_many() -> ApiError {

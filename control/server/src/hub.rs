@@ -22,6 +22,7 @@ use crate::metrics::{Metrics, SharedRegistry};
 use crate::nodes::NodeTransports;
 use crate::ready::Readiness;
 use crate::served::Served;
+use crate::usage;
 use crate::write::Chain;
 
 /// What the user agents begin with whose answers somebody reads (`responsewriters.isPrettyPrint`).
@@ -44,6 +45,8 @@ pub(crate) struct Hub {
     pub(crate) custom: Custom,
     pub(crate) aggregator: Arc<Aggregator>,
     pub(crate) front_proxy: FrontProxy,
+    /// What nodes have said that they use.
+    pub(crate) usage: usage::Cache,
     pub(crate) readiness: Readiness,
     pub(crate) metrics: Metrics,
     pub(crate) registry: SharedRegistry,

@@ -34,6 +34,7 @@ mod served;
 mod server;
 mod subresource;
 mod tls;
+mod usage;
 mod write;
 
 pub use aggregate::FrontProxy;

@@ -1,4 +1,8 @@
-//! How the server reaches the API of a node (logs today; exec, attach and port-forward later).
+//! How the server reaches the API of a node: logs, and connections into pods.
+//!
+//! A request that changes the protocol carries hyper's `OnUpgrade` among its extensions, so a node of this process
+//! talks to the client itself. Whoever answers it keeps the other extensions until the connection is over (that is how
+//! the server counts it) and ends it when the `CancellationToken` among them is cancelled.
 //!
 //! A node of this process registers its axum `Router`. A node that dials in, or one that is reached at the
 //! kubelet's port, registers a `Router` too: one that forwards. The server never knows the difference.

@@ -36,6 +36,7 @@ use crate::pki::PkiError;
 use crate::ready::{Check, Readiness};
 use crate::served::Served;
 use crate::tls::{self, ServeError};
+use crate::usage;
 use crate::write::Chain;
 
 /// Why a server could not be started.
@@ -101,6 +102,7 @@ impl Server {
             admission: Chain::built_in(),
             allocators,
             issuer,
+            usage: usage::Cache::default(),
             readiness,
             metrics,
             registry: Arc::new(registry),

@@ -103,7 +103,31 @@ fn normalise(registry: &str) -> String {
     }
 }
 
-/// Kubernetes' matching: `*` stands for one label of the host, the path is a prefix in whole components.
+/// Whether a label of a host fits a pattern: `*` is any characters, `?` is one. Goes back to the last star only, so that
+/// no pattern takes long.
+fn glob(pattern: &[u8], label: &[u8]) -> bool {
+    let (mut at, mut read, mut star) = (0, 0, None);
+    while read < label.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                star = Some((at, read));
+                at += 1;
+            }
+            Some(one) if *one == b'?' || *one == label[read] => {
+                at += 1;
+                read += 1;
+            }
+            _ => {
+                let Some((place, taken)) = star else { return false };
+                star = Some((place, taken + 1));
+                (at, read) = (place + 1, taken + 1);
+            }
+        }
+    }
+    pattern[at..].iter().all(|left| *left == b'*')
+}
+
+/// Kubernetes' matching: `*` stands for a label of the host or a part of one, the path is a prefix in whole components.
 fn matches(pattern: &str, image: &str) -> bool {
     let split = |text: &str| match text.split_once('/') {
         Some((host, path)) => (host.to_owned(), path.to_owned()),
@@ -113,7 +137,7 @@ fn matches(pattern: &str, image: &str) -> bool {
     let labels: Vec<_> = host.split('.').collect();
     let image_labels: Vec<_> = image_host.split('.').collect();
     let hosts = labels.len() == image_labels.len()
-        && labels.iter().zip(&image_labels).all(|(label, image)| *label == "*" || label == image);
+        && labels.iter().zip(&image_labels).all(|(label, image)| glob(label.as_bytes(), image.as_bytes()));
     hosts
         && (path.is_empty()
             || image_path.strip_prefix(&path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
@@ -165,6 +189,8 @@ mod tests {
         let hub = keyring(".dockercfg", json!({"https://index.docker.io/v1/": {"username": "hub", "password": "p"}}))
             .unwrap();
         assert_eq!(user(&hub.for_image(&"nginx".parse().unwrap())[0]), "hub");
+        assert!(matches("reg*.example.com:5000", "reg-1.example.com:5000/x") && !matches("r?g.io", "rg.io/x"));
+        assert!(!matches("reg.example.com:5000", "reg.example.com/x"));
         assert!(matches("*.example.com", "a.example.com/x") && !matches("*.example.com", "a.b.example.com/x"));
     }
 

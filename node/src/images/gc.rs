@@ -16,12 +16,68 @@ use crate::machine::Disk;
 
 /// How often images are looked at (kubelet `ImageGCPeriod`).
 pub const PERIOD: Duration = Duration::from_secs(300);
-/// An image younger than this stays (kubelet `imageMinimumGCAge`): whoever pulled it may be about to use it.
-const MIN_AGE: Duration = Duration::from_secs(120);
-/// Part of the disk in use, in percent, from which images are removed (kubelet `imageGCHighThresholdPercent`).
-const HIGH_PERCENT: u64 = 85;
-/// Part of the disk in use, in percent, down to which they are (kubelet `imageGCLowThresholdPercent`).
-const LOW_PERCENT: u64 = 80;
+
+/// When images are removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImageGcPolicy {
+    /// Part of the disk in use, in percent, from which images are removed; 100 is never.
+    pub high_percent: u8,
+    /// Part of the disk in use, in percent, down to which they are.
+    pub low_percent: u8,
+    /// An image younger than this stays: whoever pulled it may be about to use it.
+    pub min_age: Duration,
+}
+
+impl Default for ImageGcPolicy {
+    /// Kubelet's: 85 %, 80 %, two minutes.
+    fn default() -> Self {
+        Self { high_percent: 85, low_percent: 80, min_age: Duration::from_secs(120) }
+    }
+}
+
+/// A policy makes no sense (kubelet's words).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// no percentage
+    #[error("invalid configuration: {name} ({flag}) {percent} must be between 0 and 100, inclusive")]
+    Percent {
+        /// The setting.
+        name: &'static str,
+        /// Its flag.
+        flag: &'static str,
+        /// What is given.
+        percent: u8,
+    },
+    /// low is not below high
+    #[error(
+        "invalid configuration: imageGCLowThresholdPercent (--image-gc-low-threshold) {low} must be less than imageGCHighThresholdPercent (--image-gc-high-threshold) {high}"
+    )]
+    Order {
+        /// The low one.
+        low: u8,
+        /// The high one.
+        high: u8,
+    },
+}
+
+impl ImageGcPolicy {
+    /// The policy, if it makes sense.
+    ///
+    /// # Errors
+    /// When a threshold is no percentage, or the low one is not below the high one.
+    pub fn check(self) -> Result<Self, PolicyError> {
+        let (high, low) = (self.high_percent, self.low_percent);
+        for (name, flag, percent) in [
+            ("imageGCHighThresholdPercent", "--image-gc-high-threshold", high),
+            ("imageGCLowThresholdPercent", "--image-gc-low-threshold", low),
+        ] {
+            if percent > 100 {
+                return Err(PolicyError::Percent { name, flag, percent });
+            }
+        }
+        if low < high { Ok(self) } else { Err(PolicyError::Order { low, high }) }
+    }
+}
 
 /// Why a pass did not do what it should.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +100,7 @@ pub enum CollectError {
 /// Remembers when images were used.
 #[derive(Debug, Default)]
 pub struct Collector {
+    policy: ImageGcPolicy,
     /// By name. Holds exactly the images that were here at the last look.
     seen: HashMap<String, Seen>,
     /// What is found at the first look was here before the node, and is old.
@@ -58,6 +115,16 @@ struct Seen {
 }
 
 impl Collector {
+    /// One that has seen nothing yet.
+    pub fn new(policy: ImageGcPolicy) -> Collector {
+        Collector { policy, ..Collector::default() }
+    }
+
+    /// Removes what no pod here uses, whatever the disk has left. Returns the bytes freed. Blocks on the disk.
+    pub fn collect_unused(&mut self, store: &ImageStore, names: &[String], now: Instant) -> Result<u64, StoreError> {
+        self.free(store, names, u64::MAX, now)
+    }
+
     /// One pass. `names` are the images of all pods here, as their containers name them. Returns the bytes freed.
     /// Blocks on the disk.
     pub fn collect(
@@ -67,12 +134,18 @@ impl Collector {
         disk: Disk,
         now: Instant,
     ) -> Result<u64, CollectError> {
+        let wanted = self.policy.excess_bytes(disk);
+        let freed = self.free(store, names, wanted, now)?;
+        if freed < wanted { Err(CollectError::TooLittle { wanted, freed }) } else { Ok(freed) }
+    }
+
+    /// Removes images until so many bytes are free.
+    fn free(&mut self, store: &ImageStore, names: &[String], wanted: u64, now: Instant) -> Result<u64, StoreError> {
         let resolved = names.iter().filter_map(|name| store.resolve(&Reference::from_str(name).ok()?));
         let in_use: HashSet<String> = resolved.map(|image| image.digest).collect();
         let images = store.list();
         self.look(&images, &in_use, now);
         let remains = store.prune()?;
-        let wanted = excess_bytes(disk);
         let mut freed = remains;
         for image in self.removable(&images, &in_use, now) {
             if freed >= wanted {
@@ -84,7 +157,7 @@ impl Collector {
             self.seen.remove(&image.reference);
             freed += image.size_bytes;
         }
-        if freed < wanted { Err(CollectError::TooLittle { wanted, freed }) } else { Ok(freed) }
+        Ok(freed)
     }
 
     /// Takes note of what is here and what of it is used.
@@ -107,20 +180,24 @@ impl Collector {
             .iter()
             .filter(|image| !in_use.contains(&image.digest))
             .filter_map(|image| Some((*self.seen.get(&image.reference)?, image)))
-            .filter(|(seen, _)| seen.since.is_none_or(|since| now.duration_since(since) >= MIN_AGE))
+            .filter(|(seen, _)| seen.since.is_none_or(|since| now.duration_since(since) >= self.policy.min_age))
             .collect();
         idle.sort_by_key(|(seen, _)| (seen.used, seen.since));
         idle.into_iter().map(|(_, image)| image).collect()
     }
 }
 
-/// What has to go for the disk to be at the low mark; 0 while it is below the high one.
-fn excess_bytes(disk: Disk) -> u64 {
-    let used = disk.capacity_bytes.saturating_sub(disk.available_bytes);
-    if disk.capacity_bytes == 0 || used * 100 / disk.capacity_bytes < HIGH_PERCENT {
-        return 0;
+impl ImageGcPolicy {
+    /// What has to go for the disk to be at the low mark; 0 while it is below the high one.
+    fn excess_bytes(self, disk: Disk) -> u64 {
+        let used = disk.capacity_bytes.saturating_sub(disk.available_bytes);
+        let never = disk.capacity_bytes == 0 || self.high_percent >= 100;
+        if never || used.saturating_mul(100) / disk.capacity_bytes < u64::from(self.high_percent) {
+            return 0;
+        }
+        let free = disk.capacity_bytes.saturating_mul(100 - u64::from(self.low_percent.min(100))) / 100;
+        free.saturating_sub(disk.available_bytes)
     }
-    (disk.capacity_bytes * (100 - LOW_PERCENT) / 100).saturating_sub(disk.available_bytes)
 }
 
 #[cfg(test)]
@@ -149,9 +226,27 @@ mod tests {
 
     #[test]
     fn disks_are_emptied_from_the_high_mark_to_the_low_one() {
-        let excess = |available_bytes| excess_bytes(Disk { capacity_bytes: 1000, available_bytes });
+        let policy = ImageGcPolicy::default();
+        let excess =
+            |available_bytes| policy.excess_bytes(Disk { capacity_bytes: 1000, available_bytes, ..Disk::default() });
         assert_eq!([excess(1000), excess(151), excess(150), excess(0)], [0, 0, 50, 200]);
-        assert_eq!(excess_bytes(Disk { capacity_bytes: 0, available_bytes: 0 }), 0);
+        assert_eq!(policy.excess_bytes(Disk::default()), 0);
+        let never = ImageGcPolicy { high_percent: 100, ..policy };
+        assert_eq!(never.excess_bytes(Disk { capacity_bytes: 1000, ..Disk::default() }), 0);
+    }
+
+    #[test]
+    fn a_policy_without_sense_is_refused_in_kubelets_words() {
+        let check = |high_percent, low_percent| {
+            let policy = ImageGcPolicy { high_percent, low_percent, ..ImageGcPolicy::default() };
+            policy.check().map_err(|error| error.to_string())
+        };
+        assert!(check(85, 80).is_ok());
+        assert_eq!(
+            check(101, 80).unwrap_err(),
+            "invalid configuration: imageGCHighThresholdPercent (--image-gc-high-threshold) 101 must be between 0 and 100, inclusive"
+        );
+        assert!(check(80, 80).unwrap_err().contains("(--image-gc-low-threshold) 80 must be less than"));
     }
 
     #[test]
@@ -176,7 +271,10 @@ mod tests {
         let all = [image("old", "1"), image("new", "2")];
         collector.look(&all, &none, begin);
         assert_eq!(names(&collector.removable(&all, &none, begin)), ["old:1"]);
-        assert_eq!(names(&collector.removable(&all, &none, begin + MIN_AGE)), ["old:1", "new:1"]);
+        assert_eq!(
+            names(&collector.removable(&all, &none, begin + ImageGcPolicy::default().min_age)),
+            ["old:1", "new:1"]
+        );
         collector.look(&all[1..], &none, begin);
         assert_eq!(collector.seen.len(), 1);
     }
@@ -187,7 +285,7 @@ mod tests {
         let store = ImageStore::open(dir.path(), coracle_oci::Limits::default()).unwrap();
         let mut collector = Collector::default();
         let mut pass = |available_bytes| {
-            let disk = Disk { capacity_bytes: 1000, available_bytes };
+            let disk = Disk { capacity_bytes: 1000, available_bytes, ..Disk::default() };
             collector.collect(&store, &["no image".to_owned(), "a/b:1".to_owned()], disk, Instant::now())
         };
         assert_eq!(pass(500).unwrap(), 0);

@@ -6,12 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use coracle_oci::{Image, ImageStore, PullError, PullOptions, Reference, Registries};
+use coracle_oci::{Image, ImageStore, PullError, PullOptions, Reference, Registries, StoreError};
 use coracle_wasi_host::Program;
+use parking_lot::Mutex;
 
 use super::{
     credentials::Keyring,
-    gc::{CollectError, Collector},
+    gc::{CollectError, Collector, ImageGcPolicy},
     programs::{ProgramError, Programs},
 };
 use crate::{
@@ -86,6 +87,7 @@ pub struct ImageManager {
     registries: Arc<Registries>,
     programs: Programs,
     events: Arc<EventRecorder>,
+    collector: Mutex<Collector>,
 }
 
 impl ImageManager {
@@ -95,8 +97,10 @@ impl ImageManager {
         registries: Arc<Registries>,
         programs: Programs,
         events: Arc<EventRecorder>,
+        policy: ImageGcPolicy,
     ) -> ImageManager {
-        ImageManager { store, registries, programs, events }
+        let collector = Mutex::new(Collector::new(policy));
+        ImageManager { store, registries, programs, events, collector }
     }
 
     /// All images that are here.
@@ -115,13 +119,24 @@ impl ImageManager {
         policy != Some("Always") && found().is_some_and(|found| self.programs.is_loaded(&found))
     }
 
-    /// Frees the disk of what nobody uses; see [`Collector`]. Blocks on the disk.
-    pub fn collect(&self, collector: &mut Collector, in_use: &[String], disk: Disk) -> Result<u64, CollectError> {
-        let freed = collector.collect(&self.store, in_use, disk, tokio::time::Instant::now());
+    /// Frees the disk of what nobody uses, if it is too full; see [`Collector`]. Blocks on the disk.
+    pub fn collect(&self, in_use: &[String], disk: Disk) -> Result<u64, CollectError> {
+        let freed = self.collector.lock().collect(&self.store, in_use, disk, tokio::time::Instant::now());
+        self.sweep();
+        freed
+    }
+
+    /// Frees the disk of all that nobody uses: the node is short of it. Blocks on the disk.
+    pub fn collect_unused(&self, in_use: &[String]) -> Result<u64, StoreError> {
+        let freed = self.collector.lock().collect_unused(&self.store, in_use, tokio::time::Instant::now());
+        self.sweep();
+        freed
+    }
+
+    fn sweep(&self) {
         if let Err(error) = self.programs.sweep() {
             tracing::warn!(%error, "compiled programs of former images could not be removed");
         }
-        freed
     }
 
     /// The image and its program, pulled if the policy says so.

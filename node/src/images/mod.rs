@@ -4,8 +4,10 @@ mod credentials;
 mod gc;
 mod manager;
 mod programs;
+mod task;
 
 pub use credentials::Keyring;
-pub use gc::{CollectError, Collector, PERIOD as GC_PERIOD};
+pub use gc::{ImageGcPolicy, PolicyError};
 pub use manager::{ImageFailure, ImageManager, ImageRequest, ReadyImage};
 pub use programs::{KeyError, Programs, load_key};
+pub use task::run_image_gc;

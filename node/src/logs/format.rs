@@ -2,6 +2,7 @@
 
 use coracle_wasi_host::Stream;
 use jiff::Timestamp;
+use memchr::memchr;
 
 /// The longest content of one line of the file; a longer line of the guest becomes several, tagged `P` but the last
 /// (CRI runtimes split at 16 KiB).
@@ -16,51 +17,46 @@ pub struct LineSplitter {
 impl LineSplitter {
     /// Appends the lines that `bytes` complete to `out`, stamped `now`.
     pub fn push(&mut self, stream: Stream, mut bytes: &[u8], now: Timestamp, out: &mut Vec<u8>) {
+        // Made once for all lines of a write: making it costs more than copying a line.
+        let mut head = None;
         while !bytes.is_empty() {
             let room = LINE_LIMIT_BYTES - self.pending.len();
-            let newline = bytes.iter().take(room + 1).position(|byte| *byte == b'\n');
-            match newline {
-                Some(end) => {
-                    self.pending.extend_from_slice(&bytes[..end]);
-                    self.emit(stream, b'F', now, out);
-                    bytes = &bytes[end + 1..];
-                }
-                None if bytes.len() >= room => {
-                    self.pending.extend_from_slice(&bytes[..room]);
-                    self.emit(stream, b'P', now, out);
-                    bytes = &bytes[room..];
-                }
-                None => {
-                    self.pending.extend_from_slice(bytes);
-                    bytes = &[];
-                }
-            }
-        }
-        if self.pending.is_empty() {
+            let (end, tag, taken) = match memchr(b'\n', &bytes[..bytes.len().min(room + 1)]) {
+                Some(end) => (end, b'F', end + 1),
+                None if bytes.len() >= room => (room, b'P', room),
+                None => return self.pending.extend_from_slice(bytes),
+            };
+            let head = head.get_or_insert_with(|| line_head(stream, now));
+            emit(head, tag, [&self.pending, &bytes[..end]], out);
+            // The next part of a line is rare enough for a buffer of its own.
             self.pending = Vec::new();
+            bytes = &bytes[taken..];
         }
     }
 
     /// Appends what has no line end yet, tagged as a part.
     pub fn finish(&mut self, stream: Stream, now: Timestamp, out: &mut Vec<u8>) {
-        if !self.pending.is_empty() {
-            self.emit(stream, b'P', now, out);
+        let pending = std::mem::take(&mut self.pending);
+        if !pending.is_empty() {
+            emit(&line_head(stream, now), b'P', [&pending, &[]], out);
         }
-        self.pending = Vec::new();
     }
+}
 
-    fn emit(&mut self, stream: Stream, tag: u8, now: Timestamp, out: &mut Vec<u8>) {
-        let name = match stream {
-            Stream::Stdout => "stdout",
-            Stream::Stderr => "stderr",
-        };
-        out.extend_from_slice(format!("{now:.9} {name} ").as_bytes());
-        out.push(tag);
-        out.push(b' ');
-        out.extend_from_slice(&self.pending);
-        out.push(b'\n');
-        self.pending.clear();
-    }
+/// What a line begins with, up to its tag.
+fn line_head(stream: Stream, now: Timestamp) -> String {
+    let name = match stream {
+        Stream::Stdout => "stdout",
+        Stream::Stderr => "stderr",
+    };
+    format!("{now:.9} {name} ")
+}
+
+fn emit(head: &str, tag: u8, content: [&[u8]; 2], out: &mut Vec<u8>) {
+    out.extend_from_slice(head.as_bytes());
+    out.extend_from_slice(&[tag, b' ']);
+    content.into_iter().for_each(|part| out.extend_from_slice(part));
+    out.push(b'\n');
 }
 
 /// One line of a log file, taken apart.
@@ -70,6 +66,8 @@ pub struct LogLine<'a> {
     pub time: Timestamp,
     /// The timestamp as it stands in the file.
     pub stamp: &'a [u8],
+    /// The stream that it came on.
+    pub stream: Stream,
     /// Whether more of the same line follows.
     pub partial: bool,
     /// What the guest wrote.
@@ -81,7 +79,11 @@ pub struct LogLine<'a> {
 pub fn parse(line: &[u8]) -> Option<LogLine<'_>> {
     let mut fields = line.splitn(4, |byte| *byte == b' ');
     let stamp = fields.next()?;
-    let _stream = fields.next()?;
+    let stream = match fields.next()? {
+        b"stdout" => Stream::Stdout,
+        b"stderr" => Stream::Stderr,
+        _ => return None,
+    };
     let partial = match fields.next()? {
         b"F" => false,
         b"P" => true,
@@ -89,7 +91,7 @@ pub fn parse(line: &[u8]) -> Option<LogLine<'_>> {
     };
     let content = fields.next()?;
     let time = std::str::from_utf8(stamp).ok()?.parse().ok()?;
-    Some(LogLine { time, stamp, partial, content })
+    Some(LogLine { time, stamp, stream, partial, content })
 }
 
 #[cfg(test)]
@@ -141,7 +143,8 @@ mod tests {
     #[test]
     fn lines_are_taken_apart_and_rubbish_is_not() {
         let line = parse(b"2026-01-01T00:00:00.000000005Z stderr P a b  c").unwrap();
-        assert_eq!((line.time, line.partial, line.content), (now(), true, &b"a b  c"[..]));
+        assert_eq!((line.time, line.stream, line.partial), (now(), Stream::Stderr, true));
+        assert_eq!(line.content, b"a b  c");
         for rubbish in [&b""[..], b"hello", b"2026-01-01T00:00:00Z stdout X a", b"yesterday stdout F a"] {
             assert_eq!(parse(rubbish), None);
         }

@@ -8,5 +8,5 @@ mod writer;
 
 pub use query::LogQuery;
 pub use reader::stream_log;
-pub use sink::LogSink;
+pub use sink::{LogSink, Tap};
 pub use writer::LogWriter;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use coracle_wasi_host::Stream;
 use jiff::{SignedDuration, Timestamp};
 
 /// Which part of a log is wanted, and how (`PodLogOptions`).
@@ -19,6 +20,8 @@ pub struct LogQuery {
     pub since: Option<Timestamp>,
     /// Only so many bytes.
     pub limit_bytes: Option<u64>,
+    /// Only what came on this stream.
+    pub stream: Option<Stream>,
 }
 
 /// A parameter that can't be used.
@@ -35,8 +38,11 @@ pub enum QueryError {
         message: &'static str,
     },
     /// two parameters exclude each other
-    #[error("sinceSeconds: Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified")]
+    #[error("[]: Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified")]
     TwoTimes,
+    /// lines are counted without looking which stream they are of
+    #[error("[]: Forbidden: `tailLines` and specific `stream` are mutually exclusive for now")]
+    TailOfStream,
 }
 
 impl LogQuery {
@@ -54,11 +60,22 @@ impl LogQuery {
             let span = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
             now.checked_sub(span).unwrap_or(Timestamp::MIN)
         };
+        let stream = match text(parameters, "stream") {
+            None | Some("All") => None,
+            Some("Stdout") => Some(Stream::Stdout),
+            Some("Stderr") => Some(Stream::Stderr),
+            Some(value) => return Err(invalid("stream", value, "must be All, Stdout or Stderr")),
+        };
+        let tail_lines = number(parameters, "tailLines", 0)?;
+        if stream.is_some() && tail_lines.is_some() {
+            return Err(QueryError::TailOfStream);
+        }
         Ok(LogQuery {
+            stream,
             follow: boolean(parameters, "follow")?,
             previous: boolean(parameters, "previous")?,
             timestamps: boolean(parameters, "timestamps")?,
-            tail_lines: number(parameters, "tailLines", 0)?,
+            tail_lines,
             since: time.or(seconds.map(ago)),
             limit_bytes: number(parameters, "limitBytes", 1)?,
         })
@@ -115,6 +132,8 @@ mod tests {
             read(&[("previous", "1"), ("sinceTime", "2025-12-31T00:00:00Z"), ("limitBytes", "10"), ("pretty", "x")]);
         assert_eq!(query.unwrap().limit_bytes, Some(10));
         assert_eq!(read(&[("tailLines", "0")]).unwrap().tail_lines, Some(0));
+        assert_eq!(read(&[("stream", "Stderr")]).unwrap().stream, Some(Stream::Stderr));
+        assert_eq!(read(&[("stream", "All"), ("tailLines", "1")]).unwrap().stream, None);
     }
 
     #[test]
@@ -127,5 +146,7 @@ mod tests {
         }
         assert_eq!(read(&[("sinceTime", "2025-12-31T00:00:00Z"), ("sinceSeconds", "1")]), Err(QueryError::TwoTimes));
         assert!(read(&[("sinceSeconds", "18446744073709551615")]).is_ok());
+        assert_eq!(read(&[("stream", "Stdout"), ("tailLines", "1")]), Err(QueryError::TailOfStream));
+        assert!(read(&[("stream", "stdout")]).is_err());
     }
 }

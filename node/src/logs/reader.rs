@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::{Stream, stream};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt as _, BufReader, Take};
 
 use super::{
     format::{LINE_LIMIT_BYTES, parse},
@@ -23,6 +23,8 @@ use super::{
 
 /// What is sent to the reader in one piece.
 const CHUNK_BYTES: usize = 32 * 1024;
+/// What is read of a file at a time: each time a thread that may block is asked.
+const READ_BYTES: usize = 64 * 1024;
 /// A block of the search for the last lines.
 const BLOCK_BYTES: u64 = 64 * 1024;
 /// The longest line a file can have: its content, time, stream and tag.
@@ -59,13 +61,21 @@ pub async fn stream_log(
     ))
 }
 
+/// An opened piece, placed where reading begins.
+struct Piece {
+    file: fs::File,
+    /// What was there when it was opened: a reader who does not follow sees no more, or the last lines would be more
+    /// than were asked for.
+    length: u64,
+}
+
 struct Reader {
     path: PathBuf,
     query: LogQuery,
     sink: Option<Arc<LogSink>>,
     /// Pieces still to read, the youngest first.
-    files: Vec<fs::File>,
-    current: Option<BufReader<tokio::fs::File>>,
+    files: Vec<Piece>,
+    current: Option<BufReader<Take<tokio::fs::File>>>,
     line: Vec<u8>,
     sent: u64,
     /// In the middle of a line that came in parts.
@@ -120,7 +130,8 @@ impl Reader {
         let line = raw.strip_suffix(b"\n").unwrap_or(&raw);
         // A line that isn't in the format was cut short when the machine stopped.
         let Some(line) = parse(line) else { return };
-        if self.query.since.is_some_and(|since| line.time < since) {
+        let unwanted = self.query.stream.is_some_and(|stream| line.stream != stream);
+        if unwanted || self.query.since.is_some_and(|since| line.time < since) {
             return;
         }
         let before = chunk.len();
@@ -142,25 +153,29 @@ impl Reader {
 
     /// Goes on to the next piece, or to the file that has taken this one's place.
     async fn open_next(&mut self) -> io::Result<bool> {
-        if let Some(file) = self.files.pop() {
-            self.current = Some(BufReader::new(tokio::fs::File::from_std(file)));
-            self.line.clear();
+        if let Some(piece) = self.files.pop() {
+            let length = if self.query.follow { u64::MAX } else { piece.length };
+            self.begin(piece.file, length);
             return Ok(true);
         }
         if !self.query.follow {
             return Ok(false);
         }
         let inode = match &self.current {
-            Some(file) => Some(file.get_ref().metadata().await?.ino()),
+            Some(file) => Some(file.get_ref().get_ref().metadata().await?.ino()),
             None => None,
         };
         let path = self.path.clone();
         let next =
             tokio::task::spawn_blocking(move || open_successor(&path, inode)).await.map_err(io::Error::other)??;
         let Some(next) = next else { return Ok(false) };
-        self.current = Some(BufReader::new(tokio::fs::File::from_std(next)));
-        self.line.clear();
+        self.begin(next, u64::MAX);
         Ok(true)
+    }
+
+    fn begin(&mut self, file: fs::File, length: u64) {
+        self.current = Some(BufReader::with_capacity(READ_BYTES, tokio::fs::File::from_std(file).take(length)));
+        self.line.clear();
     }
 
     /// Waits for more; false if there will be none.
@@ -181,26 +196,29 @@ impl Reader {
 
 /// Opens all pieces, the oldest first. With `tail`, only those that hold the last so many lines, each placed where
 /// they begin.
-fn open_pieces(path: &Path, tail: Option<u64>) -> io::Result<Vec<fs::File>> {
-    let mut files = Vec::new();
+fn open_pieces(path: &Path, tail: Option<u64>) -> io::Result<Vec<Piece>> {
+    let mut pieces = Vec::new();
     let mut left = tail;
     for age in 0..PIECES_LIMIT {
         if left == Some(0) {
             // What is written from now on belongs to a follower, so the youngest piece is opened at its end.
             if let Some(mut file) = open_if_there(path)?.filter(|_| age == 0) {
                 file.seek(SeekFrom::End(0))?;
-                files.push(file);
+                pieces.push(Piece { file, length: 0 });
             }
             break;
         }
         let Some(mut file) = open_if_there(&piece(path, age))? else { break };
+        let mut length = file.metadata()?.len();
         if let Some(lines) = left {
-            left = Some(lines - seek_to_last_lines(&mut file, lines)?);
+            let (found, start) = find_last_lines(&mut file, lines, length)?;
+            file.seek(SeekFrom::Start(start))?;
+            (left, length) = (Some(lines - found), length - start);
         }
-        files.push(file);
+        pieces.push(Piece { file, length });
     }
-    files.reverse();
-    Ok(files)
+    pieces.reverse();
+    Ok(pieces)
 }
 
 fn open_if_there(path: &Path) -> io::Result<Option<fs::File>> {
@@ -211,9 +229,8 @@ fn open_if_there(path: &Path) -> io::Result<Option<fs::File>> {
     }
 }
 
-/// Places the file where its last `lines` lines begin; says how many of them it has.
-fn seek_to_last_lines(file: &mut fs::File, lines: u64) -> io::Result<u64> {
-    let mut end = file.metadata()?.len();
+/// How many of the last `lines` lines before `end` a file has, and where they begin.
+fn find_last_lines(file: &mut fs::File, lines: u64, mut end: u64) -> io::Result<(u64, u64)> {
     let mut found = 0;
     let mut block = Vec::new();
     while end > 0 {
@@ -223,15 +240,13 @@ fn seek_to_last_lines(file: &mut fs::File, lines: u64) -> io::Result<u64> {
         Read::by_ref(file).take(end - start).read_to_end(&mut block)?;
         for at in (0..block.len()).rev().filter(|at| block[*at] == b'\n') {
             if found == lines {
-                file.seek(SeekFrom::Start(start + at as u64 + 1))?;
-                return Ok(found);
+                return Ok((found, start + at as u64 + 1));
             }
             found += 1;
         }
         end = start;
     }
-    file.seek(SeekFrom::Start(0))?;
-    Ok(found)
+    Ok((found, 0))
 }
 
 /// The piece that follows the one with this inode: None if that is the youngest. The oldest of all, if nothing has

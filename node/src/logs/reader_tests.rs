@@ -42,6 +42,19 @@ async fn tail_and_limit_count_from_the_right_end() {
 }
 
 #[tokio::test]
+async fn what_is_printed_after_the_question_is_no_answer_to_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let sink = sink(dir.path(), 1 << 20);
+    print(&sink, 0..5);
+    for (query, wanted) in [(tail(1), 1), (LogQuery::default(), 6)] {
+        let stream = stream_log(sink.path().to_owned(), query, Some(Arc::clone(&sink))).await.unwrap();
+        print(&sink, 5..6);
+        let chunks: Vec<_> = stream.map(Result::unwrap).collect().await;
+        assert_eq!(String::from_utf8(chunks.concat()).unwrap().lines().count(), wanted);
+    }
+}
+
+#[tokio::test]
 async fn lines_of_rotated_pieces_are_there_too() {
     let dir = tempfile::tempdir().unwrap();
     let sink = sink(dir.path(), 2000);
@@ -69,6 +82,18 @@ async fn since_and_timestamps_use_the_time_of_writing() {
         stamp.parse::<jiff::Timestamp>().unwrap() >= middle && stamp.len() == "2026-01-01T00:00:00.000000000Z".len()
     );
     assert_eq!(line, "line 4\n");
+}
+
+#[tokio::test]
+async fn one_stream_can_be_read_without_the_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let sink = sink(dir.path(), 1 << 20);
+    sink.output().write(Name::Stderr, b"wrong\n");
+    print(&sink, 0..2);
+    sink.output().write(Name::Stderr, b"worse\n");
+    let only = |stream| LogQuery { stream: Some(stream), ..LogQuery::default() };
+    assert_eq!(read(&sink, only(Name::Stdout)).await, "line 0\nline 1\n");
+    assert_eq!(read(&sink, only(Name::Stderr)).await, "wrong\nworse\n");
 }
 
 #[tokio::test]

@@ -1,6 +1,10 @@
 //! Where one run of a container writes: a bounded buffer that a thread of the node empties into the log file.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, Weak},
+};
 
 use coracle_wasi_host::{Output, Stream};
 use jiff::Timestamp;
@@ -17,6 +21,18 @@ use crate::config::LogLimits;
 const BUFFER_LIMIT_BYTES: usize = 256 * 1024;
 /// The last output that is remembered for `terminationMessagePolicy: FallbackToLogsOnError` (kubelet: 2048 bytes).
 const LAST_OUTPUT_BYTES: usize = 2048;
+
+/// Clients attached to one container; a further one takes the place of the first.
+const TAPS_LIMIT: usize = 64;
+
+/// Somebody who listens while a container prints. Neither call may wait.
+pub trait Tap: Send + Sync {
+    /// The container printed this; a listener that has no room for it is over.
+    fn offer(&self, stream: Stream, bytes: &[u8]);
+
+    /// The container is over.
+    fn end(&self);
+}
 
 /// The log of one run of a container.
 ///
@@ -37,6 +53,8 @@ struct Pending {
     buffer: Vec<u8>,
     queued: bool,
     closed: bool,
+    /// Listeners, which leave by being dropped.
+    taps: Vec<Weak<dyn Tap>>,
 }
 
 impl LogSink {
@@ -65,8 +83,24 @@ impl LogSink {
         stdout.finish(Stream::Stdout, now, buffer);
         stderr.finish(Stream::Stderr, now, buffer);
         *closed = true;
+        let taps = std::mem::take(&mut pending.taps);
         drop(pending);
+        taps.iter().filter_map(Weak::upgrade).for_each(|tap| tap.end());
         self.flush_or_warn();
+    }
+
+    /// From now on `tap` hears what the container prints, for as long as somebody holds it.
+    pub fn tap(&self, tap: Weak<dyn Tap>) {
+        let mut pending = self.pending.lock();
+        if pending.closed {
+            drop(pending);
+            return tap.upgrade().into_iter().for_each(|tap| tap.end());
+        }
+        pending.taps.retain(|tap| tap.strong_count() > 0);
+        let evicted = (pending.taps.len() >= TAPS_LIMIT).then(|| pending.taps.remove(0));
+        pending.taps.push(tap);
+        drop(pending);
+        evicted.and_then(|tap| tap.upgrade()).into_iter().for_each(|tap| tap.end());
     }
 
     /// Whether the container is over and everything is in the file.
@@ -107,12 +141,13 @@ impl LogSink {
 
     fn write(self: &Arc<Self>, stream: Stream, bytes: &[u8]) {
         let mut pending = self.pending.lock();
-        let Pending { stdout, stderr, buffer, queued, .. } = &mut *pending;
+        let Pending { stdout, stderr, buffer, queued, taps, .. } = &mut *pending;
         let splitter = match stream {
             Stream::Stdout => stdout,
             Stream::Stderr => stderr,
         };
         splitter.push(stream, bytes, Timestamp::now(), buffer);
+        taps.iter().filter_map(Weak::upgrade).for_each(|tap| tap.offer(stream, bytes));
         let (full, idle) = (buffer.len() >= BUFFER_LIMIT_BYTES, !*queued && !buffer.is_empty());
         *queued = *queued || idle;
         drop(pending);

@@ -123,6 +123,7 @@ mod tests {
     use coracle_wasi_host::Stream;
 
     use super::*;
+    use crate::logs::Tap;
 
     fn sink(dir: &Path, limits: LogLimits) -> Arc<LogSink> {
         LogSink::new(dir.join("c/0.log"), limits, LogWriter::start().unwrap())
@@ -148,6 +149,39 @@ mod tests {
             assert_eq!(lines[2 * n + 1], format!("err {n}").as_bytes());
         }
         assert!(sink.last_output().ends_with("err 999\nthe end"));
+    }
+
+    /// Remembers what it hears.
+    #[derive(Default)]
+    struct Listener(parking_lot::Mutex<(Vec<u8>, bool)>);
+
+    impl Tap for Listener {
+        fn offer(&self, _stream: Stream, bytes: &[u8]) {
+            self.0.lock().0.extend_from_slice(bytes);
+        }
+
+        fn end(&self) {
+            self.0.lock().1 = true;
+        }
+    }
+
+    #[test]
+    fn a_listener_hears_what_is_printed_from_then_on_and_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let sink = sink(dir.path(), LogLimits::default());
+        let output = sink.output();
+        output.write(Stream::Stdout, b"before\n");
+        let (listener, left) = (Arc::new(Listener::default()), Arc::new(Listener::default()));
+        sink.tap(Arc::downgrade(&listener) as _);
+        sink.tap(Arc::downgrade(&left) as _);
+        drop(left);
+        output.write(Stream::Stderr, b"now");
+        assert_eq!(*listener.0.lock(), (b"now".to_vec(), false));
+        sink.close();
+        assert!(listener.0.lock().1);
+        let late = Arc::new(Listener::default());
+        sink.tap(Arc::downgrade(&late) as _);
+        assert!(late.0.lock().1);
     }
 
     #[test]

@@ -83,7 +83,6 @@ impl AddressPool {
     }
 
     /// The address `uid` holds.
-    #[cfg(test)]
     pub fn get(&self, uid: &str) -> Option<IpAddr> {
         let offset = self.state.lock().by_uid.get(uid).copied();
         offset.map(|offset| address_at(&self.cidr, offset))

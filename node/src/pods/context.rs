@@ -2,18 +2,14 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use coracle_api::pod::limits;
 use coracle_wasi_host::{PodConfig, PodContext};
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
 
-use super::{
-    live::LivePod,
-    payload::FileSource,
-    volumes::{VolumeError, Volumes},
-};
+use super::{live::LivePod, resources::memory_limit};
 use crate::{
     network::{AddressError, Dns, PodNetwork},
     shared::Shared,
+    volumes::{Downward, Setting, VOLUMES_DIR, VolumeError, Volumes},
 };
 
 /// The longest hostname (RFC 1123; Linux has the same limit less one).
@@ -37,6 +33,17 @@ pub enum PrepareError {
     /// no address
     #[error("Failed to create pod sandbox: {0}")]
     Address(#[from] AddressError),
+    /// a volume can't even be found
+    #[error(
+        "Unable to attach or mount volumes: unmounted volumes=[{volume}], unattached volumes=[], failed to process volumes=[{volume}]: {source}"
+    )]
+    Unprocessed {
+        /// Its name.
+        volume: String,
+        /// What is wrong.
+        #[source]
+        source: VolumeError,
+    },
     /// a volume is missing
     #[error("MountVolume.SetUp failed for volume {volume:?} : {source}")]
     Volume {
@@ -53,7 +60,7 @@ impl PrepareError {
     pub fn reason(&self) -> &'static str {
         match self {
             PrepareError::Address(_) => "FailedCreatePodSandBox",
-            PrepareError::Volume { .. } => "FailedMount",
+            PrepareError::Volume { .. } | PrepareError::Unprocessed { .. } => "FailedMount",
         }
     }
 }
@@ -63,15 +70,7 @@ pub async fn prepare(shared: Arc<Shared>, pod: Arc<Pod>, live: Arc<LivePod>) -> 
     let spec = pod.spec.clone().unwrap_or_default();
     let address =
         if spec.host_network.unwrap_or(false) { shared.address } else { shared.addresses.allocate(&live.uid)? };
-    let sources = FileSource {
-        pod: &pod,
-        pod_ip: address,
-        host_ip: shared.address,
-        allocatable: &shared.allocatable,
-        objects: &shared.client,
-    };
-    let volumes = Volumes::set_up(&pod, &live.dir.join("volumes"), &sources).await;
-    let volumes = volumes.map_err(|(volume, source)| PrepareError::Volume { volume, source })?;
+    let volumes = volumes(&shared, &pod, &live, address).await?;
     let hostname = hostname(&spec, &live.name);
     let dns = Dns::of(&spec, &live.namespace, &shared.cluster_domain);
     let names = own_names(&spec, &hostname, address, &live.namespace, &shared.cluster_domain);
@@ -86,24 +85,18 @@ pub async fn prepare(shared: Arc<Shared>, pod: Arc<Pod>, live: Arc<LivePod>) -> 
     Ok(Prepared { context: PodContext::new(&shared.engine, config), address, hostname, volumes })
 }
 
-/// The pod's memory limit: what it says itself, or the sum if every container has one. A container without a limit
-/// leaves the pod without.
-fn memory_limit(pod: &Pod, spec: &PodSpec) -> Option<u64> {
-    let own = spec
-        .resources
-        .as_ref()
-        .and_then(|resources| resources.limits.as_ref())
-        .is_some_and(|it| it.contains_key("memory"));
-    let limited = |container: &k8s_openapi::api::core::v1::Container| {
-        container
-            .resources
-            .as_ref()
-            .and_then(|resources| resources.limits.as_ref())
-            .is_some_and(|it| it.contains_key("memory"))
+async fn volumes(shared: &Shared, pod: &Arc<Pod>, live: &LivePod, address: IpAddr) -> Result<Volumes, PrepareError> {
+    let setting = Setting {
+        pod,
+        about: Downward { pod, pod_ip: address, host_ip: shared.address, allocatable: &shared.allocatable },
+        objects: &shared.client,
+        keeper: &shared.volumes,
+        dir: &live.dir.join(VOLUMES_DIR),
     };
-    let every = spec.containers.iter().chain(spec.init_containers.iter().flatten()).all(limited);
-    let total = limits(pod).get("memory").map(|quantity| quantity.bytes());
-    total.filter(|total| (own || every) && *total > 0)
+    Volumes::set_up(&setting).await.map_err(|(volume, source)| {
+        let unprocessed = source.is_unprocessed();
+        if unprocessed { PrepareError::Unprocessed { volume, source } } else { PrepareError::Volume { volume, source } }
+    })
 }
 
 fn hostname(spec: &PodSpec, name: &str) -> String {

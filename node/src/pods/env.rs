@@ -1,33 +1,29 @@
 //! The environment of a container: the image's, the ConfigMaps' and Secrets', the pod's own, the Services'.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::collections::HashMap;
 
-use coracle_api::pod::{FieldRefError, ResourceList, expand, field_value, resource_value};
+use coracle_api::pod::expand;
 use k8s_openapi::{
     ByteString,
-    api::core::v1::{ConfigMap, Container, EnvFromSource, EnvVarSource, Pod, Secret},
+    api::core::v1::{ConfigMap, Container, EnvFromSource, EnvVarSource, FileKeySelector, Secret},
 };
 
-use super::objects::Objects;
+use crate::volumes::{Downward, DownwardError, Objects, Volumes};
 
 /// What a container's environment is made of.
 pub struct EnvSources<'a> {
-    /// The pod.
-    pub pod: &'a Pod,
-    /// The pod's address, which its status may not show yet.
-    pub pod_ip: IpAddr,
-    /// The node's address.
-    pub host_ip: IpAddr,
+    /// The pod, for the downward API.
+    pub about: Downward<'a>,
     /// The name the pod knows itself by.
     pub hostname: &'a str,
-    /// What a container without limits may use.
-    pub allocatable: &'a ResourceList,
     /// Variables of Services.
     pub services: Vec<(String, String)>,
     /// Variables of the image.
     pub image: &'a [(String, String)],
     /// ConfigMaps and Secrets.
     pub objects: &'a dyn Objects,
+    /// Files.
+    pub volumes: &'a Volumes,
 }
 
 /// Why a container has no environment: kubelet's `CreateContainerConfigError`, in its words.
@@ -63,7 +59,18 @@ pub enum EnvError {
     },
     /// the field can't be referred to
     #[error(transparent)]
-    Field(#[from] FieldRefError),
+    Field(#[from] DownwardError),
+    /// the file has no such key
+    #[error("environment variable key {key:?} not found in file {path:?}")]
+    NoFileKey {
+        /// The key.
+        key: String,
+        /// The file, in its volume.
+        path: String,
+    },
+    /// the file can't be read
+    #[error("couldn't parse env file: {0}")]
+    File(#[source] std::io::Error),
     /// the source is of a kind this node doesn't know
     #[error("environment variable {0:?} has a source that this node does not support")]
     Unsupported(String),
@@ -78,23 +85,43 @@ pub enum EnvError {
     },
 }
 
-/// The variables of `container`, in an order that doesn't change from start to start.
-pub async fn environment(container: &Container, sources: &EnvSources<'_>) -> Result<Vec<(String, String)>, EnvError> {
+/// The variables of a container, in an order that doesn't change from start to start.
+#[derive(Debug)]
+pub struct Environment {
+    /// What the image and the host give, as far as the pod doesn't say otherwise. `$(NAME)` doesn't see these.
+    pub given: Vec<(String, String)>,
+    /// What the pod's YAML and the Services give: what `$(NAME)` may name.
+    pub own: Vec<(String, String)>,
+    /// What is to be told of keys that can't be variables.
+    pub skipped: Vec<String>,
+}
+
+impl Environment {
+    /// All variables.
+    pub fn all(self) -> Vec<(String, String)> {
+        let mut all = self.given;
+        all.extend(self.own);
+        all
+    }
+}
+
+/// Makes the variables of `container`.
+pub async fn environment(container: &Container, sources: &EnvSources<'_>) -> Result<Environment, EnvError> {
     let mut env = Variables::default();
-    env.set("HOSTNAME".to_owned(), sources.hostname.to_owned());
-    sources.image.iter().for_each(|(name, value)| env.set(name.clone(), value.clone()));
+    let mut skipped = Vec::new();
     for from in container.env_from.iter().flatten() {
-        for (name, value) in sources.all_keys(from).await? {
+        for (name, value) in sources.all_keys(from, &mut skipped).await? {
             env.set(name, value);
         }
     }
     let services: HashMap<&str, &str> = sources.services.iter().map(|(name, value)| (&**name, &**value)).collect();
     for variable in container.env.iter().flatten() {
-        let value = match &variable.value_from {
-            Some(source) => sources.value_from(source, &variable.name, container).await?,
-            None => {
+        let text = variable.value.as_deref().filter(|text| !text.is_empty());
+        let value = match (text, &variable.value_from) {
+            (None, Some(source)) => sources.value_from(source, &variable.name, container).await?,
+            (text, _) => {
                 let known = |name: &str| env.get(name).or_else(|| services.get(name).copied()).map(str::to_owned);
-                Some(expand(variable.value.as_deref().unwrap_or_default(), known))
+                Some(expand(text.unwrap_or_default(), known))
             }
         };
         if let Some(value) = value {
@@ -106,7 +133,11 @@ pub async fn environment(container: &Container, sources: &EnvSources<'_>) -> Res
             env.set(name.clone(), value.clone());
         }
     }
-    Ok(env.list)
+    let mut given = Variables::default();
+    given.set("HOSTNAME".to_owned(), sources.hostname.to_owned());
+    sources.image.iter().for_each(|(name, value)| given.set(name.clone(), value.clone()));
+    given.list.retain(|(name, _)| env.get(name).is_none());
+    Ok(Environment { given: given.list, own: env.list, skipped })
 }
 
 /// Replaces `$(NAME)` in a command or argument.
@@ -139,28 +170,45 @@ impl Variables {
 
 impl EnvSources<'_> {
     fn namespace(&self) -> &str {
-        self.pod.metadata.namespace.as_deref().unwrap_or_default()
+        self.about.namespace()
     }
 
-    async fn all_keys(&self, from: &EnvFromSource) -> Result<Vec<(String, String)>, EnvError> {
+    /// All keys of an object as variables. Those that can't be are told of and left out.
+    async fn all_keys(
+        &self,
+        from: &EnvFromSource,
+        skipped: &mut Vec<String>,
+    ) -> Result<Vec<(String, String)>, EnvError> {
         let mut pairs = Vec::new();
         let prefix = from.prefix.as_deref().unwrap_or_default();
+        let mut of = ("configMap", String::new());
         if let Some(reference) = &from.config_map_ref
             && let Some(map) = self.config_map(&reference.name, reference.optional).await?
         {
+            of.1.clone_from(&reference.name);
             pairs.extend(map.data.into_iter().flatten().map(|(key, value)| (format!("{prefix}{key}"), value)));
         }
         if let Some(reference) = &from.secret_ref
             && let Some(secret) = self.secret(&reference.name, reference.optional).await?
         {
+            of = ("secret", reference.name.clone());
             for (key, value) in secret.data.into_iter().flatten() {
                 let value = self.text(value, &key, &reference.name)?;
                 pairs.push((format!("{prefix}{key}"), value));
             }
         }
-        // A name with '=' can't be a variable's; kubelet leaves such keys out.
-        pairs.retain(|(name, _)| !name.is_empty() && !name.contains(['=', '\0']));
-        Ok(pairs)
+        let (good, bad): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(name, _)| is_variable_name(name));
+        if !bad.is_empty() {
+            let mut names: Vec<String> = bad.into_iter().map(|(name, _)| name).collect();
+            names.sort();
+            let (kind, name) = of;
+            skipped.push(format!(
+                "Keys [{}] from the EnvFrom {kind} {}/{name} were skipped since they are considered invalid environment variable names.",
+                names.join(", "),
+                self.namespace()
+            ));
+        }
+        Ok(good)
     }
 
     async fn value_from(
@@ -170,19 +218,10 @@ impl EnvSources<'_> {
         container: &Container,
     ) -> Result<Option<String>, EnvError> {
         if let Some(field) = &from.field_ref {
-            return self.field(&field.field_path).map(Some);
+            return Ok(Some(self.about.field(field)?));
         }
         if let Some(field) = &from.resource_field_ref {
-            let other = field.container_name.as_deref().filter(|other| !other.is_empty() && *other != container.name);
-            let containers = self
-                .pod
-                .spec
-                .iter()
-                .flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()));
-            let target =
-                other.and_then(|other| containers.into_iter().find(|it| it.name == other)).unwrap_or(container);
-            let divisor = field.divisor.as_ref().map_or("", |divisor| &*divisor.0);
-            return Ok(Some(resource_value(target, &field.resource, divisor, self.allocatable)?));
+            return Ok(Some(self.about.resource(field, Some(container))?));
         }
         let missing = |key: &str, kind, object: &str| EnvError::NoKey {
             key: key.to_owned(),
@@ -209,16 +248,19 @@ impl EnvSources<'_> {
                 None => Err(missing(&selector.key, "Secret", &selector.name)),
             };
         }
-        Err(EnvError::Unsupported(name.to_owned()))
+        match &from.file_key_ref {
+            Some(selector) => self.file_key(selector),
+            None => Err(EnvError::Unsupported(name.to_owned())),
+        }
     }
 
-    /// A field of the pod; addresses are known here before its status has them.
-    fn field(&self, path: &str) -> Result<String, EnvError> {
-        Ok(match path {
-            "status.podIP" | "status.podIPs" => self.pod_ip.to_string(),
-            "status.hostIP" | "status.hostIPs" => self.host_ip.to_string(),
-            path => field_value(self.pod, path)?,
-        })
+    fn file_key(&self, selector: &FileKeySelector) -> Result<Option<String>, EnvError> {
+        let FileKeySelector { key, path, volume_name, optional } = selector;
+        let value = self.volumes.variable(volume_name, path, key).map_err(EnvError::File)?;
+        if value.is_none() && !optional.unwrap_or(false) {
+            return Err(EnvError::NoFileKey { key: key.clone(), path: path.clone() });
+        }
+        Ok(value)
     }
 
     fn text(&self, value: ByteString, key: &str, name: &str) -> Result<String, EnvError> {
@@ -239,6 +281,11 @@ impl EnvSources<'_> {
         let needed = !optional.unwrap_or(false);
         if found.is_none() && needed { Err(EnvError::NoSecret(name.to_owned())) } else { Ok(found) }
     }
+}
+
+/// Whether a key can name a variable (Kubernetes since 1.34: printable ASCII without `=`).
+fn is_variable_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'=')
 }
 
 #[cfg(test)]

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::{super::objects::fake::Fake, *};
+use coracle_api::pod::ResourceList;
+use k8s_openapi::api::core::v1::Pod;
+
+use super::*;
+use crate::volumes::fake::Fake;
 
 fn objects() -> Fake {
     let mut fake = Fake::default();
@@ -23,16 +27,19 @@ async fn build(container: serde_json::Value) -> Result<BTreeMap<String, String>,
     container["name"] = "c".into();
     let objects = objects();
     let sources = EnvSources {
-        pod: &pod,
-        pod_ip: "127.64.0.2".parse().unwrap(),
-        host_ip: "127.0.0.1".parse().unwrap(),
+        about: Downward {
+            pod: &pod,
+            pod_ip: "127.64.0.2".parse().unwrap(),
+            host_ip: "127.0.0.1".parse().unwrap(),
+            allocatable: &ResourceList::from([("memory".to_owned(), "1Gi".parse().unwrap())]),
+        },
         hostname: "p",
-        allocatable: &ResourceList::from([("memory".to_owned(), "1Gi".parse().unwrap())]),
         services: vec![("WEB_SERVICE_HOST".into(), "127.96.0.9".into())],
         image: &[("PATH".into(), "/".into()), ("color".into(), "from the image".into())],
         objects: &objects,
+        volumes: &Volumes::default(),
     };
-    let env = environment(&serde_json::from_value(container).unwrap(), &sources).await?;
+    let env = environment(&serde_json::from_value(container).unwrap(), &sources).await?.all();
     let length = env.len();
     let env: BTreeMap<_, _> = env.into_iter().collect();
     assert_eq!(env.len(), length, "every name once");
@@ -56,6 +63,21 @@ async fn later_sources_win_and_services_fill_the_gaps() {
         ("size", "s"),
     ];
     assert_eq!(env.iter().map(|(name, value)| (&**name, &**value)).collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn references_see_what_the_pod_says_and_nothing_of_the_image() {
+    let env =
+        build(json!({"env": [{"name": "A", "value": "$(PATH) $(HOSTNAME) $(size)"}, {"name": "size", "value": ""}]}));
+    let env = env.await.unwrap();
+    assert_eq!((&*env["A"], &*env["size"]), ("$(PATH) $(HOSTNAME) $(size)", ""));
+}
+
+#[test]
+fn names_of_variables_are_printable() {
+    for (name, good) in [("a", true), ("a.b-c d", true), ("", false), ("a=b", false), ("a\n", false), ("ä", false)] {
+        assert_eq!(is_variable_name(name), good, "{name:?}");
+    }
 }
 
 #[tokio::test]
@@ -84,6 +106,10 @@ async fn what_is_missing_is_named_unless_it_is_optional() {
             "couldn't find key k in ConfigMap shop/settings",
         ),
         (from(json!({"secretKeyRef": {"name": "keys", "key": "k"}})), "couldn't find key k in Secret shop/keys"),
+        (
+            from(json!({"fileKeyRef": {"volumeName": "v", "path": "env", "key": "k"}})),
+            "couldn't parse env file: cannot find volume \"v\"",
+        ),
         (from(json!({"fieldRef": {"fieldPath": "spec.secret"}})), "unsupported fieldPath: spec.secret"),
     ] {
         assert_eq!(build(container).await.unwrap_err().to_string(), text);

@@ -4,10 +4,12 @@ use std::{
     collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use coracle_wasi_host::Container;
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
 
 use crate::logs::LogSink;
 
@@ -22,6 +24,19 @@ pub struct LivePod {
     /// Its directory.
     pub dir: PathBuf,
     containers: Mutex<Vec<LiveContainer>>,
+    /// The node wants the pod to end.
+    end: watch::Sender<Option<EndRequest>>,
+}
+
+/// Why the node ends a pod by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndRequest {
+    /// `status.reason`
+    pub reason: &'static str,
+    /// `status.message`
+    pub message: String,
+    /// What its containers have at most; its own grace period if absent.
+    pub grace: Option<Duration>,
 }
 
 /// One container as others see it.
@@ -35,6 +50,12 @@ struct LiveContainer {
     run: Option<i32>,
     handle: Option<Container>,
     sink: Option<Arc<LogSink>>,
+}
+
+impl LiveContainer {
+    fn waiting(name: String, image: String) -> LiveContainer {
+        LiveContainer { name, image, waiting: None, run: None, handle: None, sink: None }
+    }
 }
 
 /// Where a log is.
@@ -80,9 +101,38 @@ impl LivePod {
     /// A pod whose containers, by name and image, wait.
     pub fn new(names: [String; 3], dir: PathBuf, containers: Vec<(String, String)>) -> Arc<LivePod> {
         let [namespace, name, uid] = names;
-        let waiting = |(name, image)| LiveContainer { name, image, waiting: None, run: None, handle: None, sink: None };
+        let waiting = |(name, image)| LiveContainer::waiting(name, image);
         let containers = Mutex::new(containers.into_iter().map(waiting).collect());
-        Arc::new(LivePod { namespace, name, uid, dir, containers })
+        Arc::new(LivePod { namespace, name, uid, dir, containers, end: watch::Sender::new(None) })
+    }
+
+    /// The pod is to end: it fails for this reason. The first request counts.
+    pub fn request_end(&self, request: EndRequest) {
+        self.end.send_if_modified(|end| {
+            let first = end.is_none();
+            if first {
+                *end = Some(request);
+            }
+            first
+        });
+    }
+
+    /// Returns when the pod is to end, with the reason.
+    pub async fn end_requested(&self) -> EndRequest {
+        let mut requests = self.end.subscribe();
+        loop {
+            if let Some(request) = requests.borrow_and_update().clone() {
+                return request;
+            }
+            if requests.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// A container was added to the pod.
+    pub fn add_container(&self, name: &str, image: &str) {
+        self.containers.lock().push(LiveContainer::waiting(name.to_owned(), image.to_owned()));
     }
 
     /// A container waits for this reason.
@@ -125,6 +175,12 @@ impl LivePod {
     pub fn running(&self) -> Vec<(String, Container)> {
         let containers = self.containers.lock();
         containers.iter().filter_map(|it| Some((it.name.clone(), it.handle.clone()?))).collect()
+    }
+
+    /// The container of this name, while it runs.
+    pub fn container(&self, name: &str) -> Option<Container> {
+        let containers = self.containers.lock();
+        containers.iter().find(|it| it.name == name).and_then(|it| it.handle.clone())
     }
 
     /// Where the log of a container's present run is, or of the run before.
@@ -174,6 +230,11 @@ impl LivePods {
     /// Removes a pod.
     pub fn remove(&self, uid: &str) -> Option<Arc<LivePod>> {
         self.by_uid.write().remove(uid)
+    }
+
+    /// The pod of this UID.
+    pub fn get(&self, uid: &str) -> Option<Arc<LivePod>> {
+        self.by_uid.read().get(uid).cloned()
     }
 
     /// The pod of this name. Of two (one ending, one new) the one with this UID, if it is given.

@@ -1,4 +1,8 @@
-//! Brings the pods of this node to their workers: one watch for all, a mailbox for each.
+//! Brings the pods of this node to their workers: one watch for all, a mailbox for each. Static pods come from a
+//! directory instead.
+
+mod arrivals;
+mod statics;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,7 +14,7 @@ use std::{
 use coracle_api::pod::is_terminal;
 use coracle_client::changes;
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, Toleration};
 use kube::{Api, ResourceExt, runtime::watcher};
 use tokio::{
     sync::watch,
@@ -24,7 +28,11 @@ use super::{
     record::Record,
     worker::{Desired, Worker, subject},
 };
-use crate::{files, shared::Shared};
+use crate::{
+    shared::Shared,
+    static_pods::{StaticPods, is_mirror},
+    volumes,
+};
 
 /// How long a worker that has failed rests before its pod gets another one.
 const FAULT_PAUSE: Duration = Duration::from_secs(1);
@@ -35,10 +43,21 @@ struct Entry {
     namespace: String,
     name: String,
     mailbox: watch::Sender<Desired>,
+    /// It is not the API's.
+    is_static: bool,
+}
+
+/// Where pods come from.
+pub struct Sources {
+    /// The node whose pods the API is asked for.
+    pub node: String,
+    /// Pods of the manifest directory; nobody sends any if there is none.
+    pub statics: watch::Receiver<StaticPods>,
 }
 
 struct Manager {
     shared: Arc<Shared>,
+    node: String,
     entries: HashMap<String, Entry>,
     workers: JoinSet<()>,
     uids: HashMap<Id, String>,
@@ -47,22 +66,36 @@ struct Manager {
     listed: Vec<Arc<Pod>>,
     /// The first list has been taken in.
     synced: bool,
+    /// Pods that were refused, or whose labels are being compared: they have no worker.
+    undecided: HashSet<String>,
+    compared: JoinSet<arrivals::Compared>,
+    /// Writes that tell pods that they are refused.
+    refusals: JoinSet<()>,
+    /// Static pods that wait for the end of another one of their name.
+    waiting: Vec<Arc<Pod>>,
 }
 
-/// Runs the pods that are bound to `node`, until `shutdown`.
-pub async fn run_pods(shared: Arc<Shared>, node: String, shutdown: CancellationToken) {
+/// Runs the pods of these sources, until `shutdown`.
+pub async fn run_pods(shared: Arc<Shared>, sources: Sources, shutdown: CancellationToken) {
+    let Sources { node, mut statics } = sources;
     let api: Api<Pod> = Api::all(shared.client.clone());
     let config = watcher::Config::default().fields(&format!("spec.nodeName={node}"));
     let mut events = changes(api, config).boxed();
     let mut manager = Manager {
         shared,
+        node,
         entries: HashMap::new(),
         workers: JoinSet::new(),
         uids: HashMap::new(),
         shutdown: shutdown.clone(),
         listed: Vec::new(),
         synced: false,
+        undecided: HashSet::new(),
+        compared: JoinSet::new(),
+        refusals: JoinSet::new(),
+        waiting: Vec::new(),
     };
+    let mut more_statics = true;
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
@@ -71,6 +104,15 @@ pub async fn run_pods(shared: Arc<Shared>, node: String, shutdown: CancellationT
                 None => break,
             },
             Some(ended) = manager.workers.join_next_with_id() => manager.take_end(ended),
+            Some(Ok(compared)) = manager.compared.join_next() => manager.take_compared(compared),
+            Some(_) = manager.refusals.join_next() => {}
+            changed = statics.changed(), if more_statics => match changed {
+                Ok(()) => {
+                    let pods = statics.borrow_and_update().clone();
+                    manager.take_statics(pods.as_deref().unwrap_or_default());
+                }
+                Err(_) => more_statics = false,
+            },
         }
     }
     manager.stop().await;
@@ -82,7 +124,9 @@ impl Manager {
             watcher::Event::Init => self.listed.clear(),
             watcher::Event::InitApply(pod) => self.listed.push(Arc::new(slim(pod))),
             watcher::Event::InitDone => self.take_list(),
+            watcher::Event::Apply(pod) if is_mirror(&pod) => self.shared.mirrors.see(&pod),
             watcher::Event::Apply(pod) => self.apply(Arc::new(slim(pod))),
+            watcher::Event::Delete(pod) if is_mirror(&pod) => self.shared.mirrors.forget(&pod),
             watcher::Event::Delete(pod) => self.gone(&pod.uid().unwrap_or_default()),
         }
     }
@@ -90,9 +134,13 @@ impl Manager {
     /// Takes in a whole list: what it doesn't have is gone. Addresses are given back to those who had them before
     /// anybody gets a new one.
     fn take_list(&mut self) {
-        let listed = std::mem::take(&mut self.listed);
-        let uids: HashSet<String> = listed.iter().filter_map(|pod| pod.uid()).collect();
-        let gone: Vec<String> = self.entries.keys().filter(|uid| !uids.contains(*uid)).cloned().collect();
+        let (mirrors, listed): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.listed).into_iter().partition(|pod| is_mirror(pod));
+        self.shared.mirrors.see_all(mirrors.iter());
+        let mut uids: HashSet<String> = listed.iter().filter_map(|pod| pod.uid()).collect();
+        uids.extend(self.entries.iter().filter(|(_, entry)| entry.is_static).map(|(uid, _)| uid.clone()));
+        let known = self.entries.keys().chain(&self.undecided);
+        let gone: Vec<String> = known.filter(|uid| !uids.contains(*uid)).cloned().collect();
         gone.iter().for_each(|uid| self.gone(uid));
         if !self.synced {
             self.synced = true;
@@ -110,13 +158,15 @@ impl Manager {
 
     /// Removes the directories of pods that ended while the node was away.
     fn remove_strangers(&self, listed: &[Arc<Pod>]) {
-        let known: HashSet<PathBuf> = listed.iter().map(|pod| pod_dir(&self.shared.pods_dir, pod)).collect();
+        let here = listed.iter().map(|pod| pod_dir(&self.shared.pods_dir, pod));
+        let live = self.shared.live.all();
+        let known: HashSet<PathBuf> = here.chain(live.iter().map(|pod| pod.dir.clone())).collect();
         let all = self.shared.pods_dir.clone();
         tokio::task::spawn_blocking(move || {
             for entry in std::fs::read_dir(all).into_iter().flatten().flatten() {
                 let path = entry.path();
                 if !known.contains(&path)
-                    && let Err(error) = files::remove_dir(&path)
+                    && let Err(error) = volumes::remove(&path)
                 {
                     tracing::warn!(dir = %path.display(), %error, "the directory of a former pod could not be removed");
                 }
@@ -127,17 +177,20 @@ impl Manager {
     fn apply(&mut self, pod: Arc<Pod>) {
         let Some(uid) = pod.uid() else { return };
         if let Some(entry) = self.entries.get(&uid) {
+            self.shared.roster.put(&uid, Arc::clone(&pod));
+            self.shared.volumes.pod_changed(&uid, &pod);
             entry.mailbox.send_replace(Desired::Exist(pod));
             return;
         }
         self.forget_namesake(&pod);
-        self.hire(uid, pod, Duration::ZERO);
+        self.arrive(uid, pod);
     }
 
     /// A pod of the same name with another UID can be no more: its end was missed.
     fn forget_namesake(&self, pod: &Pod) {
         let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
-        let namesakes = self.entries.values().filter(|entry| entry.name == name && entry.namespace == namespace);
+        let named = |entry: &&Entry| entry.name == name && entry.namespace == namespace;
+        let namesakes = self.entries.values().filter(|entry| !entry.is_static).filter(named);
         namesakes.for_each(|entry| drop(entry.mailbox.send_replace(Desired::Gone)));
     }
 
@@ -161,13 +214,16 @@ impl Manager {
         };
         let handle = self.workers.spawn(work);
         self.uids.insert(handle.id(), uid.clone());
-        self.entries.insert(uid, Entry { namespace, name, mailbox });
+        self.entries.insert(uid, Entry { namespace, name, mailbox, is_static: false });
     }
 
     fn gone(&mut self, uid: &str) {
         if let Some(entry) = self.entries.get(uid) {
             entry.mailbox.send_replace(Desired::Gone);
         }
+        self.undecided.remove(uid);
+        // What it asked for is free, for the scheduler and so for us: the next pod may count on it.
+        self.shared.roster.remove(uid);
     }
 
     /// A worker has ended: its pod is gone, or a fault ended it; then the pod gets another one.
@@ -180,7 +236,11 @@ impl Manager {
         let Some(entry) = self.entries.remove(&uid) else { return };
         let live = self.shared.live.remove(&uid);
         self.shared.metrics.pods.dec();
-        let Err(error) = ended else { return };
+        let Err(error) = ended else {
+            self.shared.roster.remove(&uid);
+            self.start_waiting();
+            return;
+        };
         let desired = entry.mailbox.borrow().clone();
         self.shared.metrics.worker_faults.inc();
         tracing::error!(namespace = entry.namespace, pod = entry.name, %error, "a pod's worker failed; its containers are started again");
@@ -192,9 +252,16 @@ impl Manager {
             Desired::Exist(pod) => {
                 let message = "the worker of this pod failed; its containers are started again";
                 self.shared.events.warning(&subject(&pod, None), "HostFault", message);
-                self.hire(uid, pod, FAULT_PAUSE);
+                self.hire(uid.clone(), pod, FAULT_PAUSE);
+                if let Some(again) = self.entries.get_mut(&uid) {
+                    again.is_static = entry.is_static;
+                }
             }
-            Desired::Gone => self.shared.addresses.release(&uid),
+            Desired::Gone => {
+                self.shared.addresses.release(&uid);
+                self.shared.roster.remove(&uid);
+                self.start_waiting();
+            }
         }
     }
 
@@ -213,7 +280,10 @@ fn slim(mut pod: Pod) -> Pod {
     pod.metadata.managed_fields = None;
     pod.metadata.owner_references = None;
     if let Some(spec) = &mut pod.spec {
-        spec.tolerations = None;
+        // Of these, one matters: whether the pod comes even when memory is short.
+        let memory = |it: &Toleration| it.key.as_deref().is_none_or(|key| key == "node.kubernetes.io/memory-pressure");
+        let tolerations: Vec<_> = spec.tolerations.take().into_iter().flatten().filter(memory).collect();
+        spec.tolerations = (!tolerations.is_empty()).then_some(tolerations);
     }
     pod.clone()
 }

@@ -8,21 +8,23 @@ mod context;
 mod env;
 mod live;
 mod manager;
-mod objects;
-mod payload;
 mod plan;
 mod record;
 mod report;
+mod resources;
+mod restart;
 mod restore;
+mod roster;
 mod service_env;
 mod start;
 mod status;
 mod stop;
-mod volumes;
 mod worker;
 
-pub use live::LivePods;
-pub use manager::run_pods;
+pub use live::{EndRequest, LivePod, LivePods};
+pub use manager::{Sources, run_pods};
+pub use roster::{Asked, COUNTED, Roster, asked};
+pub use worker::subject;
 
 #[cfg(test)]
 mod testing {

@@ -30,8 +30,9 @@ pub fn plan(records: &[Record], now: Instant) -> Plan {
     let mut plan = Plan::default();
     let mut initialized = true;
     for (index, record) in records.iter().enumerate() {
-        if record.role == Role::App {
-            if initialized {
+        if !record.initializes() {
+            // One that was added to look into the pod may do so from the beginning.
+            if initialized || record.role == Role::Ephemeral {
                 plan.consider(index, record, now);
             }
             continue;
@@ -175,6 +176,23 @@ mod tests {
             assert_eq!(plan.outcome, outcome, "{policy} {code}");
             assert_eq!(plan.start.is_empty(), outcome.is_some(), "{policy} {code}");
         }
+    }
+
+    #[test]
+    fn an_ephemeral_container_runs_once_and_decides_nothing() {
+        let mut all =
+            records(json!({"restartPolicy": "Never", "initContainers": [{"name": "i"}], "containers": [{"name": "a"}],
+            "ephemeralContainers": [{"name": "debug", "targetContainerName": "a"}]}));
+        assert_eq!(
+            (all[2].role, all[2].spec(&Default::default()).map(|spec| &*spec.name)),
+            (Role::Ephemeral, Some("debug"))
+        );
+        assert_eq!(starts(&all), [0, 2], "it need not wait for others");
+        exit(&mut all[2], 1);
+        assert_eq!(starts(&all), [0], "and is not started again");
+        exit(&mut all[0], 0);
+        exit(&mut all[1], 0);
+        assert_eq!(plan(&all, Instant::now()).outcome, Some(Outcome::Succeeded));
     }
 
     #[test]

@@ -3,10 +3,13 @@
 use coracle_api::pod::is_sidecar;
 use coracle_wasi_host::{Exit, ExitReason};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Container as Spec, PodSpec};
+use k8s_openapi::api::core::v1::{Container as Spec, EphemeralContainer, PodSpec, ResourceRequirements};
 use tokio::time::Instant;
 
-use super::backoff::Backoff;
+use super::{
+    backoff::Backoff,
+    restart::{RestartPolicy, RestartRules},
+};
 
 /// What a container is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,28 +20,8 @@ pub enum Role {
     Sidecar,
     /// One of the pod's containers.
     App,
-}
-
-/// When a container that has ended is started again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RestartPolicy {
-    /// Always.
-    Always,
-    /// If its exit code was not 0.
-    OnFailure,
-    /// Never.
-    Never,
-}
-
-impl RestartPolicy {
-    /// Reads `restartPolicy`; absent means `Always`.
-    pub fn read(text: Option<&str>) -> RestartPolicy {
-        match text {
-            Some("OnFailure") => RestartPolicy::OnFailure,
-            Some("Never") => RestartPolicy::Never,
-            _ => RestartPolicy::Always,
-        }
-    }
+    /// Joined a running pod, to look into it (`kubectl debug`); runs once and decides nothing.
+    Ephemeral,
 }
 
 /// The state of a container, as `status.containerStatuses[*].state` shows it.
@@ -128,8 +111,14 @@ pub struct Record {
     pub role: Role,
     /// When it is started again.
     pub policy: RestartPolicy,
-    /// Its place in `initContainers` or `containers`.
+    /// Exit codes after which it is started again whatever its policy says.
+    rules: RestartRules,
+    /// What it has been given, unless that is nothing: the spec may already ask for something else (KEP-1287).
+    pub allocated: Option<Box<ResourceRequirements>>,
+    /// Its place in `initContainers`, `containers` or `ephemeralContainers`.
     pub index: usize,
+    /// Its part of the spec, if the spec has it in another form.
+    ephemeral: Option<Box<Spec>>,
     /// Its state.
     pub state: State,
     /// The end of the run before the present state.
@@ -158,6 +147,7 @@ impl Record {
     fn new(spec: &Spec, role: Role, index: usize, pod_policy: RestartPolicy) -> Record {
         let policy = match (role, spec.restart_policy.as_deref()) {
             (Role::Sidecar, _) => RestartPolicy::Always,
+            (Role::Ephemeral, _) => RestartPolicy::Never,
             (_, Some(own)) => RestartPolicy::read(Some(own)),
             // A pod that always restarts tries its init containers again until they succeed, not for ever.
             (Role::Init, None) if pod_policy == RestartPolicy::Always => RestartPolicy::OnFailure,
@@ -167,7 +157,10 @@ impl Record {
             name: spec.name.clone(),
             role,
             policy,
+            rules: RestartRules::of(spec),
+            allocated: spec.resources.clone().filter(|it| *it != ResourceRequirements::default()).map(Box::new),
             index,
+            ephemeral: None,
             state: State::Waiting { reason: "ContainerCreating".to_owned(), message: None },
             last: None,
             restarts: 0,
@@ -191,21 +184,53 @@ impl Record {
         let app = spec.containers.iter().enumerate();
         let mut records: Vec<Record> =
             init.chain(app.map(|(index, container)| Record::new(container, Role::App, index, policy))).collect();
+        records.extend(Record::ephemeral(spec, 0));
         records.shrink_to_fit();
-        if records.first().is_some_and(|first| first.role != Role::App) {
-            for record in &mut records {
+        if records.first().is_some_and(Record::initializes) {
+            for record in records.iter_mut().filter(|record| record.role != Role::Ephemeral) {
                 record.state = State::Waiting { reason: "PodInitializing".to_owned(), message: None };
             }
         }
         records
     }
 
+    /// The records of the ephemeral containers from the `first` on: they are only ever added.
+    pub fn ephemeral(spec: &PodSpec, first: usize) -> Vec<Record> {
+        let added = spec.ephemeral_containers.iter().flatten().enumerate().skip(first);
+        let record = |(index, container)| {
+            let container = as_container(container)?;
+            let record = Record::new(&container, Role::Ephemeral, index, RestartPolicy::Never);
+            Some(Record { ephemeral: Some(Box::new(container)), ..record })
+        };
+        added.filter_map(record).collect()
+    }
+
     /// The container's part of the pod's spec.
-    pub fn spec<'a>(&self, pod: &'a PodSpec) -> Option<&'a Spec> {
+    pub fn spec<'a>(&'a self, pod: &'a PodSpec) -> Option<&'a Spec> {
         match self.role {
             Role::App => pod.containers.get(self.index),
-            _ => pod.init_containers.as_ref()?.get(self.index),
+            Role::Ephemeral => self.ephemeral.as_deref(),
+            Role::Init | Role::Sidecar => pod.init_containers.as_ref()?.get(self.index),
         }
+    }
+
+    /// The list of the pod's spec it stands in.
+    pub fn list(&self) -> &'static str {
+        match self.role {
+            Role::App => "containers",
+            Role::Ephemeral => "ephemeralContainers",
+            Role::Init | Role::Sidecar => "initContainers",
+        }
+    }
+
+    /// Whether it must be done, or have started, before the pod's containers.
+    pub fn initializes(&self) -> bool {
+        matches!(self.role, Role::Init | Role::Sidecar)
+    }
+
+    /// Whether the pod's readiness is also its own.
+    pub fn counts_for_readiness(&self) -> bool {
+        matches!(self.role, Role::App | Role::Sidecar)
     }
 
     /// Whether it runs.
@@ -220,11 +245,7 @@ impl Record {
 
     /// Whether it is started again after this exit code.
     pub fn restarts_after(&self, code: i32) -> bool {
-        match self.policy {
-            RestartPolicy::Always => true,
-            RestartPolicy::OnFailure => code != 0,
-            RestartPolicy::Never => false,
-        }
+        self.rules.restart(code) || self.policy.restarts(code)
     }
 
     /// Whether it has done what an init container is there for.
@@ -273,6 +294,11 @@ impl Record {
         self.state = State::Waiting { reason: reason.to_owned(), message };
         self.not_before = Some(until);
     }
+}
+
+/// An ephemeral container as the container that it is, but for the one it targets: all share one pod context anyway.
+fn as_container(ephemeral: &EphemeralContainer) -> Option<Spec> {
+    serde_json::to_value(ephemeral).and_then(serde_json::from_value).ok()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use kube::{
 use serde_json::Value;
 
 use super::live::LivePod;
-use crate::shared::Shared;
+use crate::{shared::Shared, static_pods::Target};
 
 /// What became of a write.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,7 +24,12 @@ pub enum Written {
 }
 
 /// Patches the pod's status.
-pub async fn write_status(shared: Arc<Shared>, live: Arc<LivePod>, patch: Value) -> Written {
+pub async fn write_status(shared: Arc<Shared>, live: Arc<LivePod>, mut patch: Value) -> Written {
+    match shared.mirrors.target(&live.uid, &live.namespace, &live.name).await {
+        Target::Own => {}
+        Target::Mirror(uid) => patch["metadata"]["uid"] = uid.into(),
+        Target::Missing => return Written::Failed("the mirror of this static pod is not made yet".to_owned()),
+    }
     let _turn = shared.status_turns.acquire().await;
     shared.metrics.status_writes.inc();
     let api: Api<Pod> = Api::namespaced(shared.client.clone(), &live.namespace);

@@ -14,7 +14,8 @@ pub fn restore(pod: &Pod) -> Vec<Record> {
     for record in &mut records {
         let list = match record.role {
             Role::App => &status.container_statuses,
-            _ => &status.init_container_statuses,
+            Role::Ephemeral => &status.ephemeral_container_statuses,
+            Role::Init | Role::Sidecar => &status.init_container_statuses,
         };
         let known = list.iter().flatten().find(|known| known.name == record.name);
         if let Some(known) = known {
@@ -30,6 +31,9 @@ fn take_in(record: &mut Record, known: &ContainerStatus, terminal: bool) {
     if !known.image.is_empty() {
         record.image.clone_from(&known.image);
     }
+    if let Some(actual) = &known.resources {
+        record.allocated = Some(Box::new(actual.clone())).filter(|it| **it != Default::default());
+    }
     record.last = known.last_state.as_ref().and_then(|last| last.terminated.as_ref()).map(ended);
     let state = known.state.clone().unwrap_or_default();
     let over = match (state.terminated, state.running) {
@@ -37,7 +41,7 @@ fn take_in(record: &mut Record, known: &ContainerStatus, terminal: bool) {
         (None, Some(running)) => Ended::unknown(running.started_at.map(|time| time.0), known.container_id.clone()),
         (None, None) => return,
     };
-    if record.role == Role::App || terminal {
+    if !record.initializes() || terminal {
         record.state = State::Ended(over);
     } else {
         // The context is new, so initialization starts from the beginning.

@@ -5,19 +5,17 @@ use std::{
     sync::Arc,
 };
 
-use coracle_api::pod::read_list;
-use coracle_wasi_host::{Container as Handle, ContainerConfig, Preopen, ProgramKind, StartError};
+use coracle_wasi_host::{Container as Handle, ContainerConfig, Preopen, ProgramKind, StartError, StdinPipe};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     context::Prepared,
-    env::{EnvError, EnvSources, environment, expand_words},
+    env::{EnvError, EnvSources, Environment, environment, expand_words},
     live::{LivePod, log_path},
-    objects::Objects,
+    resources::limits,
     service_env::service_variables,
-    stop::run_hook,
-    volumes::MountError,
+    stop::{HookPlace, run_hook},
 };
 use crate::{
     events::Subject,
@@ -25,12 +23,11 @@ use crate::{
     logs::LogSink,
     network::port_number,
     shared::Shared,
+    volumes::{Downward, EtcFiles, Objects, View, ViewError, ViewRequest},
 };
 
 /// The port an HTTP component listens on if its container names none.
 const HTTP_PORT: u16 = 8080;
-/// Where a program may leave its last words by default.
-const TERMINATION_PATH: &str = "/dev/termination-log";
 /// Runs of a container whose logs are kept besides the one that begins: the one before it (kubelet's
 /// `maxPerPodContainer`).
 const OLD_RUNS_KEPT: i32 = 1;
@@ -58,7 +55,7 @@ pub struct Attempt {
 /// What a container is started with.
 struct Inputs {
     image: ReadyImage,
-    env: Vec<(String, String)>,
+    env: Environment,
 }
 
 /// A container that has been started.
@@ -77,6 +74,22 @@ pub struct Started {
     pub termination_file: Option<PathBuf>,
 }
 
+/// A run that ended with its postStart hook.
+pub struct FailedHook {
+    /// The run.
+    pub run: Started,
+    /// Its end.
+    pub exit: coracle_wasi_host::Exit,
+    /// When it began.
+    pub since: jiff::Timestamp,
+}
+
+impl std::fmt::Debug for FailedHook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FailedHook").field("id", &self.run.id).field("exit", &self.exit).finish_non_exhaustive()
+    }
+}
+
 /// Why a container was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartFailure {
@@ -86,15 +99,15 @@ pub enum StartFailure {
     /// its environment can't be made
     #[error("{0}")]
     Env(#[from] EnvError),
-    /// its volumes can't be shown to it
+    /// its volumes can't be shown to it, or its files can't be made
     #[error("{0}")]
-    Mount(#[from] MountError),
-    /// its files can't be made
-    #[error("failed to create containerd task: {0}")]
-    Files(#[from] std::io::Error),
+    View(#[from] ViewError),
     /// the pod ended first
     #[error("the pod is ending")]
     Cancelled,
+    /// its postStart hook failed, and it was killed for that
+    #[error("PostStartHook failed")]
+    Hook(Box<FailedHook>),
     /// its sandbox can't be made; this counts as a run that ended at once
     #[error("failed to start container {id:?}: {source}")]
     Run {
@@ -111,10 +124,11 @@ impl StartFailure {
     pub fn reason(&self) -> &'static str {
         match self {
             StartFailure::Image(failure) => failure.reason(),
-            StartFailure::Env(_) | StartFailure::Mount(_) => "CreateContainerConfigError",
-            StartFailure::Files(_) => "CreateContainerError",
+            StartFailure::Env(_) | StartFailure::View(ViewError::Mount(_)) => "CreateContainerConfigError",
+            StartFailure::View(ViewError::Files(_)) => "CreateContainerError",
             StartFailure::Run { .. } => "RunContainerError",
             StartFailure::Cancelled => "ContainerCreating",
+            StartFailure::Hook(_) => "PostStartHookError",
         }
     }
 }
@@ -126,8 +140,7 @@ impl Attempt {
         let inputs = self.cancel.run_until_cancelled(Box::pin(self.inputs())).await;
         let Inputs { image, env } = inputs.ok_or(StartFailure::Cancelled)??;
         let sink = self.open_log();
-        let termination_file = self.termination_file(&image)?;
-        let preopens = self.preopens(&image, &env, termination_file.as_deref())?;
+        let View { preopens, termination_file } = self.view(&image, &env.own).await?;
         let id = uuid::Uuid::new_v4().simple().to_string();
         let config = self.config(&image, env, preopens, &sink);
         shared.events.normal(&self.subject, "Created", format!("Created container: {}", self.container.name));
@@ -136,9 +149,18 @@ impl Attempt {
         shared.events.normal(&self.subject, "Started", format!("Started container {}", self.container.name));
         let reference = &image.image.reference;
         self.live.set_running(&self.container.name, reference, self.run, handle.clone(), Arc::clone(&sink));
-        self.post_start(&handle).await;
+        let since = jiff::Timestamp::now();
+        let hook = self.post_start(&handle).await;
         let (image_id, image) = (image.image.repo_digest(), image.image.reference.clone());
-        Ok(Started { handle, id, sink, image, image_id, termination_file })
+        let run = Started { handle, id, sink, image, image_id, termination_file };
+        match hook {
+            Ok(()) => Ok(run),
+            Err(exit) => {
+                let sink = Arc::clone(&run.sink);
+                let _ = tokio::task::spawn_blocking(move || sink.close()).await;
+                Err(StartFailure::Hook(Box::new(FailedHook { run, exit, since })))
+            }
+        }
     }
 
     async fn inputs(&self) -> Result<Inputs, StartFailure> {
@@ -154,26 +176,29 @@ impl Attempt {
         Ok(Inputs { image, env })
     }
 
-    /// Runs the hook that belongs to the start; the container is killed if it fails, as in Kubernetes.
-    async fn post_start(&self, handle: &Handle) {
+    /// Runs the hook that belongs to the start; the container is killed if it fails, as in Kubernetes, and its end told.
+    async fn post_start(&self, handle: &Handle) -> Result<(), coracle_wasi_host::Exit> {
         let Some(hook) = self.container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.post_start.as_ref()) else {
-            return;
+            return Ok(());
         };
-        let run = run_hook(&self.shared.prober, hook, &self.container, self.prepared.address);
+        let place = HookPlace {
+            prober: &self.shared.prober,
+            container: &self.container,
+            handle,
+            address: self.prepared.address,
+        };
+        let run = run_hook(hook, &place);
         let failed = tokio::select! {
             result = run => result.err(),
             _ = handle.wait() => None,
             () = self.cancel.cancelled() => None,
         };
-        if let Some(message) = failed {
-            self.shared.events.warning(
-                &self.subject,
-                "FailedPostStartHook",
-                format!("PostStartHook failed: {message}"),
-            );
-            self.shared.events.normal(&self.subject, "Killing", "FailedPostStartHook");
-            handle.stop(std::time::Duration::ZERO).await;
-        }
+        let Some(message) = failed else { return Ok(()) };
+        tracing::info!(container = self.container.name, message, "PostStart hook failed");
+        // What a server answered stays out of the event, as in Kubernetes: it may be secret.
+        self.shared.events.warning(&self.subject, "FailedPostStartHook", "PostStartHook failed");
+        self.shared.events.normal(&self.subject, "Killing", "FailedPostStartHook");
+        Err(handle.stop(std::time::Duration::ZERO).await)
     }
 
     fn spec(&self) -> Option<&PodSpec> {
@@ -201,19 +226,26 @@ impl Attempt {
         keyring
     }
 
-    async fn environment(&self, image: &ReadyImage) -> Result<Vec<(String, String)>, EnvError> {
+    async fn environment(&self, image: &ReadyImage) -> Result<Environment, EnvError> {
         let links = self.spec().and_then(|spec| spec.enable_service_links).unwrap_or(true);
         let sources = EnvSources {
-            pod: &self.pod,
-            pod_ip: self.prepared.address,
-            host_ip: self.shared.address,
+            about: Downward {
+                pod: &self.pod,
+                pod_ip: self.prepared.address,
+                host_ip: self.shared.address,
+                allocatable: &self.shared.allocatable,
+            },
             hostname: &self.prepared.hostname,
-            allocatable: &self.shared.allocatable,
             services: service_variables(&self.shared.services, &self.live.namespace, links),
             image: &image.image.config.env,
             objects: &self.shared.client,
+            volumes: &self.prepared.volumes,
         };
-        environment(&self.container, &sources).await
+        let env = environment(&self.container, &sources).await?;
+        for skipped in &env.skipped {
+            self.shared.events.warning(&self.subject, "InvalidEnvironmentVariableNames", skipped);
+        }
+        Ok(env)
     }
 
     fn open_log(&self) -> Arc<LogSink> {
@@ -225,67 +257,51 @@ impl Attempt {
         LogSink::new(path, self.shared.log_limits, Arc::clone(&self.shared.logs))
     }
 
-    /// A file for the program's last words, in a directory of its own. HTTP servers have none unless they ask for it:
-    /// there are thousands of them, and their last words are in the log.
-    fn termination_file(&self, image: &ReadyImage) -> std::io::Result<Option<PathBuf>> {
-        let path = self.container.termination_message_path.as_deref().unwrap_or(TERMINATION_PATH);
-        if image.program.kind() == ProgramKind::Http && path == TERMINATION_PATH {
-            return Ok(None);
-        }
-        let Some(name) = Path::new(path).file_name() else { return Ok(None) };
-        let dir = self.live.dir.join(&self.container.name).join("termination");
-        std::fs::create_dir_all(&dir)?;
-        let file = dir.join(name);
-        std::fs::write(&file, b"")?;
-        Ok(Some(file))
-    }
-
-    fn preopens(
-        &self,
-        image: &ReadyImage,
-        env: &[(String, String)],
-        termination_file: Option<&Path>,
-    ) -> Result<Vec<Preopen>, StartFailure> {
-        let mut preopens = Vec::new();
-        if let Some(rootfs) = &image.image.rootfs {
-            preopens.push(Preopen { host_path: rootfs.clone(), guest_path: "/".to_owned(), read_only: true });
-        }
-        let path = self.container.termination_message_path.as_deref().unwrap_or(TERMINATION_PATH);
-        if let (Some(file), Some(guest)) = (termination_file.and_then(Path::parent), Path::new(path).parent()) {
-            let guest_path = guest.to_string_lossy().into_owned();
-            preopens.push(Preopen { host_path: file.to_owned(), guest_path, read_only: false });
-        }
-        // A mount at the same place wins over what the node puts there by itself.
-        let mounts = self.prepared.volumes.preopens(&self.container, env)?;
-        preopens.retain(|own| !mounts.iter().any(|mount| mount.guest_path == own.guest_path));
-        preopens.extend(mounts);
-        Ok(preopens)
+    /// The directories the container is given.
+    async fn view(&self, image: &ReadyImage, env: &[(String, String)]) -> Result<View, ViewError> {
+        let spec = self.pod.spec.clone().unwrap_or_default();
+        let request = ViewRequest {
+            container: &self.container,
+            volumes: &self.prepared.volumes,
+            env,
+            rootfs: image.image.rootfs.as_deref(),
+            is_command: image.program.kind() != ProgramKind::Http,
+            dir: &self.live.dir.join(&self.container.name),
+            etc_dir: &self.live.dir.join("etc"),
+            etc: EtcFiles {
+                spec: &spec,
+                namespace: &self.live.namespace,
+                hostname: &self.prepared.hostname,
+                address: self.prepared.address,
+                cluster_domain: &self.shared.cluster_domain,
+            },
+        };
+        request.make().await
     }
 
     fn config(
         &self,
         image: &ReadyImage,
-        env: Vec<(String, String)>,
+        env: Environment,
         preopens: Vec<Preopen>,
         sink: &Arc<LogSink>,
     ) -> ContainerConfig {
         let container = &self.container;
-        let limits = read_list(container.resources.as_ref().and_then(|resources| resources.limits.as_ref()));
+        let limits = limits(container.resources.as_ref());
         let working_dir = container.working_dir.clone().filter(|dir| !dir.is_empty());
         let image_dir = Some(image.image.config.working_dir.clone()).filter(|dir| !dir.is_empty());
         ContainerConfig {
             name: format!("{}/{}/{}", self.live.namespace, self.live.name, container.name),
             program: image.program.clone(),
-            args: arguments(container, &image.image, &env),
-            env,
+            args: arguments(container, &image.image, &env.own),
+            env: env.all(),
             working_dir: working_dir.or(image_dir),
             preopens,
+            stdin: container.stdin.unwrap_or(false).then(StdinPipe::new),
+            terminal: container.tty.unwrap_or(false),
             output: sink.output(),
-            memory_limit_bytes: limits.get("memory").map(|limit| limit.bytes()).filter(|bytes| *bytes > 0),
-            cpu_limit_millis: limits
-                .get("cpu")
-                .and_then(|limit| u32::try_from(limit.milli_value()).ok())
-                .filter(|millis| *millis > 0),
+            memory_limit_bytes: limits.memory_bytes,
+            cpu_limit_millis: limits.cpu_millis,
             http_port: http_port(container),
         }
     }

@@ -16,7 +16,11 @@ use serde_json::{Value, json};
 use super::{
     plan::Outcome,
     record::{Ended, Record, Role, State},
+    worker::Resize,
 };
+
+/// Conditions of ours that are there only while they are true.
+pub const PASSING: [&str; 2] = ["PodResizePending", "PodResizeInProgress"];
 
 /// What a status is made from.
 pub struct Facts<'a> {
@@ -32,10 +36,14 @@ pub struct Facts<'a> {
     pub started: Timestamp,
     /// Whether its context is there.
     pub has_context: bool,
+    /// It ends, but something of it still runs: its phase is not the last one yet.
+    pub still_running: bool,
     /// How it ended, if it has.
     pub outcome: Option<Outcome>,
     /// Why the node ended it, if it did: reason and message.
     pub evicted: Option<(&'static str, String)>,
+    /// A resize that is not done.
+    pub resize: Option<&'a Resize>,
     /// The time of conditions that change now.
     pub now: Timestamp,
 }
@@ -43,8 +51,8 @@ pub struct Facts<'a> {
 /// The status of the pod. Conditions keep the time they changed at, which is what `before` has.
 pub fn status(facts: &Facts<'_>, before: &PodStatus) -> PodStatus {
     let phase = phase(facts);
-    let statuses = |init: bool| {
-        let wanted = |record: &&Record| (record.role != Role::App) == init;
+    let statuses = |list: &str| {
+        let wanted = |record: &&Record| record.list() == list;
         // Exactly as long as it must be: every pod keeps its last status, and each of these takes 700 bytes.
         let mut list = Vec::with_capacity(facts.records.iter().filter(wanted).count());
         list.extend(facts.records.iter().filter(wanted).map(container_status));
@@ -54,8 +62,9 @@ pub fn status(facts: &Facts<'_>, before: &PodStatus) -> PodStatus {
     PodStatus {
         phase: Some(phase.to_owned()),
         conditions: Some(conditions(facts, phase, before)),
-        container_statuses: statuses(false),
-        init_container_statuses: statuses(true),
+        container_statuses: statuses("containers"),
+        init_container_statuses: statuses("initContainers"),
+        ephemeral_container_statuses: statuses("ephemeralContainers"),
         host_ip: Some(facts.host_ip.to_string()),
         host_ips: Some(vec![HostIP { ip: facts.host_ip.to_string() }]),
         pod_ips: pod_ip.clone().map(|ip| vec![PodIP { ip }]),
@@ -69,12 +78,23 @@ pub fn status(facts: &Facts<'_>, before: &PodStatus) -> PodStatus {
     }
 }
 
+/// Why a pod fails whose own time is over; every other reason of the node's is a disruption.
+pub const DEADLINE_EXCEEDED: &str = "DeadlineExceeded";
+
+/// The condition of a pod that the node ends for the node's sake.
+fn disruption(facts: &Facts<'_>, before: &PodStatus) -> Option<PodCondition> {
+    let (_, message) = facts.evicted.as_ref().filter(|(reason, _)| *reason != DEADLINE_EXCEEDED)?;
+    let verdict = Verdict { message: Some(message.clone()), ..Verdict::yes(Some("TerminationByKubelet")) };
+    Some(verdict.condition("DisruptionTarget", facts, before))
+}
+
 /// Kubelet's `getPhase`.
 fn phase(facts: &Facts<'_>) -> &'static str {
-    if facts.evicted.is_some() {
+    let over = !facts.still_running;
+    if over && facts.evicted.is_some() {
         return "Failed";
     }
-    match facts.outcome {
+    match facts.outcome.filter(|_| over) {
         Some(Outcome::Succeeded) => return "Succeeded",
         Some(Outcome::Failed) => return "Failed",
         None => {}
@@ -88,10 +108,17 @@ fn phase(facts: &Facts<'_>) -> &'static str {
 }
 
 fn is_initialized(records: &[Record]) -> bool {
-    records.iter().filter(|record| record.role != Role::App).all(Record::is_initialized)
+    records.iter().filter(|record| record.initializes()).all(Record::is_initialized)
 }
 
 fn conditions(facts: &Facts<'_>, phase: &str, before: &PodStatus) -> Vec<PodCondition> {
+    let mut all = conditions_of_all(facts, phase, before);
+    all.extend(disruption(facts, before));
+    all
+}
+
+/// The conditions that every pod has.
+fn conditions_of_all(facts: &Facts<'_>, phase: &str, before: &PodStatus) -> Vec<PodCondition> {
     let over = match phase {
         "Succeeded" => Some("PodCompleted"),
         "Failed" => Some("PodFailed"),
@@ -100,8 +127,8 @@ fn conditions(facts: &Facts<'_>, phase: &str, before: &PodStatus) -> Vec<PodCond
     let names = |wanted: &dyn Fn(&&Record) -> bool| -> Vec<&str> {
         facts.records.iter().filter(wanted).map(|record| &*record.name).collect()
     };
-    let incomplete = names(&|record| record.role != Role::App && !record.is_initialized());
-    let unready = names(&|record| record.role != Role::Init && !record.ready);
+    let incomplete = names(&|record| record.initializes() && !record.is_initialized());
+    let unready = names(&|record| record.counts_for_readiness() && !record.ready);
     let initialized = match over {
         _ if incomplete.is_empty() => Verdict::yes((phase == "Succeeded").then_some("PodCompleted")),
         Some("PodCompleted") => Verdict::yes(Some("PodCompleted")),
@@ -127,7 +154,11 @@ fn conditions(facts: &Facts<'_>, phase: &str, before: &PodStatus) -> Vec<PodCond
         ("ContainersReady", containers_ready),
         ("PodScheduled", Verdict::yes(None)),
     ];
-    wanted.into_iter().map(|(kind, verdict)| verdict.condition(kind, facts, before)).collect()
+    let passing = facts.resize.map(|resize| match resize {
+        Resize::Pending { reason, message } => ("PodResizePending", Verdict::because(reason, message)),
+        Resize::InProgress { message } => ("PodResizeInProgress", Verdict::because("Error", message)),
+    });
+    wanted.into_iter().chain(passing).map(|(kind, verdict)| verdict.condition(kind, facts, before)).collect()
 }
 
 /// The message about readiness gates that aren't open; None if all are.
@@ -160,6 +191,11 @@ struct Verdict {
 impl Verdict {
     fn yes(reason: Option<&str>) -> Verdict {
         Verdict { status: "True", reason: reason.map(str::to_owned), message: None }
+    }
+
+    /// True, which is no good news.
+    fn because(reason: &str, message: &str) -> Verdict {
+        Verdict { status: "True", reason: Some(reason.to_owned()), message: Some(message.to_owned()) }
     }
 
     fn no(reason: &str, message: String) -> Verdict {
@@ -206,9 +242,13 @@ fn container_status(record: &Record) -> ContainerStatus {
         image_id: record.image_id.clone(),
         container_id: id.map(|id| format!("wasmtime://{id}")),
         ready: record.ready || (record.role == Role::Init && succeeded),
-        started: Some(record.started),
+        started: (record.role != Role::Ephemeral).then_some(record.started),
         restart_count: record.restarts,
         state: Some(state),
+        allocated_resources: record.allocated.as_ref().and_then(|it| it.requests.clone()),
+        // Empty too: it says that they can be changed.
+        resources: (record.role != Role::Ephemeral && !matches!(record.state, State::Waiting { .. }))
+            .then(|| record.allocated.as_deref().cloned().unwrap_or_default()),
         last_state: Some(record.last.as_ref().map(terminated).unwrap_or_default()),
         ..ContainerStatus::default()
     }
@@ -258,6 +298,13 @@ pub fn patch(uid: &str, before: &PodStatus, after: &PodStatus) -> Value {
             }
         }
     }
+    let gone = |kind: &&&str| {
+        let had = |status: &PodStatus| status.conditions.iter().flatten().any(|condition| condition.type_ == ***kind);
+        had(before) && !had(after)
+    };
+    if let Some(conditions) = status["conditions"].as_array_mut() {
+        conditions.extend(PASSING.iter().filter(gone).map(|kind| json!({"type": kind, "$patch": "delete"})));
+    }
     json!({"metadata": {"uid": uid}, "status": status})
 }
 
@@ -271,7 +318,23 @@ pub fn is_urgent(before: &PodStatus, after: &PodStatus) -> bool {
             .find(|condition| condition.type_ == "Ready")
             .map(|condition| condition.status.clone())
     };
-    before.phase != after.phase || ready(before) != ready(after)
+    before.phase != after.phase || ready(before) != ready(after) || has_ended(before, after)
+}
+
+/// Whether one of the pod's containers has ended since. The end of an init container is waited for by nobody but the
+/// pod itself, which goes on.
+fn has_ended(before: &PodStatus, after: &PodStatus) -> bool {
+    ends(after).any(|end| !ends(before).any(|known| known == end))
+}
+
+/// The last ends of containers, with their names.
+fn ends(status: &PodStatus) -> impl Iterator<Item = (&str, &ContainerStateTerminated)> {
+    let apps = status.container_statuses.iter().flatten();
+    apps.chain(status.ephemeral_container_statuses.iter().flatten()).filter_map(|container| {
+        let now = container.state.as_ref().and_then(|state| state.terminated.as_ref());
+        let last = || container.last_state.as_ref().and_then(|state| state.terminated.as_ref());
+        Some((&*container.name, now.or_else(last)?))
+    })
 }
 
 #[cfg(test)]

@@ -14,8 +14,10 @@ fn facts<'a>(pod: &'a Pod, records: &'a [Record]) -> Facts<'a> {
         host_ip: "127.0.0.1".parse().unwrap(),
         started: "2026-01-01T00:00:00Z".parse().unwrap(),
         has_context: true,
+        still_running: false,
         outcome: super::super::plan::plan(records, tokio::time::Instant::now()).outcome,
         evicted: None,
+        resize: None,
         now: "2026-01-01T00:00:05Z".parse().unwrap(),
     }
 }
@@ -133,4 +135,61 @@ fn a_patch_takes_away_what_is_gone() {
     let conditions = patch["status"]["conditions"].as_array().unwrap();
     let ready = conditions.iter().find(|condition| condition["type"] == "Ready").unwrap();
     assert!(ready.as_object().unwrap().contains_key("message") && ready["message"].is_null());
+}
+
+#[test]
+fn a_pod_its_node_ends_says_so_and_fails_once_nothing_of_it_runs() {
+    let pod = pod(json!({"containers": [{"name": "a"}]}));
+    let mut all = Record::all(pod.spec.as_ref().unwrap());
+    run(&mut all[0], true);
+    let message = "The node was low on resource: memory.".to_owned();
+    let ended = |all: &[Record], reason, still_running| {
+        let facts = Facts { evicted: Some((reason, message.clone())), still_running, ..facts(&pod, all) };
+        status(&facts, &PodStatus::default())
+    };
+    let ending = ended(&all, "Evicted", true);
+    assert_eq!((ending.phase.as_deref(), ending.reason.as_deref()), (Some("Running"), Some("Evicted")));
+    let disruption = ("True".to_owned(), Some("TerminationByKubelet".to_owned()), Some(message.clone()));
+    assert_eq!(condition(&ending, "DisruptionTarget"), disruption);
+    exit(&mut all[0], 137);
+    let over = ended(&all, "Evicted", false);
+    assert_eq!((over.phase.as_deref(), over.message.as_deref()), (Some("Failed"), Some(&*message)));
+    let late = ended(&all, DEADLINE_EXCEEDED, false);
+    assert_eq!(late.phase.as_deref(), Some("Failed"));
+    assert!(late.conditions.iter().flatten().all(|condition| condition.type_ != "DisruptionTarget"));
+}
+
+#[test]
+fn a_pod_whose_sidecars_still_run_is_not_over() {
+    let pod = pod(json!({"restartPolicy": "Never", "containers": [{"name": "a"}],
+        "initContainers": [{"name": "s", "restartPolicy": "Always"}]}));
+    let mut all = Record::all(pod.spec.as_ref().unwrap());
+    run(&mut all[0], true);
+    run(&mut all[1], true);
+    exit(&mut all[1], 0);
+    let phase = |still_running| {
+        let facts = Facts { still_running, ..facts(&pod, &all) };
+        status(&facts, &PodStatus::default()).phase.unwrap()
+    };
+    assert_eq!((&*phase(true), &*phase(false)), ("Running", "Succeeded"));
+}
+
+#[test]
+fn the_end_of_a_container_is_urgent_and_its_start_again_is_not() {
+    let pod = pod(json!({"containers": [{"name": "a"}, {"name": "b"}]}));
+    let mut all = Record::all(pod.spec.as_ref().unwrap());
+    run(&mut all[0], true);
+    run(&mut all[1], false);
+    let of = |all: &[Record]| status(&facts(&pod, all), &PodStatus::default());
+    let before = of(&all);
+    exit(&mut all[1], 1);
+    let ended = of(&all);
+    assert!(is_urgent(&before, &ended));
+    assert!(!is_urgent(&ended, &ended));
+    run(&mut all[1], false);
+    let again = of(&all);
+    assert!(!is_urgent(&ended, &again));
+    exit(&mut all[1], 1);
+    all[1].wait("CrashLoopBackOff", None, tokio::time::Instant::now());
+    assert!(is_urgent(&again, &of(&all)), "though it only waits now");
 }

@@ -3,15 +3,27 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use coracle_wasi_host::Container as Handle;
-use k8s_openapi::api::core::v1::{Container, Pod};
+use k8s_openapi::{
+    api::core::v1::{Container, HTTPGetAction, LifecycleHandler, Pod},
+    apimachinery::pkg::util::intstr::IntOrString,
+};
 use tokio::time::{Instant, timeout};
 
-use crate::{network::resolve_port, probes::Prober, shared::Shared};
+use crate::{
+    command::run_command,
+    events::Subject,
+    network::{port_number, resolve_port},
+    probes::{Prober, command, connect},
+    shared::Shared,
+};
 
 /// The grace of a container whose pod was deleted with none (kubelet's minimum).
 const LEAST_GRACE: Duration = Duration::from_secs(1);
 /// What a hook that took all of the grace leaves (kubelet's `minimumGracePeriodInSeconds`).
 const GRACE_AFTER_HOOK: Duration = Duration::from_secs(2);
+
+/// A hook ends with the grace period or the pod at the latest; this bounds one that nothing else ends.
+const HOOK_LIMIT: Duration = Duration::from_secs(3600);
 
 /// How long the pod's containers have to end: what its deletion says, otherwise its own.
 pub fn grace_period(pod: &Pod) -> Duration {
@@ -20,18 +32,36 @@ pub fn grace_period(pod: &Pod) -> Duration {
     Duration::from_secs(u64::try_from(seconds).unwrap_or(0)).max(LEAST_GRACE)
 }
 
+/// What is to be stopped.
+pub struct Stopping {
+    /// The container as the pod has it.
+    pub container: Container,
+    /// The container as it runs.
+    pub handle: Handle,
+    /// The pod's address.
+    pub address: IpAddr,
+    /// How long it has.
+    pub grace: Duration,
+    /// For events.
+    pub subject: Subject,
+}
+
 /// Stops a container. That it has ended is told by whoever waits for it.
-pub async fn stop(shared: Arc<Shared>, container: Container, handle: Handle, address: IpAddr, grace: Duration) {
+pub async fn stop(shared: Arc<Shared>, what: Stopping) {
+    let Stopping { container, handle, address, grace, subject } = what;
     let begun = Instant::now();
     let hook = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.clone());
     let mut left = grace;
     if let Some(hook) = hook {
+        let place = HookPlace { prober: &shared.prober, container: &container, handle: &handle, address };
         let ended = handle.clone();
-        let run = run_hook(&shared.prober, &hook, &container, address);
         tokio::select! {
-            result = timeout(grace, run) => match result {
+            result = timeout(grace, run_hook(&hook, &place)) => match result {
                 Ok(Ok(())) => {}
-                Ok(Err(message)) => tracing::info!(container = container.name, message, "PreStop hook failed"),
+                Ok(Err(message)) => {
+                    tracing::debug!(container = container.name, message, "PreStop hook failed");
+                    shared.events.warning(&subject, "FailedPreStopHook", "PreStopHook failed");
+                }
                 Err(_) => tracing::info!(container = container.name, "PreStop hook not completed in grace period"),
             },
             _ = ended.wait() => return,
@@ -41,34 +71,78 @@ pub async fn stop(shared: Arc<Shared>, container: Container, handle: Handle, add
     handle.stop(left).await;
 }
 
-/// Runs a hook (`lifecycle.preStop`, `lifecycle.postStart`).
-pub async fn run_hook(
-    prober: &Prober,
-    hook: &k8s_openapi::api::core::v1::LifecycleHandler,
-    container: &Container,
-    address: IpAddr,
-) -> Result<(), String> {
+/// Where a hook runs.
+pub struct HookPlace<'a> {
+    /// Asks by HTTP.
+    pub prober: &'a Prober,
+    /// The container as the pod has it.
+    pub container: &'a Container,
+    /// The container as it runs.
+    pub handle: &'a Handle,
+    /// The pod's address.
+    pub address: IpAddr,
+}
+
+/// Runs a hook (`lifecycle.preStop`, `lifecycle.postStart`). Its only limit is what is around it.
+pub async fn run_hook(hook: &LifecycleHandler, place: &HookPlace<'_>) -> Result<(), String> {
     if let Some(sleep) = &hook.sleep {
         tokio::time::sleep(Duration::from_secs(u64::try_from(sleep.seconds).unwrap_or(0))).await;
         return Ok(());
     }
-    let Some(get) = &hook.http_get else {
-        return Err("only sleep and httpGet hooks are supported for WebAssembly containers".to_owned());
-    };
-    let named = |name: &str| {
-        let mut ports = container.ports.iter().flatten();
-        ports
-            .find(|port| port.name.as_deref() == Some(name))
-            .and_then(|port| crate::network::port_number(port.container_port))
-    };
-    let port = resolve_port(&get.port, named).ok_or_else(|| format!("couldn't find port {:?}", get.port))?;
-    let host = get.host.clone().filter(|host| !host.is_empty()).unwrap_or_else(|| address.to_string());
-    let scheme = get.scheme.as_deref().unwrap_or("HTTP").to_ascii_lowercase();
-    let path = get.path.as_deref().unwrap_or_default().trim_start_matches('/');
-    let headers: Vec<_> =
-        get.http_headers.iter().flatten().map(|header| (header.name.clone(), header.value.clone())).collect();
-    // The hook's only limit is the grace period around it.
-    prober.get(&format!("{scheme}://{host}:{port}/{path}"), &headers, Duration::from_secs(3600)).await
+    if let Some(exec) = &hook.exec {
+        return place.exec(&command(exec, place.container)).await;
+    }
+    if let Some(get) = &hook.http_get {
+        return place.http_get(get).await;
+    }
+    match &hook.tcp_socket {
+        Some(socket) => {
+            let port = place.port(&socket.port)?;
+            connect(&place.host(socket.host.as_deref()), port, HOOK_LIMIT).await
+        }
+        None => Err("invalid handler: no handler is given".to_owned()),
+    }
+}
+
+impl HookPlace<'_> {
+    fn port(&self, port: &IntOrString) -> Result<u16, String> {
+        let named = |name: &str| {
+            let mut ports = self.container.ports.iter().flatten();
+            let found = ports.find(|port| port.name.as_deref() == Some(name))?;
+            port_number(found.container_port)
+        };
+        resolve_port(port, named).ok_or_else(|| format!("couldn't find port {port:?}"))
+    }
+
+    fn host(&self, given: Option<&str>) -> String {
+        given.filter(|host| !host.is_empty()).map_or_else(|| self.address.to_string(), str::to_owned)
+    }
+
+    async fn exec(&self, words: &[String]) -> Result<(), String> {
+        let told = |error: &str, output: &str| {
+            let name = &self.container.name;
+            format!(
+                "Exec lifecycle hook ([{}]) for Container {name:?} failed - error: {error}, message: {output:?}",
+                words.join(" ")
+            )
+        };
+        match run_command(self.handle, words, HOOK_LIMIT).await {
+            Ok(finished) if finished.code == 0 => Ok(()),
+            Ok(finished) => {
+                Err(told(&format!("command '{}' exited with {}", words.join(" "), finished.code), &finished.output))
+            }
+            Err(failure) => Err(told(&failure.to_string(), "")),
+        }
+    }
+
+    async fn http_get(&self, get: &HTTPGetAction) -> Result<(), String> {
+        let (port, host) = (self.port(&get.port)?, self.host(get.host.as_deref()));
+        let scheme = get.scheme.as_deref().unwrap_or("HTTP").to_ascii_lowercase();
+        let path = get.path.as_deref().unwrap_or_default().trim_start_matches('/');
+        let headers = get.http_headers.iter().flatten().map(|header| (header.name.clone(), header.value.clone()));
+        let headers: Vec<_> = headers.collect();
+        self.prober.get(&format!("{scheme}://{host}:{port}/{path}"), &headers, HOOK_LIMIT).await
+    }
 }
 
 #[cfg(test)]

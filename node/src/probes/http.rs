@@ -1,11 +1,17 @@
 //! Asking once: a GET or a connection, with the words kubelet uses for what went wrong.
 
-use std::{error::Error, io, sync::Arc, time::Duration};
+use std::{error::Error, fmt::Write as _, io, sync::Arc, time::Duration};
 
-use reqwest::{Client, StatusCode, header, redirect};
-use tokio::{net::TcpStream, sync::Semaphore};
+use coracle_wasi_host::Container;
+use reqwest::{Client, header, redirect};
+use tokio::{net::TcpStream, sync::Semaphore, time::Instant};
 
-use super::spec::{Action, Probe};
+use super::{
+    grpc,
+    plain::{self, Answer, Failure},
+    spec::{Action, Probe},
+};
+use crate::command::{CommandFailure, run_command};
 
 /// Redirects followed, on the same host only (kubelet's `maxRespBodyLength` companion: Go's client stops after 10).
 const REDIRECTS_LIMIT: usize = 10;
@@ -13,7 +19,16 @@ const REDIRECTS_LIMIT: usize = 10;
 /// open ten thousand connections in one moment.
 const CONCURRENT_LIMIT: usize = 512;
 /// How kubelet introduces itself.
-const USER_AGENT: &str = "kube-probe/1.36";
+pub(super) const USER_AGENT: &str = "kube-probe/1.36";
+
+/// Why a probe did not succeed.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ProbeError {
+    /// The answer is no, or there is none.
+    Failed(String),
+    /// The question could not be asked; nothing follows from it (kubelet: `Unknown`).
+    Unknown(String),
+}
 
 /// Asks containers. One for the whole node.
 pub struct Prober {
@@ -45,33 +60,105 @@ impl Prober {
     }
 
     /// Asks once.
-    pub async fn ask(&self, probe: &Probe) -> Result<(), String> {
+    pub async fn ask(&self, probe: &Probe, container: Option<&Container>) -> Result<(), ProbeError> {
         let _turn = self.turns.acquire().await;
-        match &probe.action {
+        let answer = match &probe.action {
             Action::Http { url, headers } => self.get(url, headers, probe.timeout).await,
             Action::Tcp { host, port } => connect(host, *port, probe.timeout).await,
-            Action::Impossible(why) => Err(why.clone()),
-        }
+            Action::Grpc { host, port, service } => grpc::check(host, *port, service, probe.timeout).await,
+            Action::Exec { command } => return exec(container, command, probe.timeout).await,
+            Action::Impossible(why) => return Err(ProbeError::Unknown(why.clone())),
+        };
+        answer.map_err(ProbeError::Failed)
     }
 
     /// A GET; any status from 200 to 399 is a success.
     pub async fn get(&self, url: &str, headers: &[(String, String)], timeout: Duration) -> Result<(), String> {
-        let mut request = self.client.get(url).timeout(timeout).header(header::ACCEPT, "*/*");
+        let begun = Instant::now();
+        let mut place = url.to_owned();
+        for _ in 0..=REDIRECTS_LIMIT {
+            let Some(address) = plain::address(&place) else {
+                return self.get_by_client(&place, headers, timeout.saturating_sub(begun.elapsed())).await;
+            };
+            let fields = fields(address.authority, headers);
+            let answer = plain::get(&address, &fields, timeout.saturating_sub(begun.elapsed())).await;
+            let answer = answer.map_err(|failure| told(&place, &address.dial, &failure))?;
+            match redirected(&place, &answer) {
+                Some(next) => place = next,
+                None => return judge(answer.status),
+            }
+        }
+        Err(format!("Get {place:?}: stopped after {REDIRECTS_LIMIT} redirects"))
+    }
+
+    /// The same by a whole client, for TLS and what else is not plain.
+    async fn get_by_client(&self, url: &str, headers: &[(String, String)], timeout: Duration) -> Result<(), String> {
+        let mut request = self.client.get(url).timeout(timeout);
+        if !has_field(headers, "accept") {
+            request = request.header(header::ACCEPT, "*/*");
+        }
         for (name, value) in headers {
             request = request.header(name, value);
         }
         let status = request.send().await.map_err(|error| describe(url, &error))?.status();
-        if (StatusCode::OK..StatusCode::BAD_REQUEST).contains(&status) {
-            Ok(())
-        } else {
-            Err(format!("HTTP probe failed with statuscode: {}", status.as_u16()))
+        judge(status.as_u16())
+    }
+}
+
+fn judge(status: u16) -> Result<(), String> {
+    if (200..400).contains(&status) { Ok(()) } else { Err(format!("HTTP probe failed with statuscode: {status}")) }
+}
+
+fn has_field(headers: &[(String, String)], name: &str) -> bool {
+    headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+}
+
+/// The header section of a request, without its end: the probe's own fields, and what kubelet adds to them.
+fn fields(authority: &str, headers: &[(String, String)]) -> String {
+    let mut text = String::with_capacity(128);
+    let mut add = |name: &str, value: &str| {
+        // The API server has validated them; a line break would smuggle in another request all the same.
+        let clean = |text: &str| text.bytes().all(|byte| byte == b'\t' || (0x20..0x7f).contains(&byte) || byte >= 0x80);
+        if clean(name) && clean(value) {
+            let _ = write!(text, "{name}: {value}\r\n");
+        }
+    };
+    for (name, value) in [("Host", authority), ("User-Agent", USER_AGENT), ("Accept", "*/*")] {
+        if !has_field(headers, name) {
+            add(name, value);
         }
     }
+    headers.iter().for_each(|(name, value)| add(name, value));
+    text
+}
+
+/// Where an answer sends the probe, if that is on the same host; elsewhere it does not follow.
+fn redirected(from: &str, answer: &Answer) -> Option<String> {
+    let location = answer.location.as_deref().filter(|_| matches!(answer.status, 301 | 302 | 303 | 307 | 308))?;
+    let base = url::Url::parse(from).ok()?;
+    let target = base.join(location).ok()?;
+    (target.host_str() == base.host_str() && matches!(target.scheme(), "http" | "https")).then(|| target.into())
+}
+
+/// The failure as Go's client tells it.
+fn told(url: &str, dial: &str, failure: &Failure) -> String {
+    match failure {
+        Failure::Timeout => timed_out(url),
+        Failure::Dial(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            format!("Get {url:?}: dial tcp {dial}: connect: connection refused")
+        }
+        Failure::Dial(error) => format!("Get {url:?}: dial tcp {dial}: {error}"),
+        Failure::Talk(why) => format!("Get {url:?}: {why}"),
+    }
+}
+
+fn timed_out(url: &str) -> String {
+    format!("Get {url:?}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)")
 }
 
 fn describe(url: &str, error: &reqwest::Error) -> String {
     if error.is_timeout() {
-        return format!("Get {url:?}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)");
+        return timed_out(url);
     }
     let (mut deepest, mut cause): (String, Option<&(dyn Error + 'static)>) = (error.to_string(), error.source());
     while let Some(error) = cause {
@@ -86,7 +173,19 @@ fn describe(url: &str, error: &reqwest::Error) -> String {
     format!("Get {url:?}: {dial}{deepest}")
 }
 
-async fn connect(host: &str, port: u16, timeout: Duration) -> Result<(), String> {
+/// A command that must end with code 0, and in time.
+async fn exec(container: Option<&Container>, command: &[String], limit: Duration) -> Result<(), ProbeError> {
+    let Some(container) = container else { return Err(ProbeError::Unknown("the container is not running".to_owned())) };
+    match run_command(container, command, limit).await {
+        Ok(finished) if finished.code == 0 => Ok(()),
+        Ok(finished) => Err(ProbeError::Failed(finished.output)),
+        Err(late @ CommandFailure::Timeout { .. }) => Err(ProbeError::Failed(late.to_string())),
+        Err(CommandFailure::Exec(why)) => Err(ProbeError::Unknown(why.to_string())),
+    }
+}
+
+/// A connection that is made and closed.
+pub async fn connect(host: &str, port: u16, timeout: Duration) -> Result<(), String> {
     match tokio::time::timeout(timeout, TcpStream::connect((host, port))).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {

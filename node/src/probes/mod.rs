@@ -1,10 +1,12 @@
 //! Probes: asks containers how they are, and decides by thresholds what that means.
 
 mod counter;
+mod grpc;
 mod http;
+mod plain;
 mod runner;
 mod spec;
 
-pub use http::Prober;
+pub use http::{Prober, connect};
 pub use runner::{ProbeReport, ProbeRunner};
-pub use spec::{Probe, ProbeKind};
+pub use spec::{Probe, ProbeKind, command};

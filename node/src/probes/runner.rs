@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use coracle_wasi_host::Container;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
     counter::Counter,
-    http::Prober,
-    spec::{Action, Probe, ProbeKind},
+    http::{ProbeError, Prober},
+    spec::{Probe, ProbeKind},
 };
 
 /// What a runner comes back with.
@@ -25,6 +26,8 @@ pub struct ProbeReport {
 pub struct ProbeRunner {
     /// The probe.
     pub probe: Probe,
+    /// Where a command runs.
+    container: Option<Container>,
     counter: Counter,
     next: Instant,
     /// The one event of a probe that can't ask has been recorded.
@@ -33,7 +36,7 @@ pub struct ProbeRunner {
 
 impl ProbeRunner {
     /// A runner for a container that has started now.
-    pub fn new(probe: Probe) -> ProbeRunner {
+    pub fn new(probe: Probe, container: Option<Container>) -> ProbeRunner {
         let verdict = match probe.kind {
             ProbeKind::Startup => None,
             ProbeKind::Readiness => Some(false),
@@ -41,7 +44,7 @@ impl ProbeRunner {
         };
         let counter = Counter::new(probe.success_threshold, probe.failure_threshold, verdict);
         let next = Instant::now() + probe.initial_delay;
-        ProbeRunner { probe, counter, next, excused: false }
+        ProbeRunner { probe, container, counter, next, excused: false }
     }
 
     /// Asks until there is something to say.
@@ -49,17 +52,19 @@ impl ProbeRunner {
         let kind = self.probe.kind;
         loop {
             sleep_until(self.next).await;
-            if let Action::Impossible(why) = &self.probe.action {
-                if self.excused {
-                    // An answer that can't be had is thrown away (kubelet's prober): nothing follows from it.
-                    return std::future::pending().await;
-                }
-                self.excused = true;
-                let failure = format!("{} probe errored and resulted in unknown state: {why}", kind.word());
-                return (self, ProbeReport { kind, failure: Some(failure), verdict: None });
-            }
-            let answer = prober.ask(&self.probe).await;
+            let answer = prober.ask(&self.probe, self.container.as_ref()).await;
             self.next = (self.next + self.probe.period).max(Instant::now());
+            let answer = match answer {
+                // An answer that can't be had is thrown away (kubelet's prober): nothing follows from it.
+                Err(ProbeError::Unknown(_)) if self.excused => continue,
+                Err(ProbeError::Unknown(why)) => {
+                    self.excused = true;
+                    let failure = format!("{} probe errored and resulted in unknown state: {why}", kind.word());
+                    return (self, ProbeReport { kind, failure: Some(failure), verdict: None });
+                }
+                Err(ProbeError::Failed(why)) => Err(why),
+                Ok(()) => Ok(()),
+            };
             let verdict = self.counter.take(answer.is_ok());
             let failure = answer.err().map(|why| format!("{} probe failed: {why}", kind.word()));
             if failure.is_some() || verdict.is_some() {
@@ -74,6 +79,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::probes::spec::Action;
 
     fn probe(kind: ProbeKind, action: Action) -> Probe {
         Probe {
@@ -93,7 +99,7 @@ mod tests {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let action = Action::Tcp { host: "127.0.0.1".into(), port: free.port() };
         let prober = Prober::new().unwrap();
-        let mut runner = ProbeRunner::new(probe(ProbeKind::Liveness, action));
+        let mut runner = ProbeRunner::new(probe(ProbeKind::Liveness, action), None);
         for verdict in [None, Some(false), None] {
             let (again, report) = runner.run(Arc::clone(&prober)).await;
             assert_eq!(report.verdict, verdict);
@@ -106,7 +112,7 @@ mod tests {
     #[tokio::test]
     async fn a_probe_that_cannot_ask_says_so_once_and_decides_nothing() {
         let prober = Prober::new().unwrap();
-        let runner = ProbeRunner::new(probe(ProbeKind::Readiness, Action::Impossible("no exec".into())));
+        let runner = ProbeRunner::new(probe(ProbeKind::Readiness, Action::Impossible("no exec".into())), None);
         let (runner, report) = runner.run(Arc::clone(&prober)).await;
         assert_eq!(report.verdict, None);
         assert_eq!(report.failure.unwrap(), "Readiness probe errored and resulted in unknown state: no exec");

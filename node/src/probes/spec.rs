@@ -5,7 +5,8 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::api::core::v1::{Container, HTTPGetAction, Probe as Wire};
+use coracle_api::pod::expand;
+use k8s_openapi::api::core::v1::{Container, ExecAction, HTTPGetAction, Probe as Wire};
 
 use crate::network::{port_number, resolve_port};
 
@@ -47,6 +48,20 @@ pub enum Action {
         host: String,
         /// The port.
         port: u16,
+    },
+    /// One call of the gRPC health protocol.
+    Grpc {
+        /// The pod's address.
+        host: String,
+        /// The port.
+        port: u16,
+        /// The service that is asked about; empty for the server as a whole.
+        service: String,
+    },
+    /// A command in the container that must end with code 0.
+    Exec {
+        /// Its words.
+        command: Vec<String>,
     },
     /// It can't ask; this is why.
     Impossible(String),
@@ -113,10 +128,27 @@ fn action(wire: &Wire, container: &Container, address: IpAddr) -> Action {
             None => no_port(&socket.port),
         };
     }
-    let kind = if wire.grpc.is_some() { "grpc" } else { "exec" };
-    Action::Impossible(format!(
-        "{kind} probes of WebAssembly containers are not supported by this node yet; use httpGet or tcpSocket"
-    ))
+    if let Some(grpc) = &wire.grpc {
+        let service = grpc.service.clone().unwrap_or_default();
+        return match port_number(grpc.port) {
+            Some(port) => Action::Grpc { host: address.to_string(), port, service },
+            None => no_port(&grpc.port),
+        };
+    }
+    match &wire.exec {
+        Some(exec) => Action::Exec { command: command(exec, container) },
+        None => Action::Impossible("missing probe handler".to_owned()),
+    }
+}
+
+/// The words of a command. Only variables whose values stand in the container's YAML mean something in them, as for
+/// kubelet.
+pub fn command(exec: &ExecAction, container: &Container) -> Vec<String> {
+    let lookup = |name: &str| {
+        let mut variables = container.env.iter().flatten();
+        variables.find(|variable| variable.name == name && variable.value_from.is_none())?.value.clone()
+    };
+    exec.command.iter().flatten().map(|word| expand(word, lookup)).collect()
 }
 
 fn http(get: &HTTPGetAction, port: u16, address: IpAddr) -> Action {
@@ -161,9 +193,9 @@ mod tests {
         assert!(
             matches!(read(json!({"tcpSocket": {"port": "none"}})).action, Action::Impossible(why) if why.contains("none"))
         );
-        assert!(
-            matches!(read(json!({"exec": {"command": ["x"]}})).action, Action::Impossible(why) if why.starts_with("exec"))
-        );
+        assert_eq!(read(json!({"exec": {"command": ["x"]}})).action, Action::Exec { command: vec!["x".into()] });
+        let grpc = Action::Grpc { host: "127.64.0.2".into(), port: 9000, service: "db".into() };
+        assert_eq!(read(json!({"grpc": {"port": 9000, "service": "db"}})).action, grpc);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::harness::{Cluster, Finished, guests, skip};
+use crate::streams::STREAMS;
 
 /// Names the interpreter that has the client of requirements.txt.
 const PYTHON: &str = "CORACLE_PYTHON";
@@ -21,7 +22,8 @@ fn python() -> Option<PathBuf> {
 fn run_flows(python: &PathBuf, cluster: &Cluster, module: &str) -> Command {
     let mut command = Command::new(python);
     let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/system/python");
-    command.current_dir(&directory).args(["run.py", module, &guests::image("ticker"), &guests::image("quick")]);
+    command.current_dir(&directory).args(["run.py", module]);
+    command.args(["ticker", "quick", "streams"].map(guests::image));
     command.env("KUBECONFIG", cluster.kubeconfig()).env("PYTHONDONTWRITEBYTECODE", "1");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
@@ -35,8 +37,9 @@ fn the_python_client_runs_its_examples() {
     let cluster = Cluster::start();
     guests::push(&cluster, "ticker", guests::TICKER);
     guests::push(&cluster, "quick", guests::QUICK);
+    guests::push(&cluster, "streams", STREAMS);
     // Side by side on one cluster: they use different names.
-    let modules = ["workloads", "reading", "custom", "programs"];
+    let modules = ["workloads", "reading", "custom", "programs", "streams"];
     let running = modules.map(|module| run_flows(&python, &cluster, module).spawn().expect("Python starts"));
     for (module, child) in modules.into_iter().zip(running) {
         let finished = Finished::from(child.wait_with_output().expect("Python ends"));

@@ -3,6 +3,8 @@
 
 mod cache;
 mod commands;
+mod exec;
+mod files;
 mod http;
 mod kinds;
 mod sockets;

@@ -48,6 +48,7 @@ pub fn module(extra: &str, body: &str) -> Program {
     program(&format!(
         r#"(module
             (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
             (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
             (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes_get (param i32 i32) (result i32)))
             (import "wasi_snapshot_preview1" "args_get" (func $args_get (param i32 i32) (result i32)))
@@ -137,6 +138,8 @@ pub fn container(program: Program) -> (ContainerConfig, Arc<Log>) {
         env: Vec::new(),
         working_dir: None,
         preopens: Vec::new(),
+        stdin: None,
+        terminal: false,
         output: log.clone(),
         memory_limit_bytes: None,
         cpu_limit_millis: None,

@@ -1,7 +1,8 @@
 //! The rows of the core group.
 
 use super::super::Subresource::{
-    Binding, EphemeralContainers, Eviction, Finalize, Log, Proxy, Resize, Scale, Status, Token,
+    Attach, Binding, EphemeralContainers, Eviction, Exec, Finalize, Log, PortForward, Proxy, Resize, Scale, Status,
+    Token,
 };
 use super::{Dependents, NO_COLLECTION, Resource, row};
 use crate::kinds::{
@@ -45,7 +46,7 @@ pub(super) fn rows() -> Vec<Resource> {
             .short(&["pv"])
             .sub(&[Status])
             .rules(&persistent_volume::RULES),
-        pods.sub(&[Binding, EphemeralContainers, Eviction, Log, Proxy, Resize, Status]),
+        pods.sub(&[Attach, Binding, EphemeralContainers, Eviction, Exec, Log, PortForward, Proxy, Resize, Status]),
         v1("PodTemplate", "podtemplates").shows_deleted().rules(&pod_template::RULES),
         v1("ReplicationController", "replicationcontrollers")
             .dependents(Dependents::Orphaned)

@@ -3,7 +3,7 @@
 mod core;
 mod groups;
 
-use crate::kinds::scale;
+use crate::kinds::{scale, usage};
 
 use super::{ALL_VERBS, Dependents, Resource, Rules, Subresource};
 
@@ -94,6 +94,19 @@ impl Resource {
 /// What the `scale` subresource shows: a kind without a resource.
 pub(super) fn scale() -> Resource {
     row("autoscaling", "v1", "Scale", "scales").rules(&scale::RULES)
+}
+
+/// The group of what pods and nodes use.
+pub(super) const USAGE_GROUP: &str = "metrics.k8s.io";
+
+/// What pods and nodes use: kinds that are made when somebody asks.
+pub(super) fn usage() -> Vec<Resource> {
+    let of = |kind, plural| row(USAGE_GROUP, "v1beta1", kind, plural).only(&["get", "list"]);
+    let ignored = |row: Resource| row.dependents(Dependents::Ignored);
+    vec![
+        ignored(of("NodeMetrics", "nodes").cluster().rules(&usage::NODES)),
+        ignored(of("PodMetrics", "pods").rules(&usage::PODS)),
+    ]
 }
 
 /// Every built-in row, in the order discovery lists the groups.

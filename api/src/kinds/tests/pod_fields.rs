@@ -144,3 +144,24 @@ fn every_field_of_other_specs_is_kept() {
         }
     }
 }
+
+/// The table of the README says of every field what it does.
+#[test]
+fn the_readme_has_every_field_of_pods_and_containers() {
+    let readme = include_str!("../../../../README.md");
+    let (_, table) = readme.split_once("## What of a PodSpec works").unwrap();
+    let table = table.split("\n## ").next().unwrap();
+    let (of_pods, of_containers) = table.split_once("| field of a container |").unwrap();
+    let named = |table: &str| -> Vec<String> {
+        let rows = table.lines().filter_map(|line| line.strip_prefix("| `"));
+        let cells = rows.flat_map(|row| row.split('`').map(str::to_string).collect::<Vec<_>>());
+        cells.collect()
+    };
+    let spec = full(".core.v1.PodSpec");
+    for (table, object) in [(of_pods, &spec), (of_containers, &spec["containers"][0])] {
+        let named = named(table);
+        for field in object.as_object().unwrap().keys() {
+            assert!(named.contains(field), "the README says nothing of {field}");
+        }
+    }
+}

@@ -10,7 +10,7 @@ pub(crate) const CUSTOM_GROUP: i64 = 1_000;
 pub(crate) const CUSTOM_VERSION: i64 = 100;
 
 /// The built-in groups, as kube-apiserver ranks them.
-const GROUPS: [(&str, i64); 22] = [
+const GROUPS: [(&str, i64); 23] = [
     ("", 18_000),
     ("apps", 17_800),
     ("events.k8s.io", 17_750),
@@ -33,6 +33,8 @@ const GROUPS: [(&str, i64); 22] = [
     ("internal.apiserver.k8s.io", 16_000),
     ("resource.k8s.io", 15_900),
     ("storagemigration.k8s.io", 15_800),
+    // As the manifest of metrics-server has it.
+    ("metrics.k8s.io", 100),
 ];
 
 /// The rank of a group.
@@ -48,6 +50,7 @@ pub(crate) fn version(group: &str, version: &str) -> i64 {
     match (group, version) {
         ("", "v1") => 1,
         ("autoscaling", "v2") => 30,
+        ("metrics.k8s.io", _) => 100,
         ("flowcontrol.apiserver.k8s.io", "v1") => 21,
         (_, stable) if !stable.contains("alpha") && !stable.contains("beta") => 15,
         _ => 9,

@@ -2,8 +2,12 @@
 //!
 //! A reservation is made before the Service is written and given back unless the write succeeds, so two requests can
 //! never get the same address, and a refused write leaves no trace.
+//!
+//! The addresses are objects, too: those of Services are written with them (`write/address_objects.rs`), and one that
+//! somebody makes takes its address away from Services.
 
 mod addresses;
+mod objects;
 mod ports;
 mod service;
 
@@ -20,7 +24,9 @@ use serde_json::Value;
 use crate::config::ServerConfig;
 use crate::server::StartError;
 
-/// Things that are taken, by the uid of the Service that has them.
+pub(crate) use service::addresses_of;
+
+/// Things that are taken, by the uid of the object that has them.
 type Taken<T> = Arc<Mutex<HashMap<T, String>>>;
 
 /// A node port: TCP 30080 and UDP 30080 are two.
@@ -43,6 +49,10 @@ impl Allocators {
             let Ok(stored) = serde_json::from_slice::<Value>(&record.json) else { continue };
             allocators.adopt(&stored);
         }
+        for record in store.list(&Scope::all(objects::STORED_AS)).iter() {
+            let Ok(stored) = serde_json::from_slice::<Value>(&record.json) else { continue };
+            allocators.adopt_object(&stored);
+        }
         Ok(allocators)
     }
 
@@ -50,10 +60,17 @@ impl Allocators {
     pub(crate) fn first_address(&self) -> IpAddr {
         self.addresses.first()
     }
+}
 
-    /// Whether objects of this resource have anything allocated.
-    pub(crate) fn concern(resource: &Resource) -> bool {
-        resource.group.is_empty() && resource.plural == service::STORED_AS
+/// Whether the objects of this resource are Services.
+pub(crate) fn is_service(resource: &Resource) -> bool {
+    resource.group.is_empty() && resource.plural == service::STORED_AS
+}
+
+fn give_back<T: Hash + Eq>(taken: &mut HashMap<T, String>, what: &T, uid: &str) {
+    // Only what is really this object's: a stored duplicate must not free somebody else's.
+    if taken.get(what).is_some_and(|owner| owner == uid) {
+        taken.remove(what);
     }
 }
 

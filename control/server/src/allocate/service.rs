@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::addresses::AddressError;
 use super::ports::PortError;
-use super::{Allocators, NodePort, Reservation};
+use super::{Allocators, NodePort, Reservation, give_back, is_service, objects};
 
 /// The resource whose objects are allocated for.
 pub(super) const STORED_AS: &str = "services";
@@ -23,7 +23,10 @@ const HEADLESS: &str = "None";
 impl Allocators {
     /// Fills in what the Service lacks and takes what it has chosen. `old` is the stored version: what it has stays.
     pub(crate) fn reserve(&self, resource: &Resource, new: &mut Value, old: Option<&Value>) -> ApiResult<Reservation> {
-        if !Self::concern(resource) {
+        if objects::concern(resource) && old.is_none() {
+            return self.reserve_object(resource, new);
+        }
+        if !is_service(resource) {
             return Ok(Reservation::none());
         }
         let mut reservation = Reservation::none();
@@ -36,7 +39,10 @@ impl Allocators {
 
     /// What `old` had and `new` has not (nothing at all after a deletion) is free again. Called after the write.
     pub(crate) fn release(&self, resource: &Resource, old: &Value, new: Option<&Value>) {
-        if !Self::concern(resource) {
+        if objects::concern(resource) && new.is_none() {
+            return self.release_object(old);
+        }
+        if !is_service(resource) {
             return;
         }
         let kept = new.map(addresses_of).unwrap_or_default();
@@ -205,13 +211,6 @@ fn health_check_of(service: &Value) -> Option<u16> {
     service["spec"]["healthCheckNodePort"].as_u64().and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0)
 }
 
-fn give_back<T: std::hash::Hash + Eq>(taken: &mut std::collections::HashMap<T, String>, what: &T, uid: &str) {
-    // Only what is really this Service's: a stored duplicate must not free somebody else's.
-    if taken.get(what).is_some_and(|owner| owner == uid) {
-        taken.remove(what);
-    }
-}
-
 fn set_address(service: &mut Value, address: &str) {
     service["spec"]["clusterIP"] = json!(address);
     service["spec"]["clusterIPs"] = json!([address]);
@@ -246,7 +245,8 @@ fn protocol_of(port: &Value) -> &'static str {
     }
 }
 
-fn addresses_of(service: &Value) -> Vec<IpAddr> {
+/// The addresses that a Service has.
+pub(crate) fn addresses_of(service: &Value) -> Vec<IpAddr> {
     let all = service["spec"]["clusterIPs"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut found: Vec<IpAddr> = all.iter().filter_map(|ip| ip.as_str()?.parse().ok()).collect();
     let first: Option<IpAddr> = service["spec"]["clusterIP"].as_str().and_then(|ip| ip.parse().ok());

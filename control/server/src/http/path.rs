@@ -78,23 +78,8 @@ pub(crate) fn resolve(catalog: &Catalog, path: &str) -> ApiResult<Place> {
         ["watch", rest @ ..] => (true, rest),
         rest => (false, rest),
     };
-    let found = locate(catalog, group, version, rest).ok_or_else(|| lost(catalog, group, version, rest))?;
+    let found = locate(catalog, group, version, rest).ok_or_else(ApiError::no_such_path)?;
     Ok(Place::Resource(Target { legacy_watch, ..found }))
-}
-
-/// Streaming subresources of pods in Kubernetes that this server does not have. kubectl shows the answer as it is, and
-/// "could not find the requested resource" would send its reader looking for the pod.
-const NOT_SERVED: [&str; 3] = ["exec", "attach", "portforward"];
-
-/// The error for segments that [`locate`] found nothing for.
-fn lost(catalog: &Catalog, group: &str, version: &str, rest: &[&str]) -> ApiError {
-    if let ["namespaces", _, "pods", _, subresource] = rest
-        && NOT_SERVED.contains(subresource)
-        && let Some(pods) = catalog.find(group, version, "pods")
-    {
-        return ApiError::not_supported(&pods, subresource);
-    }
-    ApiError::no_such_path()
 }
 
 /// What the segments behind group and version name.
@@ -231,6 +216,7 @@ mod tests {
     fn paths_lead_where_kubernetes_has_them() {
         assert_eq!(target("/api/v1/pods"), found("pods", "", "", ""));
         assert_eq!(target("/api/v1/namespaces/a/pods/p/log"), found("pods", "a", "p", "log"));
+        assert_eq!(target("/api/v1/namespaces/a/pods/p/portforward"), found("pods", "a", "p", "portforward"));
         assert_eq!(target("/api/v1/namespaces/a"), found("namespaces", "", "a", ""));
         assert_eq!(target("/api/v1/namespaces/a/finalize"), found("namespaces", "", "a", "finalize"));
         assert_eq!(target("/api/v1/namespaces/a/bindings"), found("pods", "a", "", "binding"));
@@ -253,13 +239,6 @@ mod tests {
             assert_eq!(resolve(&Catalog::builtin(), path).unwrap_err().code(), 404, "{path}");
         }
         assert!(matches!(resolve(&Catalog::builtin(), "/apis/apps/v1"), Ok(Place::Other)));
-    }
-
-    #[test]
-    fn streams_that_are_not_served_say_so() {
-        let error = resolve(&Catalog::builtin(), "/api/v1/namespaces/a/pods/p/exec").unwrap_err();
-        assert_eq!(error.code(), 405);
-        assert!(error.message.starts_with("exec is not supported on resources of kind \"pods\""), "{}", error.message);
     }
 
     #[test]

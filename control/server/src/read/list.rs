@@ -29,6 +29,13 @@ pub(crate) struct Page {
     metadata: Map<String, Value>,
 }
 
+impl Page {
+    /// Of objects that are not stored: all there are, at no revision.
+    pub(crate) fn made(records: Vec<Arc<Record>>) -> Self {
+        Self { records, metadata: Map::new() }
+    }
+}
+
 /// Answers with a list.
 pub(crate) async fn list(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
     let page = page(hub, call).await?;

@@ -14,7 +14,7 @@ mod watch;
 mod watch_line;
 
 pub(crate) use get::get;
-pub(crate) use list::{list, page, respond};
+pub(crate) use list::{Page, list, page, respond};
 pub(crate) use list_options::ListOptions;
 pub(crate) use select::{Selection, key, scope};
 pub(crate) use view::{View, parse};

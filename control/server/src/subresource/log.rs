@@ -1,26 +1,37 @@
 //! `log` of a pod: asks the pod's node, and passes on what it says as it says it.
 
 use axum::body::Body;
+use coracle_api::field::{FieldError, Path};
 use coracle_api::{ApiError, ApiResult, Reason};
 use futures::StreamExt;
+use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use serde_json::Value;
 use tower::ServiceExt;
 
+use super::container::container;
+use super::socket;
 use crate::http::{Params, read_bytes, text};
 use crate::hub::{Call, Hub};
 use crate::metrics::Held;
 use crate::read::{key, parse};
 
 /// Query parameters that the node understands, under the same names.
-const PASSED_ON: [&str; 7] =
-    ["follow", "previous", "timestamps", "tailLines", "sinceSeconds", "sinceTime", "limitBytes"];
+const PASSED_ON: [&str; 7] = ["follow", "timestamps", "tailLines", "sinceSeconds", "sinceTime", "limitBytes", "stream"];
+
+/// Which of its streams a container's log shows (KEP-3288).
+const STREAMS: [&str; 3] = ["All", "Stderr", "Stdout"];
 
 /// Of an error that a node answers with, so much is read.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
 
-/// Answers with the log.
-pub(super) async fn log(hub: &Hub, call: &Call, held: Held) -> ApiResult<Response<Body>> {
+/// Answers with the log, in messages if the client has asked for a WebSocket.
+pub(super) async fn log(hub: &Hub, call: &Call, parts: Parts, held: Held) -> ApiResult<Response<Body>> {
+    let answer = plain(hub, call, held).await?;
+    if socket::is_asked_for(&parts.headers) { socket::stream(hub, parts, answer.into_body()).await } else { Ok(answer) }
+}
+
+async fn plain(hub: &Hub, call: &Call, held: Held) -> ApiResult<Response<Body>> {
     check_options(call)?;
     let record = hub.store.get(&key(&call.target));
     let record = record.ok_or_else(|| ApiError::not_found(&call.target.resource, &call.target.name))?;
@@ -31,8 +42,11 @@ pub(super) async fn log(hub: &Hub, call: &Call, held: Held) -> ApiResult<Respons
         // A pod that no node has, has said nothing.
         return Ok(text(StatusCode::OK, ""));
     }
-    if call.params.flag("previous") {
+    let mut previous = call.params.flag("previous");
+    if previous {
         check_previous(&call.target.name, &pod, &container)?;
+        // While a container waits to be started again, the last run is the one before.
+        previous = status(&pod, &container).is_some_and(|status| status["state"]["waiting"].is_null());
     } else if let Some(reason) = waiting(&pod, &container) {
         let name = &call.target.name;
         return Err(ApiError::bad_request(format!(
@@ -43,8 +57,12 @@ pub(super) async fn log(hub: &Hub, call: &Call, held: Held) -> ApiResult<Respons
     let router = hub.nodes.router(node).ok_or_else(|| {
         ApiError::internal(format!("cannot get the log of pod {}: node {node} is not connected", call.target.name))
     })?;
-    let uri =
-        format!("/containerLogs/{}/{}/{container}?{}", call.target.namespace, call.target.name, query(&call.params));
+    let uri = format!(
+        "/containerLogs/{}/{}/{container}?{}",
+        call.target.namespace,
+        call.target.name,
+        query(&call.params, previous)
+    );
     let request = Request::get(uri).body(Body::empty()).map_err(ApiError::internal)?;
     let answer = router.oneshot(request).await.map_err(ApiError::internal)?;
     if !answer.status().is_success() {
@@ -60,62 +78,52 @@ pub(super) async fn log(hub: &Hub, call: &Call, held: Held) -> ApiResult<Respons
 }
 
 fn check_options(call: &Call) -> ApiResult<()> {
-    let params = &call.params;
-    let invalid = |text: String| {
-        ApiError::new(Reason::Invalid, format!("PodLogOptions \"{}\" is invalid: {text}", call.target.name))
-    };
-    for (name, least) in [("tailLines", 0), ("sinceSeconds", 1), ("limitBytes", 1)] {
-        if let Some(number) = params.integer(name)?.filter(|n| *n < least) {
-            return Err(invalid(format!("{name}: Invalid value: {number}: must be greater than or equal to {least}")));
+    let errors = option_errors(&call.params)?;
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::invalid_kind(("", "PodLogOptions"), &call.target.name, &errors))
+}
+
+fn option_errors(params: &Params) -> ApiResult<Vec<FieldError>> {
+    let mut errors = Vec::new();
+    for (name, least, why) in [
+        ("tailLines", 0, "must be greater than or equal to 0"),
+        ("limitBytes", 1, "must be greater than 0"),
+        ("sinceSeconds", 1, "must be greater than 0"),
+    ] {
+        if let Some(number) = params.integer(name)?.filter(|number| *number < least) {
+            errors.push(FieldError::invalid(&Path::root(name), &number.into(), why));
         }
     }
     if params.get("sinceSeconds").is_some() && params.get("sinceTime").is_some() {
-        return Err(invalid("Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified".into()));
+        let why = "at most one of `sinceTime` or `sinceSeconds` may be specified";
+        errors.push(FieldError::forbidden(&Path::unnamed(), why));
     }
-    match params.get("sinceTime").map(str::parse::<jiff::Timestamp>) {
-        Some(Err(_)) => Err(ApiError::bad_request("sinceTime: Invalid value: must be a time in RFC 3339")),
-        _ => Ok(()),
+    if let Some(stream) = params.get("stream") {
+        if !STREAMS.contains(&stream) {
+            errors.push(FieldError::not_supported(&Path::root("stream"), &stream.into(), &STREAMS));
+        }
+        if stream != "All" && params.get("tailLines").is_some() {
+            let why = "`tailLines` and specific `stream` are mutually exclusive for now";
+            errors.push(FieldError::forbidden(&Path::unnamed(), why));
+        }
     }
+    if let Some(Err(_)) = params.get("sinceTime").map(str::parse::<jiff::Timestamp>) {
+        return Err(ApiError::bad_request("sinceTime: Invalid value: must be a time in RFC 3339"));
+    }
+    Ok(errors)
 }
 
-fn query(params: &Params) -> String {
+fn query(params: &Params, previous: bool) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("previous", if previous { "true" } else { "false" });
     for name in PASSED_ON {
         if let Some(value) = params.get(name) {
             query.append_pair(name, value);
         }
     }
     query.finish()
-}
-
-/// The container that is meant: the named one, or the only one.
-fn container(pod_name: &str, pod: &Value, named: Option<&str>) -> ApiResult<String> {
-    let names = |list: &str| -> Vec<String> {
-        let containers = pod["spec"][list].as_array().map(Vec::as_slice).unwrap_or_default();
-        containers.iter().filter_map(|c| Some(c["name"].as_str()?.to_string())).collect()
-    };
-    let (containers, init) = (names("containers"), names("initContainers"));
-    match named {
-        Some(name) if containers.iter().chain(&init).chain(&names("ephemeralContainers")).any(|c| c == name) => {
-            Ok(name.into())
-        }
-        Some(name) => Err(ApiError::bad_request(format!("container {name} is not valid for pod {pod_name}"))),
-        None => match (
-            containers.as_slice(),
-            pod["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"].as_str(),
-        ) {
-            ([only], _) if init.is_empty() => Ok(only.clone()),
-            (many, Some(default)) if many.iter().any(|c| c == default) => Ok(default.into()),
-            ([], _) => Err(ApiError::bad_request(format!("pod {pod_name} has no containers"))),
-            (many, _) => {
-                let mut choice = format!("choose one of: [{}]", many.join(" "));
-                if !init.is_empty() {
-                    choice += &format!(" or one of the init containers: [{}]", init.join(" "));
-                }
-                Err(ApiError::bad_request(format!("a container name must be specified for pod {pod_name}, {choice}")))
-            }
-        },
-    }
 }
 
 fn status<'a>(pod: &'a Value, container: &str) -> Option<&'a Value> {
@@ -173,18 +181,6 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_container_is_the_only_one_or_must_be_named() {
-        let one = json!({ "spec": { "containers": [{ "name": "a" }] } });
-        assert_eq!(container("p", &one, None).unwrap(), "a");
-        let two = json!({ "spec": { "containers": [{ "name": "a" }, { "name": "b" }] } });
-        assert_eq!(
-            container("p", &two, None).unwrap_err().message,
-            "a container name must be specified for pod p, choose one of: [a b]"
-        );
-        assert_eq!(container("p", &two, Some("x")).unwrap_err().message, "container x is not valid for pod p");
-    }
-
-    #[test]
     fn a_container_that_has_run_before_is_not_waiting() {
         let status = |s: Value| json!({ "status": { "containerStatuses": [s] } });
         let creating = status(json!({ "name": "a", "state": { "waiting": { "reason": "ImagePullBackOff" } } }));
@@ -192,5 +188,24 @@ mod tests {
         let crashed = status(json!({ "name": "a", "state": { "waiting": {} }, "lastState": { "terminated": {} } }));
         assert_eq!(waiting(&crashed, "a"), None);
         assert_eq!(waiting(&json!({}), "a").as_deref(), Some("ContainerCreating"));
+    }
+
+    #[test]
+    fn options_are_judged_as_in_kubernetes() {
+        let said = |query: &str| -> Vec<String> {
+            let errors = option_errors(&Params::parse(Some(query))).unwrap();
+            errors.iter().map(ToString::to_string).collect()
+        };
+        assert!(said("tailLines=0&stream=All&limitBytes=1&sinceSeconds=1").is_empty());
+        assert_eq!(said("tailLines=-1"), ["tailLines: Invalid value: -1: must be greater than or equal to 0"]);
+        assert_eq!(said("limitBytes=0"), ["limitBytes: Invalid value: 0: must be greater than 0"]);
+        assert_eq!(
+            said("stream=Stdout&tailLines=3"),
+            ["[]: Forbidden: `tailLines` and specific `stream` are mutually exclusive for now"]
+        );
+        assert_eq!(
+            said("stream=stdout"),
+            ["stream: Unsupported value: \"stdout\": supported values: \"All\", \"Stderr\", \"Stdout\""]
+        );
     }
 }

@@ -1,14 +1,17 @@
 //! What lies below an object: `status`, `scale`, `binding`, `log`, `finalize`, `eviction`, `ephemeralcontainers`,
-//! `resize`, `token`, `approval`, `proxy`.
+//! `resize`, `token`, `approval`, `proxy`, `exec`, `attach`, `portforward`.
 
 mod approval;
 mod binding;
+mod connect;
+mod container;
 mod containers;
 mod eviction;
 mod finalize;
 mod log;
 mod proxy;
 mod scale;
+mod socket;
 mod token;
 
 pub(crate) use proxy::proxy;
@@ -18,6 +21,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use coracle_api::{ApiError, ApiResult, Subresource};
 use http::Response;
+use http::request::Parts;
 
 use crate::http::Verb;
 use crate::hub::{Call, Hub};
@@ -27,10 +31,15 @@ use crate::server::detached;
 use crate::write::{Part, update_part};
 
 /// Does what a request on a subresource asks for.
-pub(crate) async fn serve(hub: &Arc<Hub>, call: Call, held: Held) -> ApiResult<Response<Body>> {
+///
+/// `parts` are those of the request, with what it takes to change its protocol.
+pub(crate) async fn serve(hub: &Arc<Hub>, call: Call, parts: Parts, held: Held) -> ApiResult<Response<Body>> {
     let subresource = call.target.subresource.ok_or_else(ApiError::no_such_path)?;
     match (subresource, call.verb) {
-        (Subresource::Log, _) => log::log(hub, &call, held).await,
+        (Subresource::Log, _) => log::log(hub, &call, parts, held).await,
+        (Subresource::Attach | Subresource::Exec | Subresource::PortForward, _) => {
+            connect::connect(hub, &call, parts, held).await
+        }
         (Subresource::Status, Verb::Get) => read::get(hub, &call).await,
         (Subresource::Scale, Verb::Get) => scale::get(hub, &call).await,
         (Subresource::EphemeralContainers | Subresource::Resize | Subresource::Approval, Verb::Get) => {

@@ -7,7 +7,7 @@ use coracle_api::{ApiError, ApiResult, Reason, meta};
 use http::{Response, StatusCode};
 use serde_json::Value;
 
-use super::create::{Intent, create_with_warnings};
+use super::create::{Intent, create_object};
 use super::document::validation;
 use super::edit::{Writer, edit_as};
 use super::strategy::{Author, Part, now};
@@ -74,9 +74,10 @@ async fn create(
     let mut object = object;
     meta::metadata_mut(&mut object).remove("resourceVersion");
     let intent = Intent { resource, namespace: &call.target.namespace, dry_run, author, user: &call.user };
-    let (record, more) = create_with_warnings(hub, &intent, object).await?;
+    let created = create_object(hub, &intent, object).await?;
+    let warnings = [warnings, &created.warnings].concat();
     let view = View::new(resource, call.accept, &call.params)?;
-    Ok(call.respond(StatusCode::CREATED, view.object(&record, true)?, &[warnings, &more].concat()))
+    Ok(call.respond(StatusCode::CREATED, view.object(&created.record, true)?, &warnings))
 }
 
 fn merged(call: &Call, live: Option<&Value>, config: &Value, author: &Author) -> ApiResult<Value> {

@@ -6,6 +6,7 @@ use coracle_api::{ApiError, ApiResult, Reason, Resource, meta};
 use coracle_store::{CommitError, Committed, Key, Lifted, Op, Record, Txn};
 use serde_json::Value;
 
+use super::address_objects;
 use super::admission::{Admitted, Charge};
 use super::document::encode;
 use crate::hub::Hub;
@@ -18,21 +19,33 @@ pub(crate) async fn commit(hub: &Hub, resource: &Resource, name: &str, txn: Txn)
 /// How often a write asks the quotas again. Writes take turns there, so that only controllers come in between.
 const MAX_CHARGES: usize = 32;
 
-/// Commits one change together with what it takes from quotas, and returns what is stored now.
-pub(crate) async fn commit_charged(hub: &Hub, write: &Admitted<'_>, new: &Value, op: Op) -> ApiResult<Arc<Record>> {
+/// Commits one change together with what belongs to it (what it takes from quotas, the addresses of a Service) and
+/// returns what is stored now. `new` is `None` when the object goes.
+pub(crate) async fn commit_charged(
+    hub: &Hub,
+    write: &Admitted<'_>,
+    new: Option<&Value>,
+    op: Op,
+) -> ApiResult<Arc<Record>> {
     for _ in 0..MAX_CHARGES {
-        let Charge { ops, turn } = hub.admission.quotas.charge(hub, write, new).await?;
+        let Charge { ops, turn } = match new {
+            Some(new) => hub.admission.quotas.charge(hub, write, new).await?,
+            None => Charge::default(),
+        };
         let mut all = vec![op.clone()];
         all.extend(ops);
+        all.extend(address_objects::changes(hub, write.resource, write.old, new)?);
         let outcome = hub.store.commit(Txn::new(all)).await;
         drop(turn);
         match outcome {
-            // A quota is not what it was: there may be more room now, or less.
-            Err(CommitError::Conflict { key, .. }) if key != *op.key() => {}
+            // A quota is not what it was: there may be more room now, or less. Or an address has come or gone.
+            Err(
+                CommitError::Conflict { key, .. } | CommitError::AlreadyExists { key } | CommitError::NotFound { key },
+            ) if key != *op.key() => {}
             outcome => return stored(outcome.map_err(|error| explain(write.resource, write.name, error))?),
         }
     }
-    let why = "the quotas of the namespace changed all the time; please try again";
+    let why = "the quotas of the namespace or the addresses of the Service changed all the time; please try again";
     Err(ApiError::conflict(write.resource, write.name, why))
 }
 

@@ -57,23 +57,21 @@ pub(super) async fn create(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> 
     warnings.extend(owners::dedup(&mut object, false));
     let resource = &call.target.resource;
     let intent = Intent { resource, namespace: &call.target.namespace, dry_run, author: &author, user: &call.user };
-    let (record, more) = create_with_warnings(hub, &intent, object).await?;
-    warnings.extend(more);
+    let created = create_object(hub, &intent, object).await?;
+    warnings.extend(created.warnings);
     let view = View::new(resource, call.accept, &call.params)?;
-    Ok(call.respond(StatusCode::CREATED, view.object(&record, true)?, &warnings))
+    Ok(call.respond(StatusCode::CREATED, view.object(&created.record, true)?, &warnings))
 }
 
-/// Creates a decoded object, whatever its author should know about it.
-pub(crate) async fn create_object(hub: &Hub, intent: &Intent<'_>, object: Value) -> ApiResult<Arc<Record>> {
-    create_with_warnings(hub, intent, object).await.map(|(record, _)| record)
+/// What a creation comes to.
+pub(crate) struct Created {
+    pub(crate) record: Arc<Record>,
+    /// What its author should know about it.
+    pub(crate) warnings: Vec<String>,
 }
 
-/// Creates a decoded object; the warnings are about what it has become by defaults and admission.
-pub(super) async fn create_with_warnings(
-    hub: &Hub,
-    intent: &Intent<'_>,
-    mut object: Value,
-) -> ApiResult<(Arc<Record>, Vec<String>)> {
+/// Creates a decoded object.
+pub(crate) async fn create_object(hub: &Hub, intent: &Intent<'_>, mut object: Value) -> ApiResult<Created> {
     place(intent, &mut object)?;
     let resource = intent.resource;
     resource.defaults(&mut object);
@@ -116,11 +114,12 @@ fn place(intent: &Intent<'_>, object: &mut Value) -> ApiResult<()> {
 }
 
 /// Prepares, checks and commits an object that has its name.
-async fn write(hub: &Hub, intent: &Intent<'_>, mut object: Value) -> ApiResult<(Arc<Record>, Vec<String>)> {
+async fn write(hub: &Hub, intent: &Intent<'_>, mut object: Value) -> ApiResult<Created> {
     let resource = intent.resource;
     // A kind may make labels of its name, so that comes first.
     prepare_create(resource, &mut object);
     validate_create(resource, &object)?;
+    // About the object with its defaults, but not yet with what is allocated for it.
     let warnings = resource.create_warnings(&object);
     let name = meta::name(&object).to_string();
     let admitted = intent.admitted(&name);
@@ -133,10 +132,10 @@ async fn write(hub: &Hub, intent: &Intent<'_>, mut object: Value) -> ApiResult<(
     let reservation = hub.allocators.reserve(resource, &mut object, None)?;
     if intent.dry_run {
         hub.admission.quotas.charge(hub, &admitted, &object).await?;
-        return Ok((imagined(resource, key, object, 0)?, warnings));
+        return Ok(Created { record: imagined(resource, key, object, 0)?, warnings });
     }
     let op = Op::Put { key, object: convert::encode(hub, resource, object.clone()).await?, expect: Expect::Absent };
-    let record = commit_charged(hub, &admitted, &object, op).await?;
+    let record = commit_charged(hub, &admitted, Some(&object), op).await?;
     reservation.keep();
-    Ok((convert::present_one(hub, resource, record).await?, warnings))
+    Ok(Created { record: convert::present_one(hub, resource, record).await?, warnings })
 }

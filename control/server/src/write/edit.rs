@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use coracle_api::{ApiError, ApiResult, Resource, Subresource, meta};
-use coracle_store::{Expect, Key, Op, Record, Txn};
+use coracle_store::{Expect, Key, Op, Record};
 use serde_json::Value;
 
 use super::admission::{Action, Admitted};
-use super::commit::{commit, commit_charged, imagined, stored};
+use super::commit::{commit_charged, imagined};
 use crate::convert;
 use crate::hub::{Call, Hub};
 use crate::identity::User;
@@ -156,7 +156,7 @@ async fn apply(
                 return Ok(Edited { record, removed: false });
             }
             let op = Op::Put { key, object: convert::encode(hub, resource, object.clone()).await?, expect };
-            let record = commit_charged(hub, write, &object, op).await?;
+            let record = commit_charged(hub, write, Some(&object), op).await?;
             reservation.keep();
             hub.allocators.release(resource, old, Some(&object));
             Ok(Edited { record, removed: false })
@@ -166,7 +166,7 @@ async fn apply(
                 return Ok(Edited { record: imagined(resource, key, last, record.revision)?, removed: true });
             }
             let last = if last == *old { None } else { Some(convert::encode(hub, resource, last).await?) };
-            let record = stored(commit(hub, resource, meta::name(old), Txn::delete(key, expect, last)).await?)?;
+            let record = commit_charged(hub, write, None, Op::Delete { key, expect, last }).await?;
             hub.allocators.release(resource, old, None);
             Ok(Edited { record, removed: true })
         }

@@ -3,6 +3,7 @@
 //! Invariant: a write is committed with the revision it was decided on, or decided again.
 //! Invariant: an update that changes nothing writes nothing.
 
+mod address_objects;
 mod admission;
 mod apply;
 mod author;
@@ -23,6 +24,7 @@ use axum::body::Body;
 use coracle_api::ApiResult;
 use http::Response;
 
+pub(crate) use address_objects::ensure as ensure_addresses;
 pub(crate) use admission::Chain;
 pub(crate) use author::author;
 pub(crate) use commit::commit;

@@ -1,7 +1,5 @@
 //! PUT and PATCH of an object or its status.
 
-use std::sync::Arc;
-
 use axum::body::Body;
 use coracle_api::field::{ErrorType, FieldError, Path};
 use coracle_api::patch::{PatchKind, patch_object};
@@ -13,7 +11,7 @@ use serde_json::Value;
 
 use super::apply::apply;
 use super::author::author;
-use super::create::{Intent, create_object};
+use super::create::{Created, Intent, create_object};
 use super::document::{body_of, validation};
 use super::edit::{Edited, Next, Writer, edit_as};
 use super::owners;
@@ -55,9 +53,10 @@ pub(crate) async fn update_part(hub: &Hub, call: &Call, part: Part) -> ApiResult
             check_place(call, &new)?;
             match put(hub, call, (part, new), &author, &mut warnings).await? {
                 Put::Changed(edited) => edited,
-                Put::Created(record) => {
+                Put::Created(created) => {
+                    warnings.extend(created.warnings);
                     let view = View::new(resource, call.accept, &call.params)?;
-                    return Ok(call.respond(StatusCode::CREATED, view.object(&record, true)?, &warnings));
+                    return Ok(call.respond(StatusCode::CREATED, view.object(&created.record, true)?, &warnings));
                 }
             }
         }
@@ -79,7 +78,7 @@ fn change_warnings(call: &Call, next: &Next, old: &Value) -> Vec<String> {
 /// What became of a PUT.
 enum Put {
     Changed(Edited),
-    Created(Arc<Record>),
+    Created(Created),
 }
 
 /// Changes the object, or makes it if it is not there and its kind is one that a PUT makes.
@@ -116,7 +115,7 @@ async fn put(
 }
 
 /// Makes an object that a PUT names.
-async fn create_by_update(hub: &Hub, call: &Call, mut object: Value, author: &Author) -> ApiResult<Arc<Record>> {
+async fn create_by_update(hub: &Hub, call: &Call, mut object: Value, author: &Author) -> ApiResult<Created> {
     let (resource, target) = (&call.target.resource, &call.target);
     let uid = meta::uid(&object);
     if !uid.is_empty() {

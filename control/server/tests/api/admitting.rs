@@ -36,6 +36,35 @@ async fn a_quota_is_never_exceeded_however_many_ask_at_once() {
 }
 
 #[tokio::test]
+async fn a_pod_has_the_token_of_its_account_unless_somebody_says_otherwise() {
+    const ACCOUNTS: &str = "/api/v1/namespaces/default/serviceaccounts";
+    let place = "/var/run/secrets/kubernetes.io/serviceaccount";
+    let cluster = Cluster::new().await;
+    let created = cluster.post(PODS, pod("a")).await.ok();
+    let (mounts, volume) = (&created["spec"]["containers"][0]["volumeMounts"], &created["spec"]["volumes"][0]);
+    let name = volume["name"].as_str().unwrap();
+    assert!(name.starts_with("kube-api-access-") && name.len() == 21, "{name}");
+    assert_eq!(*mounts, json!([{ "name": name, "mountPath": place, "readOnly": true }]));
+    let sources = &volume["projected"]["sources"];
+    assert_eq!(sources[0]["serviceAccountToken"], json!({ "expirationSeconds": 3607, "path": "token" }));
+    assert_eq!(sources[1]["configMap"]["name"], "kube-root-ca.crt");
+    let mut own = pod("b");
+    own["spec"]["containers"][0]["volumeMounts"] = json!([{ "name": "v", "mountPath": place }]);
+    own["spec"]["volumes"] = json!([{ "name": "v", "emptyDir": {} }]);
+    assert_eq!(cluster.post(PODS, own).await.ok()["spec"]["volumes"].as_array().unwrap().len(), 1);
+    let mut refusing = pod("c");
+    refusing["spec"]["automountServiceAccountToken"] = json!(false);
+    assert_eq!(cluster.post(PODS, refusing).await.ok()["spec"]["volumes"], Value::Null);
+    let account = json!({
+        "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "shy" }, "automountServiceAccountToken": false,
+    });
+    cluster.post(ACCOUNTS, account).await.ok();
+    let mut shy = pod("d");
+    shy["spec"]["serviceAccountName"] = json!("shy");
+    assert_eq!(cluster.post(PODS, shy).await.ok()["spec"]["volumes"], Value::Null);
+}
+
+#[tokio::test]
 async fn a_dry_run_takes_nothing_and_a_refused_write_neither() {
     let cluster = Cluster::new().await;
     quota(&cluster, json!({ "count/configmaps": "1" }), json!({ "count/configmaps": "0" })).await;

@@ -27,4 +27,5 @@ mod subresources;
 mod support;
 mod tls;
 mod updating;
+mod usage;
 mod watching;

@@ -110,6 +110,89 @@ async fn an_update_keeps_what_it_does_not_mention() {
     assert!(opened["spec"]["ports"][0]["nodePort"].is_u64());
 }
 
+const ADDRESSES: &str = "/apis/networking.k8s.io/v1/ipaddresses";
+
+async fn address_of(cluster: &Cluster, address: &str) -> Option<Value> {
+    let answer = cluster.get(&format!("{ADDRESSES}/{address}")).await;
+    (answer.code != 404).then(|| answer.ok())
+}
+
+#[tokio::test]
+async fn an_address_is_an_object_as_long_as_its_service_has_it() {
+    let cluster = Cluster::new().await;
+    assert!(address_of(&cluster, "10.96.0.1").await.is_some(), "that of the API");
+    let chosen = json!({ "clusterIP": "10.96.0.10", "ports": ports() });
+    cluster.post(&format!("{SERVICES}?dryRun=All"), service("a", chosen.clone())).await.ok();
+    assert_eq!(address_of(&cluster, "10.96.0.10").await, None);
+    let created = cluster.post(SERVICES, service("a", chosen.clone())).await.ok();
+    let address = address_of(&cluster, "10.96.0.10").await.unwrap();
+    assert_eq!(
+        (&address["spec"], &address["metadata"]["labels"]),
+        (
+            &json!({ "parentRef": { "resource": "services", "namespace": "default", "name": "a" } }),
+            &json!({ "ipaddress.kubernetes.io/ip-family": "IPv4", "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io" })
+        )
+    );
+    let version = |object: &Value| object["metadata"]["resourceVersion"].clone();
+    assert_eq!(version(&address), version(&created), "one transaction");
+    let external =
+        json!({ "type": "ExternalName", "externalName": "example.com", "clusterIP": null, "clusterIPs": null });
+    cluster.merge(&format!("{SERVICES}/a"), json!({ "spec": external })).await.ok();
+    assert_eq!(address_of(&cluster, "10.96.0.10").await, None);
+    cluster.post(SERVICES, service("b", chosen)).await.ok();
+    assert!(address_of(&cluster, "10.96.0.10").await.is_some());
+    cluster.delete(&format!("{SERVICES}/b")).await.ok();
+    assert_eq!(address_of(&cluster, "10.96.0.10").await, None);
+}
+
+#[tokio::test]
+async fn an_address_that_somebody_made_is_taken() {
+    let cluster = Cluster::new().await;
+    let address = |ip: &str| {
+        json!({ "apiVersion": "networking.k8s.io/v1", "kind": "IPAddress", "metadata": { "name": ip },
+            "spec": { "parentRef": { "group": "example.com", "resource": "machines", "name": "m" } } })
+    };
+    let on = |name: &str| service(name, json!({ "clusterIP": "10.96.0.33", "ports": ports() }));
+    cluster.post(ADDRESSES, address("10.96.0.33")).await.ok();
+    cluster.post(ADDRESSES, address("192.0.2.1")).await.ok();
+    let refused = cluster.post(SERVICES, on("a")).await;
+    assert!(refused.message().ends_with("failed to allocate IP 10.96.0.33: provided IP is already allocated"));
+    cluster.delete(&format!("{ADDRESSES}/10.96.0.33")).await.ok();
+    cluster.post(SERVICES, on("a")).await.ok();
+    let exists = "ipaddresses.networking.k8s.io \"10.96.0.33\" already exists";
+    cluster.post(ADDRESSES, address("10.96.0.33")).await.fails(409, exists);
+    // Even without its object the address is the Service's, which gets another with its next version.
+    cluster.delete(&format!("{ADDRESSES}/10.96.0.33")).await.ok();
+    cluster.post(ADDRESSES, address("10.96.0.33")).await.fails(409, exists);
+    assert_eq!(cluster.post(SERVICES, on("b")).await.code, 422);
+    cluster.merge(&format!("{SERVICES}/a"), json!({ "metadata": { "labels": { "a": "b" } } })).await.ok();
+    assert!(address_of(&cluster, "10.96.0.33").await.is_some());
+}
+
+#[tokio::test]
+async fn services_of_older_servers_get_their_addresses_as_objects() {
+    let cluster = Cluster::new().await;
+    cluster.post(SERVICES, service("a", json!({ "clusterIP": "10.96.0.10", "ports": ports() }))).await.ok();
+    for address in ["10.96.0.1", "10.96.0.10"] {
+        cluster.delete(&format!("{ADDRESSES}/{address}")).await.ok();
+    }
+    coracle_server::Server::new(cluster.store.clone(), crate::support::config(), Default::default()).await.unwrap();
+    for address in ["10.96.0.1", "10.96.0.10"] {
+        assert!(address_of(&cluster, address).await.is_some(), "{address}");
+    }
+}
+
+#[tokio::test]
+async fn warnings_are_about_a_new_object_with_its_defaults() {
+    let cluster = Cluster::new().await;
+    let headless =
+        |name: &str| service(name, json!({ "clusterIP": "None", "ports": ports(), "externalIPs": ["192.0.2.7"] }));
+    let expected = ["299 - \"spec.externalIPs is ignored for headless services\""];
+    assert_eq!(cluster.post(SERVICES, headless("a")).await.warnings(), expected);
+    let applied = cluster.patch(&format!("{SERVICES}/b?fieldManager=m"), "apply-patch+yaml", headless("b")).await;
+    assert_eq!((applied.code, applied.warnings()), (201, expected.map(String::from).to_vec()));
+}
+
 #[tokio::test]
 async fn a_restarted_server_knows_what_is_taken() {
     let cluster = Cluster::new().await;

@@ -39,6 +39,7 @@ impl Worker {
             self.report_at_once();
         }
         let record = &mut self.records[index];
+        let container = Container { resources: record.allocated.as_deref().cloned(), ..container };
         record.starting = true;
         let attempt = Attempt {
             shared: Arc::clone(&self.shared),
@@ -85,6 +86,9 @@ impl Worker {
             return;
         }
         self.shared.metrics.failed_starts.inc();
+        if let StartFailure::Hook(failed) = failure {
+            return self.take_failed_hook(index, failed);
+        }
         let (reason, message) = (failure.reason(), failure.to_string());
         let is_pull = matches!(failure, StartFailure::Image(failure) if failure.is_pull());
         let told = if is_pull { reason.to_owned() } else { message.clone() };
@@ -160,9 +164,10 @@ impl Worker {
             ProbeKind::Readiness => &spec.readiness_probe,
             ProbeKind::Liveness => &spec.liveness_probe,
         };
-        // An init container that runs to its end is not probed.
-        let Some(wire) = wire.as_ref().filter(|_| self.records[index].role != Role::Init) else { return false };
-        let runner = ProbeRunner::new(Probe::read(kind, wire, spec, prepared.address));
+        // An init container that runs to its end is not probed, nor is one that only looks into the pod.
+        let Some(wire) = wire.as_ref().filter(|_| self.records[index].counts_for_readiness()) else { return false };
+        let probe = Probe::read(kind, wire, spec, prepared.address);
+        let runner = ProbeRunner::new(probe, Some(run.handle.clone()));
         let number = run.number;
         self.ask(index, number, runner);
         true
@@ -212,7 +217,7 @@ impl Worker {
         let record = &mut self.records[index];
         let run = self.runs[index].as_ref();
         let ready = run.is_some_and(|run| run.listening && run.probed_ready.unwrap_or(true));
-        record.ready = ready && record.started && record.role != Role::Init;
+        record.ready = ready && record.started && record.counts_for_readiness();
     }
 
     pub(super) fn take_exit(&mut self, index: usize, number: i32, exit: &Exit, message: Option<String>) {
@@ -224,7 +229,7 @@ impl Worker {
     }
 
     /// A run is over: the container starts again at once, later, or never.
-    fn take_end(&mut self, index: usize, ended: Ended, redefined: bool) {
+    pub(super) fn take_end(&mut self, index: usize, ended: Ended, redefined: bool) {
         let (code, now) = (ended.code, Instant::now());
         let subject = self.container_subject(index);
         let record = &mut self.records[index];
@@ -248,6 +253,17 @@ impl Worker {
         let told = format!("Back-off restarting failed container {} in pod {pod}", record.name);
         self.shared.events.warning(&subject, "BackOff", told);
         record.wait("CrashLoopBackOff", Some(message), now + delay);
+    }
+
+    /// Takes in ephemeral containers that have been added to the pod.
+    pub(super) fn take_ephemeral(&mut self) {
+        let known = self.records.iter().filter(|record| record.role == Role::Ephemeral).count();
+        let added = self.pod.spec.as_ref().map(|spec| Record::ephemeral(spec, known)).unwrap_or_default();
+        for record in added {
+            self.live.add_container(&record.name, &record.image);
+            self.records.push(record);
+            self.runs.push(None);
+        }
     }
 
     /// Starts containers again whose image has been changed in the pod.

@@ -7,13 +7,13 @@ use tokio::time::{Instant, timeout};
 
 use super::{Ending, Message, SHUTDOWN_GRACE, SHUTDOWN_WAIT, Stage, Worker};
 use crate::{
-    files,
     pods::{
         plan::Outcome,
         record::{Record, Role, State},
         report::{Written, delete},
-        stop::{grace_period, stop},
+        stop::{Stopping, grace_period, stop},
     },
+    volumes,
 };
 
 /// The least a sidecar has after the containers took all of the grace period (kubelet's minimum).
@@ -119,8 +119,9 @@ impl Worker {
         self.shared.events.normal(&subject, "Killing", message);
         // It gets no new work while it drains.
         self.records[index].ready = false;
-        let stopping =
-            stop(Arc::clone(&self.shared), container, run.handle.clone(), address, grace.unwrap_or(left.max(least)));
+        let grace = grace.unwrap_or(left.max(least));
+        let what = Stopping { container, handle: run.handle.clone(), address, grace, subject };
+        let stopping = stop(Arc::clone(&self.shared), what);
         self.tasks.push(stopping.map(|()| Message::Stopped).boxed());
     }
 
@@ -162,7 +163,7 @@ impl Worker {
         let dir = self.live.dir.clone();
         // A pod may leave much behind; nobody waits for its removal.
         tokio::task::spawn_blocking(move || {
-            if let Err(error) = files::remove_dir(&dir) {
+            if let Err(error) = volumes::remove(&dir) {
                 tracing::warn!(dir = %dir.display(), %error, "a pod's directory could not be removed");
             }
         });
@@ -180,6 +181,11 @@ impl Worker {
             }
         });
         let _ = timeout(SHUTDOWN_WAIT, join_all(stops)).await;
+    }
+
+    /// Whether something of the pod runs or is about to.
+    pub(super) fn is_occupied(&self) -> bool {
+        self.runs.iter().any(Option::is_some) || self.records.iter().any(|record| record.starting)
     }
 
     /// Whether a container has been seen to run (for reports about pods that never got that far).

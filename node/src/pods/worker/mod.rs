@@ -3,8 +3,11 @@
 
 mod containers;
 mod ending;
+mod hooks;
 mod reporting;
+mod resizing;
 
+pub use resizing::Resize;
 use std::{sync::Arc, time::Duration};
 
 use coracle_api::pod::is_terminal;
@@ -21,12 +24,13 @@ use tokio_util::sync::CancellationToken;
 use super::{
     backoff::Backoff,
     context::{PrepareError, Prepared, prepare},
-    live::LivePod,
+    live::{EndRequest, LivePod},
     plan::{Outcome, plan},
-    record::{Record, Role},
+    record::Record,
     report::Written,
     restore::restore,
     start::{StartFailure, Started},
+    status::DEADLINE_EXCEEDED,
 };
 use crate::{
     events::Subject,
@@ -116,6 +120,8 @@ pub struct Worker {
     setup: Backoff,
     outcome: Option<Outcome>,
     evicted: Option<(&'static str, String)>,
+    /// A resize that is not done, and since when.
+    resize: Option<(Resize, Instant)>,
     started: Timestamp,
     /// When this worker first saw the pod, until its first container runs.
     seen: Option<Instant>,
@@ -161,6 +167,7 @@ impl Worker {
             setup: Backoff::of_setup(),
             outcome,
             evicted: None,
+            resize: None,
             started,
             seen: Some(Instant::now()),
             end_by: Instant::now(),
@@ -178,6 +185,7 @@ impl Worker {
     /// and everything else is left for the node's next life.
     pub async fn run(mut self: Box<Self>, mut mailbox: watch::Receiver<Desired>, shutdown: CancellationToken) {
         self.take_desired(mailbox.borrow_and_update().clone());
+        let live = Arc::clone(&self.live);
         loop {
             let wake = self.step();
             if self.stage == Stage::Done {
@@ -190,12 +198,23 @@ impl Worker {
                     Ok(()) => self.take_desired(mailbox.borrow_and_update().clone()),
                     Err(_) => break,
                 },
+                request = live.end_requested(), if self.evicted.is_none() => self.end_on_request(request),
                 Some(message) = self.tasks.next(), if !self.tasks.is_empty() => self.take(message),
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
             }
         }
         // Boxed: this future has room for it all its life and needs it once.
         Box::pin(self.shut_down()).await;
+    }
+
+    /// The node ends the pod: it is short of something, or about to stop.
+    fn end_on_request(&mut self, request: EndRequest) {
+        self.evicted = Some((request.reason, request.message));
+        if matches!(self.stage, Stage::Preparing(_) | Stage::Running) {
+            self.end(Ending::Evicted);
+            let grace = request.grace.map(|grace| Instant::now() + grace);
+            self.end_by = grace.map_or(self.end_by, |by| by.min(self.end_by));
+        }
     }
 
     /// Takes in what the node wants of the pod.
@@ -207,8 +226,12 @@ impl Worker {
                 self.deadline = deadline(&self.pod, self.started);
                 if self.pod.metadata.deletion_timestamp.is_some() {
                     self.end(Ending::Deleted);
-                } else if self.stage == Stage::Running {
-                    self.restart_redefined(&before);
+                } else {
+                    self.take_ephemeral();
+                    if self.stage == Stage::Running {
+                        self.restart_redefined(&before);
+                        self.resize();
+                    }
                 }
             }
         }
@@ -249,8 +272,8 @@ impl Worker {
     fn step_running(&mut self, now: Instant) -> Option<Instant> {
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             let message = "Pod was active on the node longer than the specified deadline";
-            self.shared.events.normal(&self.subject, "DeadlineExceeded", message);
-            self.evicted = Some(("DeadlineExceeded", message.to_owned()));
+            self.shared.events.normal(&self.subject, DEADLINE_EXCEEDED, message);
+            self.evicted = Some((DEADLINE_EXCEEDED, message.to_owned()));
             self.end(Ending::Evicted);
             return None;
         }
@@ -264,7 +287,8 @@ impl Worker {
         if let Some(index) = plan.start.first().filter(|_| !self.records.iter().any(|record| record.starting)) {
             self.start(*index);
         }
-        [plan.wake, self.deadline].into_iter().flatten().min()
+        let resize = self.retry_resize(now);
+        [plan.wake, self.deadline, resize].into_iter().flatten().min()
     }
 
     fn take(&mut self, message: Message) {
@@ -300,8 +324,7 @@ impl Worker {
     /// The subject of events about one container.
     fn container_subject(&self, index: usize) -> Subject {
         let record = &self.records[index];
-        let list = if record.role == Role::App { "containers" } else { "initContainers" };
-        subject(&self.pod, Some(format!("spec.{list}{{{}}}", record.name)))
+        subject(&self.pod, Some(format!("spec.{}{{{}}}", record.list(), record.name)))
     }
 }
 

@@ -11,7 +11,7 @@ use super::{Message, Stage, Worker};
 use crate::pods::{
     backoff::Backoff,
     report::{Written, write_status},
-    status::{Facts, is_urgent, patch, status},
+    status::{Facts, PASSING, is_urgent, patch, status},
 };
 
 /// How long changes nobody waits for are gathered: a pod that starts at once is one write, not three.
@@ -80,8 +80,10 @@ impl Worker {
             host_ip: self.shared.address,
             started: self.started,
             has_context: self.prepared.is_some(),
+            still_running: matches!(self.stage, Stage::Ending(_)) && self.is_occupied(),
             outcome: self.outcome,
             evicted: self.evicted.clone(),
+            resize: self.resize.as_ref().map(|(resize, _)| resize),
             now: Timestamp::now(),
         };
         status(&facts, &self.reported)
@@ -126,11 +128,14 @@ fn differs(before: &PodStatus, after: &PodStatus) -> bool {
             status.pod_ip.clone(),
             status.host_ip.clone(),
             status.start_time.as_ref().map(|time| time.0.as_second()),
+            // Who waits for a condition asks whether it is about the present spec.
+            status.observed_generation,
         )
     };
     let conditions = |status: &PodStatus| {
         let mut list: Vec<_> = status.conditions.clone().unwrap_or_default();
-        list.retain(|condition| after.conditions.iter().flatten().any(|ours| ours.type_ == condition.type_));
+        let is_ours = |kind: &str| after.conditions.iter().flatten().any(|ours| ours.type_ == kind);
+        list.retain(|condition| is_ours(&condition.type_) || PASSING.contains(&&*condition.type_));
         list.sort_by(|a, b| a.type_.cmp(&b.type_));
         list.into_iter().map(|c| (c.type_, c.status, c.reason, c.message)).collect::<Vec<_>>()
     };
@@ -138,6 +143,7 @@ fn differs(before: &PodStatus, after: &PodStatus) -> bool {
         || conditions(before) != conditions(after)
         || before.container_statuses != after.container_statuses
         || before.init_container_statuses != after.init_container_statuses
+        || before.ephemeral_container_statuses != after.ephemeral_container_statuses
 }
 
 #[cfg(test)]

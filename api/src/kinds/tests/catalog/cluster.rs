@@ -109,7 +109,8 @@ fn priority_and_runtime_classes() {
         overhead.limits[example.com/x]: Invalid value: "100m": must be an integer
         overhead.limits[power]: Invalid value: "power": must be a standard resource type or fully qualified
         overhead.limits[power]: Invalid value: "power": must be a standard resource for containers
-    "#]].assert_eq(&complaints("runtimeclasses", overhead));
+    "#]]
+    .assert_eq(&complaints("runtimeclasses", overhead));
     expect![[r#"
         handler: Invalid value: "A": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')
         scheduling.tolerations[0].operator: Invalid value: "Like": operator must be Exists when `key` is empty, which means "match all values and all keys"

@@ -13,6 +13,7 @@ mod priority;
 mod quota;
 mod runtime_class;
 mod service_account;
+mod token_volume;
 
 use async_trait::async_trait;
 use coracle_api::{ApiResult, Resource};

@@ -1,4 +1,4 @@
-//! `ServiceAccount`: every pod runs as one, and it exists. Tokens are mounted once the server issues them.
+//! `ServiceAccount`: every pod runs as one, and it exists; its token is mounted unless somebody says otherwise.
 
 use std::time::Duration;
 
@@ -7,12 +7,15 @@ use coracle_api::{ApiError, ApiResult};
 use coracle_store::{Key, Scope, WatchScope};
 use serde_json::{Value, json};
 
-use super::{Admitted, Plugin};
+use super::{Admitted, Plugin, token_volume};
 use crate::hub::Hub;
 
 /// How long a pod waits for its account: the controller makes `default` a moment after a namespace, and whoever
 /// creates both at once should not be told that it failed. Kubernetes looks ten times in a second.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Says that a pod only shows what a node runs by itself.
+const MIRROR: &str = "kubernetes.io/config.mirror";
 
 pub(super) struct ServiceAccount;
 
@@ -23,7 +26,8 @@ impl Plugin for ServiceAccount {
     }
 
     async fn admit(&self, hub: &Hub, write: &Admitted<'_>, object: &mut Value) -> ApiResult<()> {
-        if !object["spec"].is_object() {
+        // What mirrors a static pod runs already, and without an account.
+        if !object["spec"].is_object() || object["metadata"]["annotations"][MIRROR].is_string() {
             return Ok(());
         }
         let spec = &mut object["spec"];
@@ -41,6 +45,10 @@ impl Plugin for ServiceAccount {
         let spec = &mut object["spec"];
         if spec["imagePullSecrets"].as_array().is_none_or(Vec::is_empty) && !account["imagePullSecrets"].is_null() {
             spec["imagePullSecrets"] = account["imagePullSecrets"].clone();
+        }
+        let asked = spec["automountServiceAccountToken"].as_bool();
+        if asked.or_else(|| account["automountServiceAccountToken"].as_bool()).unwrap_or(true) {
+            token_volume::mount(spec);
         }
         Ok(())
     }

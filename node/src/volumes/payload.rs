@@ -1,14 +1,22 @@
 //! The files in volumes that are made of API objects: ConfigMaps, Secrets, the downward API, tokens.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, path::Path};
 
-use coracle_api::pod::{FieldRefError, ResourceList, field_value, resource_value};
-use k8s_openapi::api::core::v1::{DownwardAPIVolumeFile, KeyToPath, Pod, Volume, VolumeProjection};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{
+    DownwardAPIVolumeFile, KeyToPath, ServiceAccountTokenProjection, Volume, VolumeProjection,
+};
 
-use super::objects::Objects;
+use super::{
+    downward::{Downward, DownwardError},
+    objects::Objects,
+    tokens::Tokens,
+};
 
 /// The mode of files without one (`defaultMode`).
 const DEFAULT_MODE: i32 = 0o644;
+/// The mode of a token that only the pod's group may read besides its owner.
+const TOKEN_MODE: u32 = 0o600;
 
 /// One file of a volume.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,17 +30,14 @@ pub struct File {
 }
 
 /// What files are made of.
-pub struct FileSource<'a> {
-    /// The pod.
-    pub pod: &'a Pod,
-    /// The pod's address, which its status may not show yet.
-    pub pod_ip: IpAddr,
-    /// The node's address.
-    pub host_ip: IpAddr,
-    /// What a container without limits may use.
-    pub allocatable: &'a ResourceList,
-    /// ConfigMaps, Secrets, tokens.
+#[derive(Clone, Copy)]
+pub struct Sources<'a> {
+    /// The pod, for the downward API.
+    pub about: Downward<'a>,
+    /// ConfigMaps, Secrets, tokens, claims.
     pub objects: &'a dyn Objects,
+    /// The tokens the pod has already.
+    pub tokens: &'a Tokens,
 }
 
 /// Why a volume's files can't be made.
@@ -45,7 +50,7 @@ pub enum PayloadError {
     #[error("secret {0:?} not found")]
     NoSecret(String),
     /// the object lacks a key
-    #[error("references non-existent {kind} key: {key}")]
+    #[error("{prefix}references non-existent {kind} key: {key}", prefix = if *.kind == "config" { "configmap " } else { "" })]
     NoKey {
         /// `config` or `secret`.
         kind: &'static str,
@@ -54,19 +59,37 @@ pub enum PayloadError {
     },
     /// the field can't be referred to
     #[error(transparent)]
-    Field(#[from] FieldRefError),
+    Field(#[from] DownwardError),
     /// the projection is of a kind this node doesn't know
-    #[error("projection {0} is not supported by this node yet")]
+    #[error("projected volume source {0} is not supported by this node")]
     Unsupported(String),
+    /// no token was issued
+    #[error("failed to fetch token: {0}")]
+    Token(#[source] Box<kube::Error>),
     /// the API server could not be asked
     #[error("{0}")]
     Api(#[from] Box<kube::Error>),
 }
 
+impl PayloadError {
+    /// Whether an object is missing that may still come.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, PayloadError::NoConfigMap(_) | PayloadError::NoSecret(_) | PayloadError::NoKey { .. })
+    }
+}
+
 type Data = BTreeMap<String, Vec<u8>>;
 
-/// The files of a volume made of objects; None if it is of another type.
-pub async fn payload(volume: &Volume, from: &FileSource<'_>) -> Result<Option<Vec<File>>, PayloadError> {
+/// Whether the volume's files are made here.
+pub fn is_payload(volume: &Volume) -> bool {
+    volume.config_map.is_some()
+        || volume.secret.is_some()
+        || volume.downward_api.is_some()
+        || volume.projected.is_some()
+}
+
+/// The files of a volume made of objects, of which `dir` is the directory; None if it is of another type.
+pub async fn payload(volume: &Volume, from: &Sources<'_>, dir: &Path) -> Result<Option<Vec<File>>, PayloadError> {
     if let Some(source) = &volume.config_map {
         let data = from.config_map(&source.name, source.optional).await?;
         return select("config", data, source.items.as_deref(), source.default_mode, source.optional).map(Some);
@@ -81,17 +104,18 @@ pub async fn payload(volume: &Volume, from: &FileSource<'_>) -> Result<Option<Ve
     let Some(source) = &volume.projected else { return Ok(None) };
     let mut files = Vec::new();
     for projection in source.sources.iter().flatten() {
-        files.extend(from.projection(projection, source.default_mode).await?);
+        files.extend(from.projection(projection, source.default_mode, dir).await?);
     }
     Ok(Some(files))
 }
 
-impl FileSource<'_> {
-    fn namespace(&self) -> &str {
-        self.pod.metadata.namespace.as_deref().unwrap_or_default()
-    }
-
-    async fn projection(&self, projection: &VolumeProjection, mode: Option<i32>) -> Result<Vec<File>, PayloadError> {
+impl Sources<'_> {
+    async fn projection(
+        &self,
+        projection: &VolumeProjection,
+        mode: Option<i32>,
+        dir: &Path,
+    ) -> Result<Vec<File>, PayloadError> {
         if let Some(source) = &projection.config_map {
             let data = self.config_map(&source.name, source.optional).await?;
             return select("config", data, source.items.as_deref(), mode, source.optional);
@@ -104,16 +128,42 @@ impl FileSource<'_> {
             return self.downward(source.items.as_deref().unwrap_or_default(), mode);
         }
         if let Some(source) = &projection.service_account_token {
-            let token = self.objects.token(self.pod, source.audience.as_deref(), source.expiration_seconds).await;
-            let content = token.map_err(Box::new)?.into_bytes();
-            return Ok(vec![File { path: source.path.clone(), content, mode: 0o600 }]);
+            return Ok(vec![self.token(source, mode, dir).await?]);
         }
+        // clusterTrustBundle and podCertificate, for now.
         let fields = serde_json::to_value(projection).unwrap_or_default();
         Err(PayloadError::Unsupported(fields.as_object().and_then(|o| o.keys().next().cloned()).unwrap_or_default()))
     }
 
+    /// The token that is there while it is good, otherwise a new one.
+    async fn token(
+        &self,
+        source: &ServiceAccountTokenProjection,
+        mode: Option<i32>,
+        dir: &Path,
+    ) -> Result<File, PayloadError> {
+        let grouped = self
+            .about
+            .pod
+            .spec
+            .iter()
+            .any(|spec| spec.security_context.as_ref().is_some_and(|context| context.fs_group.is_some()));
+        let mode = if grouped { TOKEN_MODE } else { bits(mode) };
+        let place = dir.join(&source.path);
+        let content = match self.tokens.fresh(&place, Timestamp::now()) {
+            Some(content) => content,
+            None => {
+                let issued = self.objects.token(self.about.pod, source.audience.as_deref(), source.expiration_seconds);
+                let token = issued.await.map_err(|error| PayloadError::Token(Box::new(error)))?;
+                self.tokens.note(place, &token);
+                token.text.into_bytes()
+            }
+        };
+        Ok(File { path: source.path.clone(), content, mode })
+    }
+
     async fn config_map(&self, name: &str, optional: Option<bool>) -> Result<Data, PayloadError> {
-        match self.objects.config_map(self.namespace(), name).await.map_err(Box::new)? {
+        match self.objects.config_map(self.about.namespace(), name).await.map_err(Box::new)? {
             Some(map) => {
                 let text = map.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.into_bytes()));
                 Ok(text
@@ -126,7 +176,7 @@ impl FileSource<'_> {
     }
 
     async fn secret(&self, name: &str, optional: Option<bool>) -> Result<Data, PayloadError> {
-        match self.objects.secret(self.namespace(), name).await.map_err(Box::new)? {
+        match self.objects.secret(self.about.namespace(), name).await.map_err(Box::new)? {
             Some(secret) => {
                 Ok(secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect())
             }
@@ -136,37 +186,23 @@ impl FileSource<'_> {
     }
 
     fn downward(&self, items: &[DownwardAPIVolumeFile], mode: Option<i32>) -> Result<Vec<File>, PayloadError> {
-        items
-            .iter()
-            .map(|item| {
-                let value = match (&item.field_ref, &item.resource_field_ref) {
-                    (Some(field), _) => match &*field.field_path {
-                        "status.podIP" | "status.podIPs" => self.pod_ip.to_string(),
-                        "status.hostIP" | "status.hostIPs" => self.host_ip.to_string(),
-                        path => field_value(self.pod, path)?,
-                    },
-                    (None, Some(field)) => {
-                        let name = field.container_name.as_deref().unwrap_or_default();
-                        let spec = self.pod.spec.iter();
-                        let mut containers =
-                            spec.flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()));
-                        let container = containers.find(|container| container.name == name);
-                        let container = container.ok_or_else(|| FieldRefError::Resource(field.resource.clone()))?;
-                        let divisor = field.divisor.as_ref().map_or("", |divisor| &*divisor.0);
-                        resource_value(container, &field.resource, divisor, self.allocatable)?
-                    }
-                    (None, None) => String::new(),
-                };
-                Ok(File { path: item.path.clone(), content: value.into_bytes(), mode: bits(item.mode.or(mode)) })
-            })
-            .collect()
+        let value = |item: &DownwardAPIVolumeFile| match (&item.field_ref, &item.resource_field_ref) {
+            (Some(field), _) => self.about.field(field),
+            (None, Some(field)) => self.about.resource(field, None),
+            (None, None) => Ok(String::new()),
+        };
+        let file = |item: &DownwardAPIVolumeFile| {
+            let content = value(item)?.into_bytes();
+            Ok(File { path: item.path.clone(), content, mode: bits(item.mode.or(mode)) })
+        };
+        items.iter().map(file).collect()
     }
 }
 
-/// The keys that are wanted, as files: all of them, or `items`.
+/// The keys that are wanted, as files: all of them, or `items`. A key may be wanted at several places.
 fn select(
     kind: &'static str,
-    mut data: Data,
+    data: Data,
     items: Option<&[KeyToPath]>,
     mode: Option<i32>,
     optional: Option<bool>,
@@ -176,7 +212,7 @@ fn select(
     };
     let mut files = Vec::new();
     for item in items {
-        match data.remove(&item.key) {
+        match data.get(&item.key).cloned() {
             Some(content) => files.push(File { path: item.path.clone(), content, mode: bits(item.mode.or(mode)) }),
             None if optional.unwrap_or(false) => {}
             None => return Err(PayloadError::NoKey { kind, key: item.key.clone() }),

@@ -1,0 +1,202 @@
+//! Whether the node takes a pod that was bound to it: not everybody who binds asks the scheduler, and the node may have
+//! become short of something since (kubelet's `lifecycle` handlers).
+
+mod affinity;
+mod refuse;
+
+use std::collections::BTreeMap;
+
+use coracle_api::pod::{QosClass, ResourceList, qos_class, tolerates};
+use k8s_openapi::api::core::v1::{Pod, Taint};
+
+pub use refuse::refuse;
+
+use crate::{
+    eviction::{Condition, is_critical},
+    pods::{Asked, COUNTED, asked},
+};
+
+/// Why a pod is not taken: `status.reason`, and what is said about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// `OutOfcpu`, `NodeAffinity`, `Evicted` …
+    pub reason: &'static str,
+    /// In kubelet's words.
+    pub message: String,
+}
+
+/// What the node is judged by.
+pub struct Room<'a> {
+    /// What pods may ask for together.
+    pub allocatable: &'a ResourceList,
+    /// How many pods there are, without the one that is judged.
+    pub pods: u32,
+    /// What they ask for.
+    pub asked: Asked,
+    /// Conditions that are true.
+    pub pressures: Vec<Condition>,
+    /// Whether the node is about to stop.
+    pub shutting_down: bool,
+}
+
+/// Judges a pod, without a look at labels.
+///
+/// # Errors
+/// When it is not to run here.
+pub fn judge(pod: &Pod, room: &Room<'_>) -> Result<(), Refusal> {
+    if room.shutting_down {
+        let message = "Pod was rejected as the node is shutting down.".to_owned();
+        return Err(Refusal { reason: "NodeShutdown", message });
+    }
+    if is_critical(pod) {
+        return Ok(());
+    }
+    bear_pressure(pod, &room.pressures)?;
+    let pods = room.allocatable.get("pods").map_or(i64::MAX, |pods| pods.value());
+    enough("pods", 1, i64::from(room.pods), pods)?;
+    for ((name, wanted), used) in COUNTED.iter().zip(asked(pod)).zip(room.asked) {
+        let all = room.allocatable.get(*name).copied();
+        let capacity = all.map_or(i64::MAX, |all| if *name == "cpu" { all.milli_value() } else { all.value() });
+        // Who asks for nothing of it gets along with what there is.
+        if wanted > 0 {
+            enough(name, wanted, used, capacity)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the pod's node selector and affinity fit the node's labels.
+///
+/// # Errors
+/// When they don't.
+pub fn fits(pod: &Pod, name: &str, labels: &BTreeMap<String, String>) -> Result<(), Refusal> {
+    if affinity::matches(pod, name, labels) {
+        return Ok(());
+    }
+    let message = "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector".to_owned();
+    Err(Refusal { reason: "NodeAffinity", message })
+}
+
+/// Whether the pod asks anything of the node's labels.
+pub fn asks_for_labels(pod: &Pod) -> bool {
+    let Some(spec) = &pod.spec else { return false };
+    let affinity = spec.affinity.as_ref().and_then(|affinity| affinity.node_affinity.as_ref());
+    spec.node_selector.as_ref().is_some_and(|selector| !selector.is_empty())
+        || affinity.is_some_and(|it| it.required_during_scheduling_ignored_during_execution.is_some())
+}
+
+fn enough(name: &str, requested: i64, used: i64, capacity: i64) -> Result<(), Refusal> {
+    if requested <= capacity.saturating_sub(used) {
+        return Ok(());
+    }
+    let message =
+        format!("Node didn't have enough resource: {name}, requested: {requested}, used: {used}, capacity: {capacity}");
+    Err(Refusal { reason: out_of(name), message })
+}
+
+fn out_of(resource: &str) -> &'static str {
+    match resource {
+        "cpu" => "OutOfcpu",
+        "memory" => "OutOfmemory",
+        "ephemeral-storage" => "OutOfephemeral-storage",
+        _ => "OutOfpods",
+    }
+}
+
+/// Under memory pressure alone, who asks for memory is still taken; under any other, nobody is.
+fn bear_pressure(pod: &Pod, pressures: &[Condition]) -> Result<(), Refusal> {
+    let tolerated = match pressures {
+        [] => true,
+        [Condition::Memory] => qos_class(pod) != QosClass::BestEffort || tolerates_memory_pressure(pod),
+        _ => false,
+    };
+    if tolerated {
+        return Ok(());
+    }
+    let names: Vec<&str> = pressures.iter().map(|condition| condition.name()).collect();
+    let message = format!("The node had condition: [{}]. ", names.join(" "));
+    Err(Refusal { reason: "Evicted", message })
+}
+
+fn tolerates_memory_pressure(pod: &Pod) -> bool {
+    let taint = Taint {
+        key: "node.kubernetes.io/memory-pressure".to_owned(),
+        effect: "NoSchedule".to_owned(),
+        ..Taint::default()
+    };
+    let tolerations = pod.spec.iter().flat_map(|spec| spec.tolerations.iter().flatten());
+    tolerations.into_iter().any(|toleration| tolerates(toleration, &taint))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn pod(requests: Value, extra: Value) -> Pod {
+        let mut pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "resources": {"requests": requests}}]}});
+        pod["spec"].as_object_mut().unwrap().extend(extra.as_object().cloned().unwrap_or_default());
+        serde_json::from_value(pod).unwrap()
+    }
+
+    fn verdict(pod: &Pod, change: impl FnOnce(&mut Room<'_>)) -> Result<(), (&'static str, String)> {
+        let allocatable: ResourceList = [("cpu", "2"), ("memory", "1Gi"), ("ephemeral-storage", "1Gi"), ("pods", "10")]
+            .map(|(name, amount)| (name.to_owned(), amount.parse().unwrap()))
+            .into();
+        let mut room = Room {
+            allocatable: &allocatable,
+            pods: 0,
+            asked: [0; COUNTED.len()],
+            pressures: Vec::new(),
+            shutting_down: false,
+        };
+        change(&mut room);
+        judge(pod, &room).map_err(|refusal| (refusal.reason, refusal.message))
+    }
+
+    #[test]
+    fn resources_are_refused_in_kubelets_words() {
+        let refused = |requests, change: fn(&mut Room<'_>)| verdict(&pod(requests, json!({})), change).unwrap_err();
+        assert_eq!(
+            refused(json!({"cpu": "5"}), |_| {}),
+            ("OutOfcpu", "Node didn't have enough resource: cpu, requested: 5000, used: 0, capacity: 2000".into())
+        );
+        assert_eq!(refused(json!({"memory": "600Mi"}), |room| room.asked[1] = 500 << 20).0, "OutOfmemory");
+        assert_eq!(
+            refused(json!({}), |room| room.pods = 10),
+            ("OutOfpods", "Node didn't have enough resource: pods, requested: 1, used: 10, capacity: 10".into())
+        );
+        assert_eq!(verdict(&pod(json!({}), json!({})), |room| room.asked = [9000, 9 << 40, 0]), Ok(()));
+        assert_eq!(verdict(&pod(json!({"cpu": "2"}), json!({})), |_| {}), Ok(()));
+    }
+
+    #[test]
+    fn memory_pressure_is_for_who_asks_for_nothing_and_other_pressure_for_all() {
+        let best_effort = pod(json!({}), json!({}));
+        let memory = |room: &mut Room<'_>| room.pressures = vec![Condition::Memory];
+        assert_eq!(
+            verdict(&best_effort, memory).unwrap_err(),
+            ("Evicted", "The node had condition: [MemoryPressure]. ".into())
+        );
+        let burstable = pod(json!({"memory": "1Mi"}), json!({}));
+        assert_eq!(verdict(&burstable, memory), Ok(()));
+        let tolerations = json!({"tolerations": [{"key": "node.kubernetes.io/memory-pressure", "operator": "Exists"}]});
+        let tolerant = pod(json!({}), tolerations);
+        assert_eq!(verdict(&tolerant, memory), Ok(()));
+        let both = |room: &mut Room<'_>| room.pressures = vec![Condition::Memory, Condition::Disk];
+        for pod in [&burstable, &tolerant] {
+            assert_eq!(verdict(pod, both).unwrap_err().1, "The node had condition: [MemoryPressure DiskPressure]. ");
+        }
+        assert_eq!(verdict(&pod(json!({"cpu": "9"}), json!({"priority": 2_000_000_000})), both), Ok(()));
+    }
+
+    #[test]
+    fn a_node_that_shuts_down_takes_nobody() {
+        let critical = pod(json!({}), json!({"priority": 2_000_000_000}));
+        assert_eq!(
+            verdict(&critical, |room| room.shutting_down = true).unwrap_err(),
+            ("NodeShutdown", "Pod was rejected as the node is shutting down.".into())
+        );
+    }
+}

@@ -1,0 +1,66 @@
+//! The second source of pods: those of the manifest directory, which no API server can take away.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+
+use super::{Desired, Manager};
+
+impl Manager {
+    /// Takes in all static pods: new ones start, those whose file is gone or has changed end.
+    pub(super) fn take_statics(&mut self, pods: &[Arc<Pod>]) {
+        let wanted: HashSet<String> = pods.iter().filter_map(|pod| pod.uid()).collect();
+        let all = self.entries.iter().filter(|(_, entry)| entry.is_static);
+        let gone: Vec<String> = all.filter(|(uid, _)| !wanted.contains(*uid)).map(|(uid, _)| uid.clone()).collect();
+        gone.iter().for_each(|uid| self.gone(uid));
+        self.waiting.clear();
+        for pod in pods {
+            let uid = pod.uid().unwrap_or_default();
+            if self.entries.contains_key(&uid) {
+                // Its file was changed and changed back while the pod was ending: it comes again when it has.
+                if gone.contains(&uid) || !self.is_wanted(&uid) {
+                    self.waiting.push(Arc::clone(pod));
+                }
+            } else if self.has_namesake(pod) {
+                self.waiting.push(Arc::clone(pod));
+            } else {
+                self.start_static(uid, Arc::clone(pod));
+            }
+        }
+    }
+
+    /// Starts those static pods whose predecessors have ended.
+    pub(super) fn start_waiting(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        for pod in waiting {
+            let uid = pod.uid().unwrap_or_default();
+            if self.entries.contains_key(&uid) || self.has_namesake(&pod) {
+                self.waiting.push(pod);
+            } else {
+                self.start_static(uid, pod);
+            }
+        }
+    }
+
+    fn is_wanted(&self, uid: &str) -> bool {
+        self.entries.get(uid).is_some_and(|entry| matches!(*entry.mailbox.borrow(), Desired::Exist(_)))
+    }
+
+    fn has_namesake(&self, pod: &Pod) -> bool {
+        let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
+        self.entries.values().any(|entry| entry.is_static && entry.name == name && entry.namespace == namespace)
+    }
+
+    /// A node can't do without its static pods: they are not judged.
+    fn start_static(&mut self, uid: String, pod: Arc<Pod>) {
+        if self.shared.health.is_shutting_down() {
+            return;
+        }
+        self.shared.roster.put(&uid, Arc::clone(&pod));
+        self.hire(uid.clone(), pod, Duration::ZERO);
+        if let Some(entry) = self.entries.get_mut(&uid) {
+            entry.is_static = true;
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The worker's part about containers that didn't get past their postStart hook.
+
+use tokio::time::Instant;
+
+use super::{Stage, Worker};
+use crate::pods::{
+    record::{Ended, State},
+    start::FailedHook,
+};
+
+impl Worker {
+    /// The container ran, its hook failed, and it was killed for that: a run like others, and until the next one the
+    /// hook is what the container waits for.
+    pub(super) fn take_failed_hook(&mut self, index: usize, failed: &FailedHook) {
+        let record = &mut self.records[index];
+        (record.image, record.image_id) = (failed.run.image.clone(), failed.run.image_id.clone());
+        self.live.set_ended(&record.name);
+        let (exit, id) = (&failed.exit, failed.run.id.clone());
+        self.take_end(index, Ended::of(exit, exit.message.clone(), failed.since, id), false);
+        let record = &mut self.records[index];
+        // A run that is delayed says so by itself.
+        if self.stage == Stage::Running && matches!(record.state, State::Ended(_)) && !record.is_over() {
+            record.wait("PostStartHookError", Some("PostStartHook failed".to_owned()), Instant::now());
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! `exec`: the container's program started anew with other arguments, or one of the node's own commands.
+
+use std::{sync::Arc, time::Duration};
+
+use coracle_wasi_host::{Container, Exec, StdinPipe};
+use futures::FutureExt;
+
+use super::{
+    options::Streams,
+    pipe::OutputPipe,
+    remote::{Input, Job},
+    status::Outcome,
+    tar,
+};
+
+/// Starts a command in a container.
+pub fn start(container: &Container, command: Vec<String>, streams: Streams) -> Result<Job, String> {
+    if let Some(own) = tar::OwnCommand::of(&command) {
+        return own.start(container, streams.stdin);
+    }
+    let output = OutputPipe::new(streams.tty);
+    let stdin = streams.stdin.then(StdinPipe::new);
+    let exec = Exec {
+        args: command.clone(),
+        stdin: stdin.clone(),
+        terminal: streams.tty,
+        output: Arc::clone(&output) as Arc<dyn coracle_wasi_host::Output>,
+    };
+    let started = container.exec(exec).map_err(|error| format!("error executing command in container: {error}"))?;
+    let running = Running(started);
+    let end = {
+        let output = Arc::clone(&output);
+        async move {
+            let exit = running.0.wait().await;
+            output.close();
+            match exit.code {
+                0 => Outcome::Success,
+                code => Outcome::ExitCode { code, command },
+            }
+        }
+    };
+    let input = stdin.map_or(Input::Nowhere, |pipe| Input::Guest { pipe, once: true });
+    Ok(Job { input, output, end: Box::pin(end) })
+}
+
+/// A command that ends with its client.
+struct Running(Container);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The first look at the future gives the order; nobody waits for it to be carried out.
+        let _ = self.0.stop(Duration::ZERO).now_or_never();
+    }
+}

@@ -1,0 +1,131 @@
+//! `[k8s.io] Pods`, `[k8s.io] Kubelet`, `[k8s.io] InitContainer`, `[k8s.io] Security Context` and exec probes
+
+use serde_json::{Value, json};
+
+use super::site::{Site, container, pod};
+use crate::harness::eventually;
+
+/// `[k8s.io] Kubelet when scheduling a busybox command in a pod should print the output to logs [NodeConformance]
+/// [Conformance]`
+#[test]
+fn output_in_logs() {
+    assert_eq!(Site::new().output(&pod("busybox", &["echo", "Hello World"], &json!({}))), "Hello World\n");
+}
+
+/// `[k8s.io] Kubelet when scheduling a busybox command that always fails in a pod should have an terminated reason
+/// [NodeConformance] [Conformance]`
+#[test]
+fn terminated_reason() {
+    let site = Site::new();
+    site.apply(&pod("fails", &["false"], &json!({})));
+    site.phase("fails", "Failed");
+    let state = site.field("fails", "{.status.containerStatuses[0].state.terminated}");
+    assert!(state.contains("\"reason\":\"Error\"") && state.contains("\"exitCode\":1"), "{state}");
+}
+
+/// `[k8s.io] Kubelet when scheduling a busybox Pod with hostAliases should write entries to /etc/hosts [LinuxOnly]
+/// [NodeConformance] [Conformance]`
+#[test]
+fn host_aliases() {
+    let mut pod = pod("aliases", &["cat", "/etc/hosts"], &json!({}));
+    pod["spec"]["hostAliases"] = json!([{"ip": "123.45.67.89", "hostnames": ["foo", "bar"]}]);
+    let hosts = Site::new().output(&pod);
+    assert!(hosts.contains("123.45.67.89\tfoo\tbar"), "{hosts}");
+}
+
+/// A pod whose two init containers succeed before the main one starts.
+fn with_init_containers(name: &str, policy: &str, main: &[&str]) -> Value {
+    let mut pod = pod(name, main, &json!({}));
+    pod["spec"]["restartPolicy"] = json!(policy);
+    pod["spec"]["initContainers"] =
+        json!([container("init1", &["true"], &json!({})), container("init2", &["true"], &json!({}))]);
+    pod
+}
+
+fn assert_initialised(site: &Site, name: &str) {
+    let reasons = site.field(name, "{.status.initContainerStatuses[*].state.terminated.reason}");
+    assert_eq!(reasons, "Completed Completed");
+    let status = site.field(name, "{.status.conditions[?(@.type==\"Initialized\")].status}");
+    assert_eq!(status, "True");
+}
+
+/// `[k8s.io] InitContainer [NodeConformance] should invoke init containers on a RestartNever pod [Conformance]`
+#[test]
+fn init_containers_of_a_restart_never_pod() {
+    let site = Site::new();
+    site.output(&with_init_containers("init", "Never", &["true"]));
+    assert_initialised(&site, "init");
+}
+
+/// `[k8s.io] InitContainer [NodeConformance] should invoke init containers on a RestartAlways pod [Conformance]`
+#[test]
+fn init_containers_of_a_restart_always_pod() {
+    let site = Site::new();
+    site.apply(&with_init_containers("init", "Always", &["sleep", "600"]));
+    site.phase("init", "Running");
+    assert_initialised(&site, "init");
+}
+
+/// `[k8s.io] Pods should get a host IP [NodeConformance] [Conformance]`
+#[test]
+fn host_ip() {
+    let site = Site::new();
+    site.apply(&pod("host", &["sleep", "600"], &json!({})));
+    site.phase("host", "Running");
+    assert!(site.field("host", "{.status.hostIP}").parse::<std::net::IpAddr>().is_ok());
+}
+
+/// `[k8s.io] Pods should allow activeDeadlineSeconds to be updated [NodeConformance] [Conformance]`
+#[test]
+fn active_deadline_updated() {
+    let site = Site::new();
+    site.apply(&pod("deadline", &["sleep", "600"], &json!({})));
+    site.phase("deadline", "Running");
+    site.kubectl("patch pod deadline --type=merge -p {\"spec\":{\"activeDeadlineSeconds\":1}}").ok();
+    site.phase("deadline", "Failed");
+    assert_eq!(site.field("deadline", "{.status.reason}"), "DeadlineExceeded");
+}
+
+/// `[k8s.io] Pods should be updated [NodeConformance] [Conformance]`
+#[test]
+fn updated() {
+    let site = Site::new();
+    site.apply(&pod("updated", &["sleep", "600"], &json!({})));
+    site.phase("updated", "Running");
+    site.kubectl("label pod updated time=later").ok();
+    assert_eq!(site.kubectl("get pods -l time=later -o name").ok(), "pod/updated\n");
+}
+
+/// `[k8s.io] Security Context When creating a container with runAsUser should run the container with uid 65534
+/// [LinuxOnly] [NodeConformance] [Conformance]`
+///
+/// There are no users in a sandbox: that the container runs and the API keeps the number stands for `id -u`.
+#[test]
+fn run_as_user() {
+    let site = Site::new();
+    let more = json!({"securityContext": {"runAsUser": 65534}});
+    assert_eq!(site.output(&pod("user", &["echo", "ran"], &more)), "ran\n");
+    assert_eq!(site.field("user", "{.spec.containers[0].securityContext.runAsUser}"), "65534");
+}
+
+/// A pod with an exec probe of a file that it removes after a while, or never.
+fn with_exec_probe(name: &str, script: &str) -> Value {
+    let probe = json!({"exec": {"command": ["cat", "/tmp/health"]}, "periodSeconds": 1, "failureThreshold": 1});
+    let more = json!({"livenessProbe": probe, "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}]});
+    let mut pod = pod(name, &["sh", "-c", script], &more);
+    pod["spec"]["restartPolicy"] = json!("Always");
+    pod["spec"]["volumes"] = json!([{"name": "tmp", "emptyDir": {}}]);
+    pod
+}
+
+/// `[k8s.io] Probing container should be restarted with a exec "cat /tmp/health" liveness probe [NodeConformance]
+/// [Conformance]`
+#[test]
+fn restarted_with_an_exec_liveness_probe() {
+    let site = Site::new();
+    site.apply(&with_exec_probe("probed", "echo ok > /tmp/health; sleep 3; rm /tmp/health; sleep 600"));
+    eventually("a restart", || {
+        let restarts = site.field("probed", "{.status.containerStatuses[0].restartCount}");
+        if restarts.parse::<u32>().is_ok_and(|count| count > 0) { Ok(()) } else { Err(restarts) }
+    });
+}

@@ -1,0 +1,12 @@
+//! What the conformance suite of Kubernetes names of pods, volumes and configuration, one test each: its doc comment is
+//! the name of the spec. Upstream's Linux images are replaced by `samples/toolbox`. WASI shows no permission
+//! bits and no users: where a spec looks at a mode or an identity, reading or writing the file stands for it.
+
+mod config;
+mod downward;
+mod empty_dir;
+mod env;
+mod lifecycle;
+mod projected;
+mod site;
+mod sub_path;

@@ -1,0 +1,106 @@
+//! Probes, hooks, restarts, debugging, resizes.
+
+use super::{IMAGE, cluster, ended, pod, ready, shows};
+use crate::harness::{eventually, get};
+
+/// [k8s.io] Probing container should be restarted with a exec "cat /tmp/health" liveness probe
+#[test]
+fn an_exec_probe_that_fails_restarts_its_container() {
+    let cluster = cluster();
+    let probe = "livenessProbe: { exec: { command: [cat, /d/health] }, periodSeconds: 1, failureThreshold: 1 }
+readinessProbe: { exec: { command: [cat, /d/health] }, periodSeconds: 1 }
+volumeMounts: [{ name: d, mountPath: /d }]";
+    let manifest = pod("box", "[sh, -c, 'touch /d/health; sleep 1000']", probe, "volumes: [{ name: d, emptyDir: {} }]");
+    cluster.apply(&manifest.replace("restartPolicy: Never", "restartPolicy: Always"));
+    ready(&cluster, "box");
+    cluster.kubectl("exec box -- rm /d/health").ok();
+    eventually("a restart", || {
+        let count = cluster.kubectl("get pod box -o jsonpath={.status.containerStatuses[0].restartCount}").ok();
+        if count == "1" { Ok(()) } else { Err(count) }
+    });
+    let events = cluster.kubectl("get events").ok();
+    assert!(events.contains("Liveness probe failed") && events.contains("/d/health"), "{events}");
+    ready(&cluster, "box");
+}
+
+/// [k8s.io] Container Lifecycle Hook when create a pod with lifecycle hook should execute prestop http hook properly
+#[test]
+fn hooks_run_where_they_belong() {
+    let cluster = cluster();
+    cluster.apply(&pod("web", "[serve, '8080']", "", ""));
+    ready(&cluster, "web");
+    let ip = cluster.kubectl("get pod web -o jsonpath={.status.podIP}").ok();
+    let hooks = format!(
+        "lifecycle:\n  postStart: {{ exec: {{ command: [get, '{ip}:8080/post-start'] }} }}\n  preStop: {{ httpGet: {{ host: {ip}, port: 8080, path: /pre-stop }} }}"
+    );
+    let manifest = pod("box", "[sleep, '1000']", &hooks, "");
+    cluster.apply(&manifest.replace("terminationGracePeriodSeconds: 1", "terminationGracePeriodSeconds: 10"));
+    ready(&cluster, "box");
+    let asked = |path: &str| {
+        eventually(&format!("{path} was asked for"), || {
+            let log = cluster.kubectl("logs web").ok();
+            if log.contains(&format!("GET {path}\n")) { Ok(()) } else { Err(log) }
+        });
+    };
+    asked("/post-start");
+    cluster.kubectl("delete pod box --wait=false").ok();
+    asked("/pre-stop");
+}
+
+/// [k8s.io] InitContainer [NodeConformance] should invoke init containers on a RestartNever pod
+#[test]
+fn rules_restart_a_container_by_its_exit_code() {
+    let cluster = cluster();
+    let rules = "restartPolicy: Never
+restartPolicyRules: [{ action: Restart, exitCodes: { operator: In, values: [1] } }]
+volumeMounts: [{ name: d, mountPath: /d }]";
+    let init = format!(
+        "volumes: [{{ name: d, emptyDir: {{}} }}]\ninitContainers: [{{ name: first, image: {IMAGE}, command: [echo, done] }}]"
+    );
+    let script = "[sh, -c, 'cat /d/ran && exit 0; touch /d/ran; exit 1']";
+    cluster.apply(&pod("box", script, rules, &init));
+    ended(&cluster, "box");
+    shows(&cluster, "box", ".status.containerStatuses[0].restartCount", "1");
+    shows(&cluster, "box", ".status.initContainerStatuses[0].state.terminated.reason", "Completed");
+}
+
+#[test]
+fn an_ephemeral_container_meets_the_pod_on_localhost() {
+    let cluster = cluster();
+    cluster.apply(&pod("web", "[serve, '8080']", "", ""));
+    ready(&cluster, "web");
+    cluster.kubectl(&format!("debug web --image={IMAGE} -c debugger -- get 127.0.0.1:8080/hostname")).ok();
+    let state = ".status.ephemeralContainerStatuses[0].state.terminated.exitCode";
+    shows(&cluster, "web", state, "0");
+    assert_eq!(cluster.kubectl("logs web -c debugger").ok(), "web");
+    shows(&cluster, "web", ".status.phase", "Running");
+}
+
+#[test]
+fn a_running_container_is_resized() {
+    let cluster = cluster();
+    let resources = "resources: { requests: { cpu: 100m, memory: 64Mi }, limits: { cpu: 200m, memory: 64Mi } }";
+    cluster.apply(&pod("web", "[serve, '8080']", resources, ""));
+    ready(&cluster, "web");
+    let id = cluster.kubectl("get pod web -o jsonpath={.status.containerStatuses[0].containerID}").ok();
+    let patch =
+        r#"{"spec":{"containers":[{"name":"main","resources":{"requests":{"cpu":"300m"},"limits":{"cpu":"400m"}}}]}}"#;
+    cluster.kubectl(&format!("patch pod web --subresource resize -p {patch}")).ok();
+    shows(&cluster, "web", ".status.containerStatuses[0].resources.limits.cpu", "400m");
+    shows(&cluster, "web", ".status.containerStatuses[0].allocatedResources.cpu", "300m");
+    shows(&cluster, "web", ".status.containerStatuses[0].containerID", &id);
+    let patch = r#"{"spec":{"containers":[{"name":"main","resources":{"requests":{"cpu":"100000"},"limits":{"cpu":"200000"}}}]}}"#;
+    cluster.kubectl(&format!("patch pod web --subresource resize -p {patch}")).ok();
+    shows(&cluster, "web", ".status.conditions[?(@.type==\"PodResizePending\")].reason", "Infeasible");
+    let ip = cluster.kubectl("get pod web -o jsonpath={.status.podIP}").ok();
+    assert_eq!(get(&format!("http://{ip}:8080/hostname")).unwrap(), "web");
+}
+
+#[test]
+fn the_sample_shows_all_of_it() {
+    let cluster = crate::harness::Cluster::with_sample("toolbox");
+    ready(&cluster, "toolbox");
+    assert_eq!(cluster.kubectl("exec toolbox -c server -- cat /config/greeting").ok(), "hello");
+    assert_eq!(cluster.kubectl("exec toolbox -c server -- cat /shared/ready").ok(), "prepared");
+    assert!(cluster.kubectl("logs toolbox -c ticker").ok().contains("sidecar"));
+}

@@ -1,0 +1,57 @@
+//! Pods that behave like pods, seen from outside: the toolbox sample in every place a container can be in. Tests that
+//! cover a spec of Kubernetes' conformance suite have its name as their doc comment.
+
+mod configuration;
+mod connections;
+mod lifecycle;
+
+use crate::harness::{Cluster, coracle, eventually, run, sample};
+
+/// The image that manifests name.
+const IMAGE: &str = "registry.coracle.internal/toolbox:0.1.0";
+
+/// A cluster that has the toolbox in its registry.
+fn cluster() -> Cluster {
+    let cluster = Cluster::start();
+    let file = sample("toolbox").join("toolbox.wasm");
+    run(coracle().arg("push").arg(file).arg(format!("{}/toolbox:0.1.0", cluster.line("registry")))).ok();
+    cluster
+}
+
+/// A pod of one container that runs `command` (a YAML list); `more` are further lines of the container, `spec` of the pod.
+fn pod(name: &str, command: &str, more: &str, spec: &str) -> String {
+    let indented =
+        |text: &str, by: usize| -> String { text.lines().map(|line| format!("{}{line}\n", " ".repeat(by))).collect() };
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\n  labels: {{ app: {name} }}\n  annotations: {{ note: first }}\n\
+         spec:\n  restartPolicy: Never\n  terminationGracePeriodSeconds: 1\n{}  containers:\n  - name: main\n    image: {IMAGE}\n    \
+         command: {command}\n{}",
+        indented(spec, 2),
+        indented(more, 4)
+    )
+}
+
+/// Applies a pod, waits for its end and gives its log.
+fn output(cluster: &Cluster, manifest: &str, name: &str) -> String {
+    cluster.apply(manifest);
+    ended(cluster, name);
+    cluster.kubectl(&format!("logs {name}")).ok()
+}
+
+/// Waits until the pod has succeeded.
+fn ended(cluster: &Cluster, name: &str) {
+    cluster.kubectl(&format!("wait --for=jsonpath={{.status.phase}}=Succeeded pod/{name} --timeout=60s")).ok();
+}
+
+/// Waits until the pod is Ready.
+fn ready(cluster: &Cluster, name: &str) {
+    cluster.kubectl(&format!("wait --for=condition=Ready pod/{name} --timeout=60s")).ok();
+}
+
+/// Waits until a field of the pod's status is this.
+fn shows(cluster: &Cluster, name: &str, path: &str, wanted: &str) {
+    eventually(&format!("{path} is {wanted}"), || {
+        let found = cluster.kubectl(&format!("get pod {name} -o jsonpath={{{path}}}")).result()?;
+        if found == wanted { Ok(()) } else { Err(found) }
+    });
+}
