@@ -47,6 +47,21 @@ fn sum(mut rest: &str) -> Option<f64> {
     Some(nanos)
 }
 
+/// Writes a duration, in whole milliseconds: `12ms`, `1.25s`, `5m0s`.
+pub fn show(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    let (minutes, rest) = (millis / 60_000, millis % 60_000);
+    let fraction = format!("{}.{:03}", rest / 1000, rest % 1000);
+    let seconds = fraction.trim_end_matches('0').trim_end_matches('.');
+    match (minutes, millis) {
+        (_, 0) => "0s".to_owned(),
+        (_, 1..=999) => format!("{millis}ms"),
+        (0, _) => format!("{seconds}s"),
+        _ if minutes >= 60 => format!("{}h{}m{seconds}s", minutes / 60, minutes % 60),
+        _ => format!("{minutes}m{seconds}s"),
+    }
+}
+
 /// The duration as a flag takes it; None below zero or without sense, with Go's words.
 ///
 /// # Errors
@@ -62,6 +77,14 @@ pub fn flag(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_look_like_gos() {
+        let shown = |millis| show(Duration::from_millis(millis));
+        assert_eq!([shown(0), shown(12), shown(1000), shown(1250)], ["0s", "12ms", "1s", "1.25s"]);
+        assert_eq!([shown(62_500), shown(3_600_000)], ["1m2.5s", "1h0m0s"]);
+        assert_eq!([10, 80, 300].map(|seconds| shown(seconds * 1000)), ["10s", "1m20s", "5m0s"]);
+    }
 
     #[test]
     fn durations_are_read_as_go_reads_them() {

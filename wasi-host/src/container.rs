@@ -238,12 +238,6 @@ impl Container {
         self.surroundings.spec.stdin.as_ref()
     }
 
-    /// The argument vector it was started with.
-    #[must_use]
-    pub fn args(&self) -> &[String] {
-        &self.surroundings.spec.args
-    }
-
     /// The directories it was given.
     #[must_use]
     pub fn preopens(&self) -> &[Preopen] {

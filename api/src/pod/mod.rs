@@ -18,7 +18,8 @@ pub use qos::{QosClass, qos_class};
 pub use resources::{ResourceList, container_requests, limits, read_list, requests};
 pub(crate) use resources::{aggregate_limits, aggregate_requests};
 pub use state::{
-    condition, is_active, is_available, is_deleting, is_ready, is_sidecar, is_terminal, phase, ready_since,
+    MIRROR_ANNOTATION, condition, is_active, is_available, is_deleting, is_ready, is_sidecar, is_terminal, phase,
+    ready_since,
 };
 pub use taints::{tolerates, untolerated};
 pub use template_hash::template_hash;

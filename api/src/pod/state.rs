@@ -5,6 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, Pod, PodCondition};
 
+/// Marks the image in the API of a static pod; its value says of which version.
+pub const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
+
 /// `status.phase`, `Pending` when not reported yet.
 pub fn phase(pod: &Pod) -> &str {
     pod.status.as_ref().and_then(|s| s.phase.as_deref()).filter(|p| !p.is_empty()).unwrap_or("Pending")

@@ -9,21 +9,18 @@ use coracle_api::{
 use k8s_openapi::api::core::v1::{Pod, Volume};
 
 use super::signal::Signal;
-use crate::stats::PodDisk;
+use crate::{
+    static_pods::{SOURCE, is_mirror},
+    stats::PodDisk,
+};
 
 /// From this priority on a pod is critical (`scheduling.SystemCriticalPriority`).
 pub const CRITICAL_PRIORITY: i32 = 2_000_000_000;
-/// Says that a pod comes from elsewhere than the API server.
-const SOURCE: &str = "kubernetes.io/config.source";
-/// Says that a pod is the image in the API of a static one.
-const MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// Whether the node can't do without the pod (kubelet's `IsCriticalPod`).
 pub fn is_critical(pod: &Pod) -> bool {
-    let annotation = |name: &str| pod.metadata.annotations.as_ref().and_then(|all| all.get(name));
-    annotation(MIRROR).is_some()
-        || annotation(SOURCE).is_some_and(|source| source != "api")
-        || priority(pod) >= CRITICAL_PRIORITY
+    let source = pod.metadata.annotations.as_ref().and_then(|all| all.get(SOURCE));
+    is_mirror(pod) || source.is_some_and(|source| source != "api") || priority(pod) >= CRITICAL_PRIORITY
 }
 
 /// The pod's priority.
@@ -99,6 +96,7 @@ pub fn rank(candidates: &mut [Candidate], signal: Signal) {
 
 #[cfg(test)]
 mod tests {
+    use coracle_api::pod::MIRROR_ANNOTATION;
     use serde_json::{Value, json};
 
     use super::*;
@@ -175,7 +173,7 @@ mod tests {
             let pod = json!({"metadata": {"annotations": {name: value}}, "spec": {"containers": []}});
             is_critical(&serde_json::from_value(pod).unwrap())
         };
-        assert!(annotated(MIRROR, "x") && annotated(SOURCE, "file") && !annotated(SOURCE, "api"));
+        assert!(annotated(MIRROR_ANNOTATION, "x") && annotated(SOURCE, "file") && !annotated(SOURCE, "api"));
         let of = |priority| is_critical(&pod("p", priority, json!({})));
         assert!(of(CRITICAL_PRIORITY) && !of(CRITICAL_PRIORITY - 1));
     }

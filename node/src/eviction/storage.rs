@@ -2,25 +2,26 @@
 //! has left.
 
 use coracle_api::{pod::limits, quantity::Quantity};
+use k8s_openapi::api::core::v1::{Container, Pod, Volume};
 
 use super::{
     candidate::Candidate,
     message::{container_limit, pod_limit, volume_limit},
 };
+use crate::pods::limit_of;
 
 const RESOURCE: &str = "ephemeral-storage";
 
 /// Whether the pod sets any limit that is looked at here; most set none.
-pub fn has_limits(pod: &k8s_openapi::api::core::v1::Pod) -> bool {
+pub fn has_limits(pod: &Pod) -> bool {
     let Some(spec) = &pod.spec else { return false };
-    let sized = |volume: &k8s_openapi::api::core::v1::Volume| {
-        volume.empty_dir.as_ref().is_some_and(|dir| dir.size_limit.is_some())
-    };
-    spec.volumes.iter().flatten().any(sized)
-        || spec.containers.iter().any(|container| {
-            let limits = container.resources.as_ref().and_then(|resources| resources.limits.as_ref());
-            limits.is_some_and(|limits| limits.contains_key(RESOURCE))
-        })
+    let sized = |volume: &Volume| volume.empty_dir.as_ref().is_some_and(|dir| dir.size_limit.is_some());
+    spec.volumes.iter().flatten().any(sized) || spec.containers.iter().any(|container| limit(container).is_some())
+}
+
+/// What a container may have on the disk.
+fn limit(container: &Container) -> Option<Quantity> {
+    limit_of(container.resources.as_ref(), RESOURCE).map(Quantity::from)
 }
 
 /// Which limit the pod exceeds, in kubelet's words; None if none.
@@ -42,17 +43,14 @@ fn pod(candidate: &Candidate) -> Option<String> {
     let limit = *limits(&candidate.pod).get(RESOURCE)?;
     // A pod with a container that has no limit has none itself.
     let all = &candidate.pod.spec.as_ref()?.containers;
-    let bounded = all.iter().all(|container| {
-        let limits = container.resources.as_ref().and_then(|resources| resources.limits.as_ref());
-        limits.is_some_and(|limits| limits.contains_key(RESOURCE))
-    });
+    let bounded = all.iter().all(|container| self::limit(container).is_some());
     (bounded && Quantity::from_bytes(candidate.local_storage().0) > limit).then(|| pod_limit(limit))
 }
 
 fn container(candidate: &Candidate) -> Option<String> {
     let disk = candidate.disk.as_ref()?;
     candidate.pod.spec.as_ref()?.containers.iter().find_map(|container| {
-        let limit = Quantity::from(container.resources.as_ref()?.limits.as_ref()?.get(RESOURCE)?);
+        let limit = limit(container)?;
         let used = disk.containers.iter().find(|it| it.name == container.name)?;
         let used = Quantity::from_bytes(used.rootfs.bytes + used.logs.bytes);
         (!limit.is_zero() && used > limit).then(|| container_limit(&container.name, limit))
@@ -84,7 +82,7 @@ mod tests {
             containers: vec![disk("a", logs[0]), disk("b", logs[1])],
             volumes: vec![("scratch".into(), used(scratch))],
         };
-        let pod: k8s_openapi::api::core::v1::Pod = serde_json::from_value(pod).unwrap();
+        let pod: Pod = serde_json::from_value(pod).unwrap();
         assert!(has_limits(&pod));
         exceeded(&Candidate { pod: Arc::new(pod), memory: Vec::new(), disk: Some(Arc::new(disk)) })
     }

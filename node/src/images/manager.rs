@@ -1,10 +1,6 @@
 //! Makes sure an image is here and ready to run, telling the pod's events what is going on.
 
-use std::{
-    str::FromStr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{str::FromStr, sync::Arc, time::Instant};
 
 use coracle_oci::{Image, ImageStore, PullError, PullOptions, Reference, Registries, StoreError};
 use coracle_wasi_host::Program;
@@ -17,6 +13,7 @@ use super::{
 };
 use crate::{
     events::{EventRecorder, Subject},
+    go_duration,
     machine::Disk,
 };
 
@@ -175,7 +172,7 @@ impl ImageManager {
             let options = PullOptions { auth, registries: Arc::clone(&self.registries), progress: None };
             match self.store.pull(reference, &options).await {
                 Ok(found) => {
-                    let (took, size) = (go_duration(started.elapsed()), found.size_bytes);
+                    let (took, size) = (go_duration::show(started.elapsed()), found.size_bytes);
                     let message = format!(
                         "Successfully pulled image {image:?} in {took} ({took} including waiting). Image size: {size} bytes."
                     );
@@ -200,31 +197,9 @@ impl ImageManager {
     }
 }
 
-/// A duration the way Go prints it, in whole milliseconds.
-fn go_duration(duration: Duration) -> String {
-    let millis = duration.as_millis();
-    let (minutes, rest) = (millis / 60_000, millis % 60_000);
-    let fraction = format!("{}.{:03}", rest / 1000, rest % 1000);
-    let seconds = fraction.trim_end_matches('0').trim_end_matches('.');
-    match (minutes, millis) {
-        (_, 0) => "0s".to_owned(),
-        (_, 1..=999) => format!("{millis}ms"),
-        (0, _) => format!("{seconds}s"),
-        _ if minutes >= 60 => format!("{}h{}m{seconds}s", minutes / 60, minutes % 60),
-        _ => format!("{minutes}m{seconds}s"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_look_like_gos() {
-        let shown = |millis| go_duration(Duration::from_millis(millis));
-        assert_eq!([shown(0), shown(12), shown(1000), shown(1250)], ["0s", "12ms", "1s", "1.25s"]);
-        assert_eq!([shown(62_500), shown(3_600_000)], ["1m2.5s", "1h0m0s"]);
-    }
 
     #[test]
     fn failures_have_kubelets_reasons() {

@@ -23,6 +23,7 @@ mod worker;
 
 pub use live::{EndRequest, LivePod, LivePods};
 pub use manager::{Sources, run_pods};
+pub use resources::limit_of;
 pub use roster::{Asked, COUNTED, Roster, asked};
 pub use worker::subject;
 

@@ -27,12 +27,15 @@ pub fn limits(requirements: Option<&ResourceRequirements>) -> Limits {
     }
 }
 
+/// The limit of a resource, if `requirements` set one.
+pub fn limit_of<'a>(requirements: Option<&'a ResourceRequirements>, resource: &str) -> Option<&'a Wire> {
+    requirements?.limits.as_ref()?.get(resource)
+}
+
 /// The pod's memory limit: what it says itself, or the sum if every container has one. A container without a limit
 /// leaves the pod without.
 pub fn memory_limit(pod: &Pod, spec: &PodSpec) -> Option<u64> {
-    let limited = |requirements: Option<&ResourceRequirements>| {
-        requirements.and_then(|requirements| requirements.limits.as_ref()).is_some_and(|it| it.contains_key("memory"))
-    };
+    let limited = |requirements: Option<&ResourceRequirements>| limit_of(requirements, "memory").is_some();
     let mut containers = spec.containers.iter().chain(spec.init_containers.iter().flatten());
     let every = containers.all(|container| limited(container.resources.as_ref()));
     let total = coracle_api::pod::limits(pod).get("memory").map(|quantity| quantity.bytes());

@@ -259,7 +259,7 @@ impl Attempt {
 
     /// The directories the container is given.
     async fn view(&self, image: &ReadyImage, env: &[(String, String)]) -> Result<View, ViewError> {
-        let spec = self.pod.spec.clone().unwrap_or_default();
+        let none = PodSpec::default();
         let request = ViewRequest {
             container: &self.container,
             volumes: &self.prepared.volumes,
@@ -269,7 +269,7 @@ impl Attempt {
             dir: &self.live.dir.join(&self.container.name),
             etc_dir: &self.live.dir.join("etc"),
             etc: EtcFiles {
-                spec: &spec,
+                spec: self.spec().unwrap_or(&none),
                 namespace: &self.live.namespace,
                 hostname: &self.prepared.hostname,
                 address: self.prepared.address,

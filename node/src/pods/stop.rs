@@ -3,17 +3,13 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use coracle_wasi_host::Container as Handle;
-use k8s_openapi::{
-    api::core::v1::{Container, HTTPGetAction, LifecycleHandler, Pod},
-    apimachinery::pkg::util::intstr::IntOrString,
-};
+use k8s_openapi::api::core::v1::{Container, LifecycleHandler, Pod};
 use tokio::time::{Instant, timeout};
 
 use crate::{
     command::run_command,
     events::Subject,
-    network::{port_number, resolve_port},
-    probes::{Prober, command, connect},
+    probes::{Action, Prober, command},
     shared::Shared,
 };
 
@@ -92,32 +88,16 @@ pub async fn run_hook(hook: &LifecycleHandler, place: &HookPlace<'_>) -> Result<
     if let Some(exec) = &hook.exec {
         return place.exec(&command(exec, place.container)).await;
     }
-    if let Some(get) = &hook.http_get {
-        return place.http_get(get).await;
-    }
-    match &hook.tcp_socket {
-        Some(socket) => {
-            let port = place.port(&socket.port)?;
-            connect(&place.host(socket.host.as_deref()), port, HOOK_LIMIT).await
-        }
-        None => Err("invalid handler: no handler is given".to_owned()),
-    }
+    let (action, port) = match (&hook.http_get, &hook.tcp_socket) {
+        (Some(get), _) => (Action::http(get, place.container, place.address), &get.port),
+        (None, Some(socket)) => (Action::tcp(socket, place.container, place.address), &socket.port),
+        (None, None) => return Err("invalid handler: no handler is given".to_owned()),
+    };
+    let action = action.ok_or_else(|| format!("couldn't find port {port:?}"))?;
+    place.prober.act(&action, Some(place.handle), HOOK_LIMIT).await.map_err(|error| error.to_string())
 }
 
 impl HookPlace<'_> {
-    fn port(&self, port: &IntOrString) -> Result<u16, String> {
-        let named = |name: &str| {
-            let mut ports = self.container.ports.iter().flatten();
-            let found = ports.find(|port| port.name.as_deref() == Some(name))?;
-            port_number(found.container_port)
-        };
-        resolve_port(port, named).ok_or_else(|| format!("couldn't find port {port:?}"))
-    }
-
-    fn host(&self, given: Option<&str>) -> String {
-        given.filter(|host| !host.is_empty()).map_or_else(|| self.address.to_string(), str::to_owned)
-    }
-
     async fn exec(&self, words: &[String]) -> Result<(), String> {
         let told = |error: &str, output: &str| {
             let name = &self.container.name;
@@ -133,15 +113,6 @@ impl HookPlace<'_> {
             }
             Err(failure) => Err(told(&failure.to_string(), "")),
         }
-    }
-
-    async fn http_get(&self, get: &HTTPGetAction) -> Result<(), String> {
-        let (port, host) = (self.port(&get.port)?, self.host(get.host.as_deref()));
-        let scheme = get.scheme.as_deref().unwrap_or("HTTP").to_ascii_lowercase();
-        let path = get.path.as_deref().unwrap_or_default().trim_start_matches('/');
-        let headers = get.http_headers.iter().flatten().map(|header| (header.name.clone(), header.value.clone()));
-        let headers: Vec<_> = headers.collect();
-        self.prober.get(&format!("{scheme}://{host}:{port}/{path}"), &headers, HOOK_LIMIT).await
     }
 }
 

@@ -22,11 +22,13 @@ const CONCURRENT_LIMIT: usize = 512;
 pub(super) const USER_AGENT: &str = "kube-probe/1.36";
 
 /// Why a probe did not succeed.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProbeError {
     /// The answer is no, or there is none.
+    #[error("{0}")]
     Failed(String),
     /// The question could not be asked; nothing follows from it (kubelet: `Unknown`).
+    #[error("{0}")]
     Unknown(String),
 }
 
@@ -59,21 +61,26 @@ impl Prober {
         Ok(Arc::new(Prober { client, turns: Semaphore::new(CONCURRENT_LIMIT) }))
     }
 
-    /// Asks once.
+    /// Asks once, when it is the probe's turn.
     pub async fn ask(&self, probe: &Probe, container: Option<&Container>) -> Result<(), ProbeError> {
         let _turn = self.turns.acquire().await;
-        let answer = match &probe.action {
-            Action::Http { url, headers } => self.get(url, headers, probe.timeout).await,
-            Action::Tcp { host, port } => connect(host, *port, probe.timeout).await,
-            Action::Grpc { host, port, service } => grpc::check(host, *port, service, probe.timeout).await,
-            Action::Exec { command } => return exec(container, command, probe.timeout).await,
+        self.act(&probe.action, container, probe.timeout).await
+    }
+
+    /// Does what a probe or a hook asks for.
+    pub async fn act(&self, action: &Action, container: Option<&Container>, limit: Duration) -> Result<(), ProbeError> {
+        let answer = match action {
+            Action::Http { url, headers } => self.get(url, headers, limit).await,
+            Action::Tcp { host, port } => connect(host, *port, limit).await,
+            Action::Grpc { host, port, service } => grpc::check(host, *port, service, limit).await,
+            Action::Exec { command } => return exec(container, command, limit).await,
             Action::Impossible(why) => return Err(ProbeError::Unknown(why.clone())),
         };
         answer.map_err(ProbeError::Failed)
     }
 
     /// A GET; any status from 200 to 399 is a success.
-    pub async fn get(&self, url: &str, headers: &[(String, String)], timeout: Duration) -> Result<(), String> {
+    async fn get(&self, url: &str, headers: &[(String, String)], timeout: Duration) -> Result<(), String> {
         let begun = Instant::now();
         let mut place = url.to_owned();
         for _ in 0..=REDIRECTS_LIMIT {
@@ -144,11 +151,15 @@ fn redirected(from: &str, answer: &Answer) -> Option<String> {
 fn told(url: &str, dial: &str, failure: &Failure) -> String {
     match failure {
         Failure::Timeout => timed_out(url),
-        Failure::Dial(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            format!("Get {url:?}: dial tcp {dial}: connect: connection refused")
-        }
-        Failure::Dial(error) => format!("Get {url:?}: dial tcp {dial}: {error}"),
+        Failure::Dial(error) => format!("Get {url:?}: {}", not_dialled(dial, error)),
         Failure::Talk(why) => format!("Get {url:?}: {why}"),
+    }
+}
+
+fn not_dialled(address: &str, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => format!("dial tcp {address}: connect: connection refused"),
+        _ => format!("dial tcp {address}: {error}"),
     }
 }
 
@@ -185,13 +196,9 @@ async fn exec(container: Option<&Container>, command: &[String], limit: Duration
 }
 
 /// A connection that is made and closed.
-pub async fn connect(host: &str, port: u16, timeout: Duration) -> Result<(), String> {
+async fn connect(host: &str, port: u16, timeout: Duration) -> Result<(), String> {
     match tokio::time::timeout(timeout, TcpStream::connect((host, port))).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            Err(format!("dial tcp {host}:{port}: connect: connection refused"))
-        }
-        Ok(Err(error)) => Err(format!("dial tcp {host}:{port}: {error}")),
+        Ok(connected) => connected.map(drop).map_err(|error| not_dialled(&format!("{host}:{port}"), &error)),
         Err(_) => Err(format!("dial tcp {host}:{port}: i/o timeout")),
     }
 }

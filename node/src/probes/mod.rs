@@ -7,6 +7,6 @@ mod plain;
 mod runner;
 mod spec;
 
-pub use http::{Prober, connect};
+pub use http::Prober;
 pub use runner::{ProbeReport, ProbeRunner};
-pub use spec::{Probe, ProbeKind, command};
+pub use spec::{Action, Probe, ProbeKind, command};

@@ -6,7 +6,10 @@ use std::{
 };
 
 use coracle_api::pod::expand;
-use k8s_openapi::api::core::v1::{Container, ExecAction, HTTPGetAction, Probe as Wire};
+use k8s_openapi::{
+    api::core::v1::{Container, ExecAction, HTTPGetAction, Probe as Wire, TCPSocketAction},
+    apimachinery::pkg::util::intstr::IntOrString,
+};
 
 use crate::network::{port_number, resolve_port};
 
@@ -108,25 +111,14 @@ impl Probe {
 }
 
 fn action(wire: &Wire, container: &Container, address: IpAddr) -> Action {
-    let named = |name: &str| {
-        let mut ports = container.ports.iter().flatten();
-        ports.find(|port| port.name.as_deref() == Some(name)).and_then(|port| port_number(port.container_port))
-    };
     let no_port = |port: &dyn std::fmt::Debug| {
         Action::Impossible(format!("couldn't find port {port:?} in container {}", container.name))
     };
     if let Some(get) = &wire.http_get {
-        return match resolve_port(&get.port, named) {
-            Some(port) => http(get, port, address),
-            None => no_port(&get.port),
-        };
+        return Action::http(get, container, address).unwrap_or_else(|| no_port(&get.port));
     }
     if let Some(socket) = &wire.tcp_socket {
-        let host = socket.host.clone().filter(|host| !host.is_empty()).unwrap_or_else(|| address.to_string());
-        return match resolve_port(&socket.port, named) {
-            Some(port) => Action::Tcp { host, port },
-            None => no_port(&socket.port),
-        };
+        return Action::tcp(socket, container, address).unwrap_or_else(|| no_port(&socket.port));
     }
     if let Some(grpc) = &wire.grpc {
         let service = grpc.service.clone().unwrap_or_default();
@@ -151,16 +143,35 @@ pub fn command(exec: &ExecAction, container: &Container) -> Vec<String> {
     exec.command.iter().flatten().map(|word| expand(word, lookup)).collect()
 }
 
-fn http(get: &HTTPGetAction, port: u16, address: IpAddr) -> Action {
-    let scheme = get.scheme.as_deref().unwrap_or("HTTP").to_ascii_lowercase();
-    let host = match get.host.as_deref().filter(|host| !host.is_empty()) {
-        Some(host) => format!("{host}:{port}"),
-        None => SocketAddr::new(address, port).to_string(),
-    };
-    let path = get.path.as_deref().unwrap_or_default();
-    let slash = if path.starts_with('/') { "" } else { "/" };
-    let headers = get.http_headers.iter().flatten().map(|header| (header.name.clone(), header.value.clone()));
-    Action::Http { url: format!("{scheme}://{host}{slash}{path}"), headers: headers.collect() }
+impl Action {
+    /// The GET of a probe or a hook of `container`, whose pod has `address`. None: there is no such port.
+    pub fn http(get: &HTTPGetAction, container: &Container, address: IpAddr) -> Option<Action> {
+        let port = port(&get.port, container)?;
+        let scheme = get.scheme.as_deref().unwrap_or("HTTP").to_ascii_lowercase();
+        let host = match get.host.as_deref().filter(|host| !host.is_empty()) {
+            Some(host) => format!("{host}:{port}"),
+            None => SocketAddr::new(address, port).to_string(),
+        };
+        let path = get.path.as_deref().unwrap_or_default();
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        let headers = get.http_headers.iter().flatten().map(|header| (header.name.clone(), header.value.clone()));
+        Some(Action::Http { url: format!("{scheme}://{host}{slash}{path}"), headers: headers.collect() })
+    }
+
+    /// The connection of a probe or a hook. None: there is no such port.
+    pub fn tcp(socket: &TCPSocketAction, container: &Container, address: IpAddr) -> Option<Action> {
+        let port = port(&socket.port, container)?;
+        let host = socket.host.clone().filter(|host| !host.is_empty()).unwrap_or_else(|| address.to_string());
+        Some(Action::Tcp { host, port })
+    }
+}
+
+/// A port by number, or by the name that it has in the container.
+fn port(port: &IntOrString, container: &Container) -> Option<u16> {
+    resolve_port(port, |name| {
+        let mut ports = container.ports.iter().flatten();
+        ports.find(|port| port.name.as_deref() == Some(name)).and_then(|port| port_number(port.container_port))
+    })
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use coracle_api::pod::MIRROR_ANNOTATION;
 use k8s_openapi::{
     api::core::v1::{Node, Pod, PodStatus},
     apimachinery::pkg::apis::meta::v1::OwnerReference,
@@ -14,7 +15,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    HASH, MIRROR,
+    HASH,
     mirrors::{Name, Todo},
 };
 use crate::shared::Shared;
@@ -75,7 +76,7 @@ fn mirror_of(pod: &Pod, node: &str, node_uid: String) -> Pod {
     mirror.metadata.uid = None;
     mirror.status = None;
     let hash = pod.metadata.annotations.as_ref().and_then(|all| all.get(HASH)).cloned().unwrap_or_default();
-    mirror.metadata.annotations.get_or_insert_default().insert(MIRROR.to_owned(), hash);
+    mirror.metadata.annotations.get_or_insert_default().insert(MIRROR_ANNOTATION.to_owned(), hash);
     mirror.metadata.owner_references = Some(vec![OwnerReference {
         api_version: "v1".to_owned(),
         kind: "Node".to_owned(),
@@ -108,7 +109,7 @@ mod tests {
             "spec": {"nodeName": "n", "containers": [{"name": "c"}]}, "status": {"phase": "Running"}});
         let mirror = mirror_of(&serde_json::from_value(pod).unwrap(), "n", "node-uid".into());
         assert!(mirror.metadata.uid.is_none() && mirror.status.is_none());
-        assert_eq!(mirror.metadata.annotations.unwrap()[MIRROR], "h");
+        assert_eq!(mirror.metadata.annotations.unwrap()[MIRROR_ANNOTATION], "h");
         let owner = &mirror.metadata.owner_references.unwrap()[0];
         assert_eq!((&*owner.kind, &*owner.uid, owner.controller), ("Node", "node-uid", Some(true)));
         assert_eq!(mirror.spec.unwrap().node_name.as_deref(), Some("n"));

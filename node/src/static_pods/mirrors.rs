@@ -2,12 +2,12 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use coracle_api::pod::is_terminal;
+use coracle_api::pod::{MIRROR_ANNOTATION, is_terminal};
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::timeout};
 
-use super::{HASH, MIRROR};
+use super::HASH;
 
 /// How long a status waits for its mirror to be made.
 const MIRROR_WAIT: Duration = Duration::from_secs(10);
@@ -66,7 +66,7 @@ pub enum Target {
 
 /// Whether a pod is a mirror.
 pub fn is_mirror(pod: &Pod) -> bool {
-    annotation(pod, MIRROR).is_some()
+    annotation(pod, MIRROR_ANNOTATION).is_some()
 }
 
 fn annotation<'a>(pod: &'a Pod, name: &str) -> Option<&'a String> {
@@ -89,7 +89,7 @@ impl Mirrors {
     pub fn see(&self, pod: &Pod) {
         let seen = Seen {
             uid: pod.metadata.uid.clone().unwrap_or_default(),
-            hash: annotation(pod, MIRROR).cloned().unwrap_or_default(),
+            hash: annotation(pod, MIRROR_ANNOTATION).cloned().unwrap_or_default(),
             deleting: pod.metadata.deletion_timestamp.is_some(),
         };
         let mut state = self.state.lock();
@@ -126,7 +126,7 @@ impl Mirrors {
         if state.seen.get(&name).is_some_and(|seen| Some(&seen.uid) == pod.metadata.uid.as_ref()) {
             state.seen.remove(&name);
         }
-        if let Some(hash) = annotation(pod, MIRROR) {
+        if let Some(hash) = annotation(pod, MIRROR_ANNOTATION) {
             state.remember(pod, hash);
         }
         drop(state);
@@ -212,8 +212,7 @@ mod tests {
     }
 
     fn mirror(uid: &str, hash: &str, status: bool) -> Arc<Pod> {
-        let mut pod =
-            json!({"metadata": {"name": "web-n", "namespace": "ns", "uid": uid, "annotations": {MIRROR: hash}}});
+        let mut pod = json!({"metadata": {"name": "web-n", "namespace": "ns", "uid": uid, "annotations": {MIRROR_ANNOTATION: hash}}});
         if status {
             pod["status"] = json!({"phase": "Running", "startTime": "2026-01-01T00:00:00Z"});
         }

@@ -26,11 +26,9 @@ use directory::{Directory, Reading};
 /// Identifies what a static pod was made of.
 const HASH: &str = "kubernetes.io/config.hash";
 /// Where a pod comes from.
-const SOURCE: &str = "kubernetes.io/config.source";
+pub const SOURCE: &str = "kubernetes.io/config.source";
 /// When it was first seen.
 const SEEN: &str = "kubernetes.io/config.seen";
-/// Marks a mirror, and says of what.
-const MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// How often the directory is looked at (kubelet: 20 s, and by notification).
 const PERIOD: Duration = Duration::from_secs(2);

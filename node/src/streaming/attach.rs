@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use coracle_wasi_host::{Container, Output as _, Stream};
 use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, Client};
 
 use super::{
     options::Streams,
@@ -55,10 +54,8 @@ impl Attachment {
 }
 
 /// Whether the pod says `stdinOnce` of this container.
-pub async fn stdin_once(client: &Client, namespace: &str, pod: &str, container: &str) -> bool {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let Ok(Some(pod)) = pods.get_opt(pod).await else { return false };
-    let spec = pod.spec.unwrap_or_default();
+pub fn stdin_once(pod: &Pod, container: &str) -> bool {
+    let Some(spec) = &pod.spec else { return false };
     let once = |name: &str, once: Option<bool>| name == container && once == Some(true);
     let mut all = spec.containers.iter().chain(spec.init_containers.iter().flatten());
     all.any(|it| once(&it.name, it.stdin_once))

@@ -96,7 +96,7 @@ async fn attach(
     let container = container(&live, &name)?;
     let sink = live.log(&name, false).ok().and_then(|place| place.sink);
     let sink = sink.ok_or_else(|| (StatusCode::INTERNAL_SERVER_ERROR, format!("container not found ({name:?})")))?;
-    let stdin_once = streams.stdin && attach::stdin_once(&shared.client, &namespace, &pod, &name).await;
+    let stdin_once = shared.roster.get(&live.uid).is_some_and(|pod| attach::stdin_once(&pod, &name));
     drop(shared);
     let attachment = attach::Attachment { container, sink, stdin_once };
     let serve = move |link| remote::serve(link, streams, async move || attachment.start(streams));

@@ -119,10 +119,10 @@ fn same_resources(one: &Pod, other: &Pod) -> bool {
     one.iter().map(|it| &it.resources).eq(other.iter().map(|it| &it.resources))
 }
 
-/// Writes the files of one volume below `dir`, if they are not there yet. False: it is no volume of files.
-pub async fn write(volume: &Volume, sources: &Sources<'_>, dir: &Path) -> Result<bool, VolumeError> {
+/// Writes the files of one volume below `dir`, if it is one of files and they are not there yet.
+pub async fn write(volume: &Volume, sources: &Sources<'_>, dir: &Path) -> Result<(), VolumeError> {
     let dir = dir.join(&volume.name);
-    let Some(files) = payload(volume, sources, &dir).await? else { return Ok(false) };
+    let Some(files) = payload(volume, sources, &dir).await? else { return Ok(()) };
     let written = atomic::write(&dir, &files, Owner::of(sources.about.pod));
-    written.inspect_err(|_| sources.tokens.forget()).map(|_| true)
+    written.inspect_err(|_| sources.tokens.forget()).map(drop)
 }

@@ -111,7 +111,7 @@ impl Setting<'_> {
             |path: PathBuf, read_only, nature| Ok(Mounted { name: (&*volume.name).into(), path, read_only, nature });
         if let Some(source) = &volume.empty_dir {
             empty_dir::set_up(source, self.pod.metadata.uid.as_deref().unwrap_or_default(), &volume.name, &dir)?;
-            self.own(&dir, false)?;
+            self.own(&dir)?;
             return made(dir, false, Nature::Own);
         }
         if let Some(host) = &volume.host_path {
@@ -120,7 +120,7 @@ impl Setting<'_> {
         }
         if let Some(claimed) = claim::set_up(volume, self.pod, self.objects).await? {
             if claimed.local && !claimed.read_only {
-                self.own(&claimed.path, false)?;
+                self.own(&claimed.path)?;
             }
             return made(claimed.path, claimed.read_only, Nature::Host);
         }
@@ -140,14 +140,14 @@ impl Setting<'_> {
         };
         let sources = Sources { about: self.about, objects: self.objects, tokens };
         atomic::make_root(&self.dir.join(&volume.name))?;
-        kept::write(volume, &sources, self.dir).await.map(drop)
+        kept::write(volume, &sources, self.dir).await
     }
 
-    fn own(&self, dir: &Path, read_only: bool) -> Result<(), VolumeError> {
+    fn own(&self, dir: &Path) -> Result<(), VolumeError> {
         let Some(owner) = Owner::of(self.pod) else { return Ok(()) };
         // A volume in memory is a link to where it is.
         let path = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
-        owner.take(&path, read_only).map_err(|source| VolumeError::Io { path, source })
+        owner.take(&path, false).map_err(|source| VolumeError::Io { path, source })
     }
 }
 

@@ -5,10 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Cluster, Finished, coracle, eventually, run};
-
-/// The name of the toolbox in manifests.
-pub const TOOLBOX: &str = "registry.coracle.internal/test/toolbox:1";
+use crate::harness::guests::{TOOLBOX, push_toolbox};
+use crate::harness::{Cluster, Finished, eventually};
 
 /// Goes when the last test that uses it ends: a static one would outlive the tests.
 static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
@@ -25,8 +23,7 @@ fn shared() -> Arc<Cluster> {
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     shared.upgrade().unwrap_or_else(|| {
         let cluster = Arc::new(Cluster::start());
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/toolbox/toolbox.wasm");
-        run(coracle().args(["push", file, &format!("{}/test/toolbox:1", cluster.line("registry"))])).ok();
+        push_toolbox(&cluster);
         *shared = Arc::downgrade(&cluster);
         cluster
     })

@@ -1,7 +1,9 @@
 //! Guests in a few lines of WebAssembly text, and the pods that run them.
 
+use std::path::Path;
+
 use super::cluster::{Cluster, coracle};
-use super::process::run;
+use super::process::{run, sample};
 
 /// Ends at once, successfully, without a word.
 pub const QUICK: &str = r#"(module (memory (export "memory") 1) (func (export "_start")))"#;
@@ -52,7 +54,19 @@ pub fn image(name: &str) -> String {
 pub fn push(cluster: &Cluster, name: &str, wat: &str) {
     let file = cluster.scratch().join(format!("{name}.wat"));
     std::fs::write(&file, wat).expect("the scratch directory can be written");
-    run(coracle().arg("push").arg(&file).arg(format!("{}/guest/{name}:1", cluster.line("registry")))).ok();
+    push_file(cluster, name, &file);
+}
+
+/// The toolbox sample as manifests name it, once it is pushed.
+pub const TOOLBOX: &str = "registry.coracle.internal/guest/toolbox:1";
+
+/// Pushes the toolbox sample.
+pub fn push_toolbox(cluster: &Cluster) {
+    push_file(cluster, "toolbox", &sample("toolbox").join("toolbox.wasm"));
+}
+
+fn push_file(cluster: &Cluster, name: &str, file: &Path) {
+    run(coracle().arg("push").arg(file).arg(format!("{}/guest/{name}:1", cluster.line("registry")))).ok();
 }
 
 /// A manifest for a pod `name` of the guest `name`; `more` are further lines of the container.

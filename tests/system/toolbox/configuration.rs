@@ -1,7 +1,8 @@
 //! What a container is given: arguments, variables, files.
 
-use super::{IMAGE, cluster, ended, output, pod, ready, shows};
+use super::{cluster, ended, output, pod, ready, shows};
 use crate::harness::eventually;
+use crate::harness::guests::TOOLBOX;
 
 /// [k8s.io] Docker Containers should be able to override the image's default command and arguments
 /// [k8s.io] Docker Containers should be able to override the image's default arguments (docker cmd)
@@ -12,11 +13,11 @@ fn command_and_arguments() {
     let both = pod("both", "[args, '$(WHO)', '$$(WHO)']", "env: [{ name: WHO, value: me }]", "");
     assert_eq!(output(&cluster, &both, "both"), "[\"args\", \"me\", \"$(WHO)\"]\n");
     let only_args = format!(
-        "apiVersion: v1\nkind: Pod\nmetadata: {{ name: only }}\nspec:\n  restartPolicy: Never\n  containers:\n  - {{ name: main, image: {IMAGE}, args: [args, x] }}\n"
+        "apiVersion: v1\nkind: Pod\nmetadata: {{ name: only }}\nspec:\n  restartPolicy: Never\n  containers:\n  - {{ name: main, image: {TOOLBOX}, args: [args, x] }}\n"
     );
     assert_eq!(output(&cluster, &only_args, "only"), "[\"toolbox\", \"args\", \"x\"]\n");
     let blank = format!(
-        "apiVersion: v1\nkind: Pod\nmetadata: {{ name: blank }}\nspec:\n  restartPolicy: Never\n  containers:\n  - {{ name: main, image: {IMAGE} }}\n"
+        "apiVersion: v1\nkind: Pod\nmetadata: {{ name: blank }}\nspec:\n  restartPolicy: Never\n  containers:\n  - {{ name: main, image: {TOOLBOX} }}\n"
     );
     cluster.apply(&blank);
     shows(&cluster, "blank", ".status.phase", "Failed");
@@ -120,7 +121,7 @@ fn tokens_and_shared_directories() {
     let listed = output(&cluster, &pod("token", &script, "", ""), "token");
     assert!(listed.starts_with("default\n") && listed.contains(" token\n") && listed.contains(" ca.crt\n"), "{listed}");
     let init = format!(
-        "volumes: [{{ name: d, emptyDir: {{ medium: Memory }} }}]\ninitContainers: [{{ name: first, image: {IMAGE}, command: [write, /d/x, shared], \
+        "volumes: [{{ name: d, emptyDir: {{ medium: Memory }} }}]\ninitContainers: [{{ name: first, image: {TOOLBOX}, command: [write, /d/x, shared], \
          volumeMounts: [{{ name: d, mountPath: /d }}] }}]"
     );
     let mounts = "volumeMounts: [{ name: d, mountPath: /d }]";

@@ -4,10 +4,10 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
 
 use super::{cluster, pod, ready};
-use crate::harness::get;
+use crate::harness::{Cluster, get};
 
-#[test]
-fn commands_run_beside_the_program_with_its_files_and_their_own_exit_code() {
+/// A cluster with the pod `box`, which only waits and has a volume at /d.
+fn with_a_box() -> Cluster {
     let cluster = cluster();
     cluster.apply(&pod(
         "box",
@@ -16,6 +16,12 @@ fn commands_run_beside_the_program_with_its_files_and_their_own_exit_code() {
         "volumes: [{ name: d, emptyDir: {} }]",
     ));
     ready(&cluster, "box");
+    cluster
+}
+
+#[test]
+fn commands_run_beside_the_program_with_its_files_and_their_own_exit_code() {
+    let cluster = with_a_box();
     let script = "exec box -- sh -c 'echo one > /d/file; echo two >> /d/file; cat /d/file'";
     assert_eq!(cluster.kubectl(script).ok(), "one\ntwo\n");
     // WASI 0.2 knows two exit codes only.
@@ -29,14 +35,7 @@ fn commands_run_beside_the_program_with_its_files_and_their_own_exit_code() {
 
 #[test]
 fn files_are_copied_in_and_out() {
-    let cluster = cluster();
-    cluster.apply(&pod(
-        "box",
-        "[sleep, '1000']",
-        "volumeMounts: [{ name: d, mountPath: /d }]",
-        "volumes: [{ name: d, emptyDir: {} }]",
-    ));
-    ready(&cluster, "box");
+    let cluster = with_a_box();
     let (there, back) = (cluster.scratch().join("there"), cluster.scratch().join("back"));
     std::fs::write(&there, "carried").unwrap();
     cluster.kubectl(&format!("cp {} box:/d/file", there.display())).ok();

@@ -1,6 +1,7 @@
 //! Probes, hooks, restarts, debugging, resizes.
 
-use super::{IMAGE, cluster, ended, pod, ready, shows};
+use super::{cluster, ended, pod, ready, shows};
+use crate::harness::guests::TOOLBOX;
 use crate::harness::{eventually, get};
 
 /// [k8s.io] Probing container should be restarted with a exec "cat /tmp/health" liveness probe
@@ -55,7 +56,7 @@ fn rules_restart_a_container_by_its_exit_code() {
 restartPolicyRules: [{ action: Restart, exitCodes: { operator: In, values: [1] } }]
 volumeMounts: [{ name: d, mountPath: /d }]";
     let init = format!(
-        "volumes: [{{ name: d, emptyDir: {{}} }}]\ninitContainers: [{{ name: first, image: {IMAGE}, command: [echo, done] }}]"
+        "volumes: [{{ name: d, emptyDir: {{}} }}]\ninitContainers: [{{ name: first, image: {TOOLBOX}, command: [echo, done] }}]"
     );
     let script = "[sh, -c, 'cat /d/ran && exit 0; touch /d/ran; exit 1']";
     cluster.apply(&pod("box", script, rules, &init));
@@ -69,7 +70,7 @@ fn an_ephemeral_container_meets_the_pod_on_localhost() {
     let cluster = cluster();
     cluster.apply(&pod("web", "[serve, '8080']", "", ""));
     ready(&cluster, "web");
-    cluster.kubectl(&format!("debug web --image={IMAGE} -c debugger -- get 127.0.0.1:8080/hostname")).ok();
+    cluster.kubectl(&format!("debug web --image={TOOLBOX} -c debugger -- get 127.0.0.1:8080/hostname")).ok();
     let state = ".status.ephemeralContainerStatuses[0].state.terminated.exitCode";
     shows(&cluster, "web", state, "0");
     assert_eq!(cluster.kubectl("logs web -c debugger").ok(), "web");

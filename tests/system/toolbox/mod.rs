@@ -5,16 +5,13 @@ mod configuration;
 mod connections;
 mod lifecycle;
 
-use crate::harness::{Cluster, coracle, eventually, run, sample};
-
-/// The image that manifests name.
-const IMAGE: &str = "registry.coracle.internal/toolbox:0.1.0";
+use crate::harness::guests::{TOOLBOX, push_toolbox};
+use crate::harness::{Cluster, eventually};
 
 /// A cluster that has the toolbox in its registry.
 fn cluster() -> Cluster {
     let cluster = Cluster::start();
-    let file = sample("toolbox").join("toolbox.wasm");
-    run(coracle().arg("push").arg(file).arg(format!("{}/toolbox:0.1.0", cluster.line("registry")))).ok();
+    push_toolbox(&cluster);
     cluster
 }
 
@@ -24,7 +21,7 @@ fn pod(name: &str, command: &str, more: &str, spec: &str) -> String {
         |text: &str, by: usize| -> String { text.lines().map(|line| format!("{}{line}\n", " ".repeat(by))).collect() };
     format!(
         "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\n  labels: {{ app: {name} }}\n  annotations: {{ note: first }}\n\
-         spec:\n  restartPolicy: Never\n  terminationGracePeriodSeconds: 1\n{}  containers:\n  - name: main\n    image: {IMAGE}\n    \
+         spec:\n  restartPolicy: Never\n  terminationGracePeriodSeconds: 1\n{}  containers:\n  - name: main\n    image: {TOOLBOX}\n    \
          command: {command}\n{}",
         indented(spec, 2),
         indented(more, 4)

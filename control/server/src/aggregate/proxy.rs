@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 
 use super::Remote;
 use crate::authz::{Attributes, Subject, forbidden};
-use crate::http::{Params, text};
+use crate::http::{Params, names, text};
 use crate::hub::Hub;
 use crate::identity::User;
 
@@ -106,9 +106,7 @@ fn destination(remote: &Remote, uri: &Uri) -> ApiResult<Uri> {
 }
 
 fn upgrade_of(headers: &HeaderMap) -> Option<HeaderValue> {
-    let connection = headers.get(CONNECTION)?.to_str().ok()?;
-    let asks = connection.split(',').any(|token| token.trim().eq_ignore_ascii_case("upgrade"));
-    asks.then(|| headers.get(UPGRADE).cloned()).flatten()
+    names(headers, &CONNECTION, "upgrade").then(|| headers.get(UPGRADE).cloned()).flatten()
 }
 
 /// The client's headers without what is not for the remote, and the user. What the client says about users is dropped:

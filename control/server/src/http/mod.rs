@@ -3,12 +3,14 @@
 
 mod accept;
 mod body;
+mod headers;
 mod params;
 mod path;
 mod respond;
 
 pub(crate) use accept::{Accept, Format, Include, Shape};
 pub(crate) use body::{Encoding, drain, read_bytes, read_json};
+pub(crate) use headers::{list, names};
 pub(crate) use params::{Params, dry_run_error};
 pub(crate) use path::{Place, Target, Verb, resolve};
 pub(crate) use respond::{

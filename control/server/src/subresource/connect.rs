@@ -12,8 +12,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use super::container::container;
-use super::socket::names;
-use crate::http::Params;
+use crate::http::{Params, names};
 use crate::hub::{Call, Hub};
 use crate::metrics::Held;
 use crate::read::{key, parse};

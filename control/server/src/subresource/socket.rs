@@ -9,10 +9,11 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use coracle_api::{ApiError, ApiResult};
 use futures::StreamExt;
-use http::header::{CONNECTION, HeaderMap, HeaderName, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use http::header::{CONNECTION, HeaderMap, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::request::Parts;
 use http::{HeaderValue, Response};
 
+use crate::http::{list, names};
 use crate::hub::Hub;
 
 /// Subprotocols: the bytes as they are, or as text in base 64.
@@ -22,16 +23,6 @@ const BASE64: &str = "base64.binary.k8s.io";
 /// Whether the request asks for a WebSocket.
 pub(super) fn is_asked_for(headers: &HeaderMap) -> bool {
     names(headers, &CONNECTION, "upgrade") && names(headers, &UPGRADE, "websocket")
-}
-
-/// Whether a header, which is a list, has this value.
-pub(super) fn names(headers: &HeaderMap, name: &HeaderName, value: &str) -> bool {
-    list(headers, name).any(|given| given.eq_ignore_ascii_case(value))
-}
-
-fn list<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
-    let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).map(str::trim).filter(|value| !value.is_empty())
 }
 
 /// The first of the client's subprotocols that is known here, if it names any.

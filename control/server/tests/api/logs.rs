@@ -27,7 +27,7 @@ async fn the_node_is_asked_and_its_answer_passed_on() {
     };
     cluster.nodes.register("n", Router::new().route("/containerLogs/{ns}/{pod}/{container}", get(answer)));
     let log = cluster.get(&format!("{PODS}/p/log?tailLines=5&other=1&sinceTime=2026-01-01T00:00:00Z")).await;
-    assert_eq!(log.text(), "default/p/main?tailLines=5&sinceTime=2026-01-01T00%3A00%3A00Z");
+    assert_eq!(log.text(), "default/p/main?previous=false&tailLines=5&sinceTime=2026-01-01T00%3A00%3A00Z");
     cluster.get(&format!("{PODS}/p/log?container=x")).await.fails(400, "container x is not valid for pod p");
     cluster
         .get(&format!("{PODS}/p/log?previous=true"))

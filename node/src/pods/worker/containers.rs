@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::{Message, Run, Stage, Worker};
 use crate::{
+    go_duration,
     logs::LogSink,
     pods::{
         record::{Ended, Record, Role, State},
@@ -249,7 +250,7 @@ impl Worker {
         }
         let pod = format!("{}_{}({})", self.live.name, self.live.namespace, self.live.uid);
         let message =
-            format!("back-off {} restarting failed container={} pod={pod}", shown(delay.as_secs()), record.name);
+            format!("back-off {} restarting failed container={} pod={pod}", go_duration::show(delay), record.name);
         let told = format!("Back-off restarting failed container {} in pod {pod}", record.name);
         self.shared.events.warning(&subject, "BackOff", told);
         record.wait("CrashLoopBackOff", Some(message), now + delay);
@@ -327,14 +328,6 @@ fn read_bounded(path: &std::path::Path) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Seconds the way Go prints a duration.
-fn shown(seconds: u64) -> String {
-    match (seconds / 60, seconds % 60) {
-        (0, seconds) => format!("{seconds}s"),
-        (minutes, seconds) => format!("{minutes}m{seconds}s"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use coracle_wasi_host::Stream;
@@ -357,10 +350,5 @@ mod tests {
         assert_eq!(words(&crate::pods::testing::exit(0), Some("FallbackToLogsOnError")), None);
         std::fs::write(&file, "x".repeat(5000)).unwrap();
         assert_eq!(words(&trap, Some("FallbackToLogsOnError")).map(|text| text.len()), Some(4096));
-    }
-
-    #[test]
-    fn delays_are_shown_as_kubelet_shows_them() {
-        assert_eq!([shown(10), shown(80), shown(300)], ["10s", "1m20s", "5m0s"]);
     }
 }

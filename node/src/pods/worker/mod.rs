@@ -7,7 +7,6 @@ mod hooks;
 mod reporting;
 mod resizing;
 
-pub use resizing::Resize;
 use std::{sync::Arc, time::Duration};
 
 use coracle_api::pod::is_terminal;
@@ -38,6 +37,8 @@ use crate::{
     probes::{ProbeReport, ProbeRunner},
     shared::Shared,
 };
+
+pub use resizing::Resize;
 
 /// What the node wants of a pod: the mailbox holds only the latest.
 #[derive(Debug, Clone)]

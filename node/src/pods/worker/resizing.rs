@@ -83,7 +83,9 @@ impl Worker {
             let record = &self.records[*index];
             let wanted = self.spec_of(*index).and_then(|spec| spec.resources.as_ref());
             let differ = |resource| differs(resource, wanted, record.allocated.as_deref());
-            record.counts_for_readiness() && RESOURCES.into_iter().any(differ)
+            // Nearly always they are the very same, and amounts need not be read for that.
+            let same = wanted == record.allocated.as_deref();
+            record.counts_for_readiness() && !same && RESOURCES.into_iter().any(differ)
         };
         (0..self.records.len()).filter(differ).collect()
     }

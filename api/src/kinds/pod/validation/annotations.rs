@@ -10,9 +10,8 @@ use crate::kinds::check::Errors;
 use crate::kinds::json::{part, text};
 use crate::kinds::pod::volume_sources::local_path;
 use crate::meta;
+use crate::pod::MIRROR_ANNOTATION;
 
-/// Pods that a node runs by itself carry this.
-const MIRROR: &str = "kubernetes.io/config.mirror";
 const TOLERATIONS: &str = "scheduler.alpha.kubernetes.io/tolerations";
 const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 const SECCOMP_OF_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
@@ -21,16 +20,16 @@ pub(in crate::kinds::pod) const APP_ARMOR: &str = "container.apparmor.security.b
 
 /// Whether the pod stands for one that a node runs by itself.
 pub(in crate::kinds::pod) fn is_mirror(pod: &Value) -> bool {
-    meta::annotations(pod).contains_key(MIRROR)
+    meta::annotations(pod).contains_key(MIRROR_ANNOTATION)
 }
 
 /// The annotations of a pod or template.
 pub(super) fn validate(errors: &mut Errors, object: &Value, spec: &PodSpec, path: &Path) {
     let all = meta::annotations(object);
-    if let Some(value) = all.get(MIRROR)
+    if let Some(value) = all.get(MIRROR_ANNOTATION)
         && spec.node_name.as_deref().unwrap_or_default().is_empty()
     {
-        errors.invalid(&path.key(MIRROR), value, "must set spec.nodeName if mirror pod annotation is set");
+        errors.invalid(&path.key(MIRROR_ANNOTATION), value, "must set spec.nodeName if mirror pod annotation is set");
     }
     if let Some(given) = all.get(TOLERATIONS).filter(|value| !value.is_empty()) {
         match serde_json::from_str::<Vec<Toleration>>(given) {
@@ -133,7 +132,7 @@ pub(in crate::kinds::pod) fn validate_update(errors: &mut Errors, new: &Value, o
         if key.starts_with(APP_ARMOR) {
             errors.forbidden(&path.key(key), app_armor);
         }
-        if key == MIRROR {
+        if key == MIRROR_ANNOTATION {
             errors.forbidden(&path.key(key), mirror);
         }
     };

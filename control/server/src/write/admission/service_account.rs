@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use coracle_api::pod::MIRROR_ANNOTATION;
 use coracle_api::{ApiError, ApiResult};
 use coracle_store::{Key, Scope, WatchScope};
 use serde_json::{Value, json};
@@ -14,9 +15,6 @@ use crate::hub::Hub;
 /// creates both at once should not be told that it failed. Kubernetes looks ten times in a second.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Says that a pod only shows what a node runs by itself.
-const MIRROR: &str = "kubernetes.io/config.mirror";
-
 pub(super) struct ServiceAccount;
 
 #[async_trait]
@@ -27,7 +25,7 @@ impl Plugin for ServiceAccount {
 
     async fn admit(&self, hub: &Hub, write: &Admitted<'_>, object: &mut Value) -> ApiResult<()> {
         // What mirrors a static pod runs already, and without an account.
-        if !object["spec"].is_object() || object["metadata"]["annotations"][MIRROR].is_string() {
+        if !object["spec"].is_object() || object["metadata"]["annotations"][MIRROR_ANNOTATION].is_string() {
             return Ok(());
         }
         let spec = &mut object["spec"];
