@@ -2,6 +2,7 @@
 
 use crate::config::ControllersConfig;
 use crate::framework::Informer;
+use crate::slim_pod::slim_pod;
 use coracle_client::EventRecorder;
 use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicy;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
@@ -27,7 +28,7 @@ pub struct Cluster {
     pub config: ControllersConfig,
     /// Tells events.
     pub recorder: EventRecorder,
-    /// All pods, indexed by node.
+    /// All pods, indexed by node, without what no controller reads (see [`slim_pod`]).
     pub pods: Informer<Pod>,
     /// All replica sets.
     pub replica_sets: Informer<ReplicaSet>,
@@ -76,9 +77,10 @@ impl Cluster {
             pods: Informer::new(
                 Api::all(client.clone()),
                 all.clone(),
-                Some(|pod| pod.spec.as_ref().and_then(|s| s.node_name.clone())),
+                Some(|pod: &Pod| pod.spec.as_ref().and_then(|s| s.node_name.clone())),
                 resync,
-            ),
+            )
+            .slimmed(slim_pod),
             slices: Informer::new(
                 Api::all(client.clone()),
                 all.clone(),

@@ -25,6 +25,7 @@ mod ranking;
 mod replica_set;
 mod run;
 mod service_account;
+mod slim_pod;
 
 pub use config::{ControllersConfig, ControllersError};
 pub use run::run;

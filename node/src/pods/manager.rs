@@ -14,7 +14,7 @@ use std::{
 use coracle_api::pod::is_terminal;
 use coracle_client::changes;
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::{Pod, Toleration};
+use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt, runtime::watcher};
 use tokio::{
     sync::watch,
@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     live::LivePod,
     record::Record,
+    slim::slim,
     worker::{Desired, Worker, subject},
 };
 use crate::{
@@ -122,13 +123,18 @@ impl Manager {
     fn take(&mut self, event: watcher::Event<Pod>) {
         match event {
             watcher::Event::Init => self.listed.clear(),
-            watcher::Event::InitApply(pod) => self.listed.push(Arc::new(slim(pod))),
+            watcher::Event::InitApply(pod) => self.listed.push(self.slimmed(pod)),
             watcher::Event::InitDone => self.take_list(),
             watcher::Event::Apply(pod) if is_mirror(&pod) => self.shared.mirrors.see(&pod),
-            watcher::Event::Apply(pod) => self.apply(Arc::new(slim(pod))),
+            watcher::Event::Apply(pod) => self.apply(self.slimmed(pod)),
             watcher::Event::Delete(pod) if is_mirror(&pod) => self.shared.mirrors.forget(&pod),
             watcher::Event::Delete(pod) => self.gone(&pod.uid().unwrap_or_default()),
         }
+    }
+
+    fn slimmed(&self, pod: Pod) -> Arc<Pod> {
+        let known = pod.metadata.uid.as_ref().is_some_and(|uid| self.entries.contains_key(uid));
+        Arc::new(slim(pod, known))
     }
 
     /// Takes in a whole list: what it doesn't have is gone. Addresses are given back to those who had them before
@@ -270,22 +276,6 @@ impl Manager {
         let _ = timeout(SHUTDOWN_WAIT, async { while self.workers.join_next().await.is_some() {} }).await;
         self.workers.abort_all();
     }
-}
-
-/// The pod without what no node asks for: ten thousand of these are kept.
-///
-/// What is left is cloned, because a clone's lists are as long as what is in them; those that the decoder filled have
-/// room for four elements at least, and a container's status takes 700 bytes.
-fn slim(mut pod: Pod) -> Pod {
-    pod.metadata.managed_fields = None;
-    pod.metadata.owner_references = None;
-    if let Some(spec) = &mut pod.spec {
-        // Of these, one matters: whether the pod comes even when memory is short.
-        let memory = |it: &Toleration| it.key.as_deref().is_none_or(|key| key == "node.kubernetes.io/memory-pressure");
-        let tolerations: Vec<_> = spec.tolerations.take().into_iter().flatten().filter(memory).collect();
-        spec.tolerations = (!tolerations.is_empty()).then_some(tolerations);
-    }
-    pod.clone()
 }
 
 /// The directory of a pod: `namespace_name_uid`, as in kubelet's log directories.

@@ -16,6 +16,7 @@ mod restart;
 mod restore;
 mod roster;
 mod service_env;
+mod slim;
 mod start;
 mod status;
 mod stop;

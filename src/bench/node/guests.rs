@@ -7,6 +7,7 @@ fn module(body: &str) -> Vec<u8> {
         (import "wasi_snapshot_preview1" "args_sizes_get" (func $sizes (param i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "args_get" (func $args (param i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
         (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
@@ -29,8 +30,37 @@ fn module(body: &str) -> Vec<u8> {
 
 /// Writes the given number of MiB in lines of 128 bytes, 64 KiB at a time.
 pub fn chatty() -> Vec<u8> {
+    module(WRITE)
+}
+
+/// The same; or sleeps for an hour, if the number is 0.
+pub fn talker() -> Vec<u8> {
+    module(&format!(
+        "(if (i32.eqz (call $number)) (then
+            (i32.store8 (i32.const 72) (i32.const 0))
+            (i32.store (i32.const 80) (i32.const 1))
+            (i64.store (i32.const 88) (i64.const 3600000000000))
+            (drop (call $poll (i32.const 64) (i32.const 128) (i32.const 1) (i32.const 40)))
+            (return)))
+         {WRITE}"
+    ))
+}
+
+/// Reads its input to the end and then says a word.
+pub fn listener() -> Vec<u8> {
     module(
-        "(local.set $i (i32.const 65536))
+        "(i32.store (i32.const 0) (i32.const 65536))
+         (i32.store (i32.const 4) (i32.const 65536))
+         (loop $more
+            (drop (call $fd_read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
+            (br_if $more (i32.load (i32.const 8))))
+         (i32.store (i32.const 4) (i32.const 4))
+         (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))",
+    )
+}
+
+/// Writes the given number of MiB.
+const WRITE: &str = "(local.set $i (i32.const 65536))
          (loop $fill
             (i32.store8 (local.get $i)
                 (select (i32.const 10) (i32.const 120)
@@ -41,9 +71,7 @@ pub fn chatty() -> Vec<u8> {
          (local.set $i (i32.mul (call $number) (i32.const 16)))
          (loop $more
             (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
-            (br_if $more (local.tee $i (i32.sub (local.get $i) (i32.const 1)))))",
-    )
-}
+            (br_if $more (local.tee $i (i32.sub (local.get $i) (i32.const 1)))))";
 
 /// Sleeps the given number of milliseconds and exits. Its exit code is when: the low eight bits of the wall clock's
 /// milliseconds.
@@ -63,7 +91,7 @@ pub fn sleeper() -> Vec<u8> {
 mod tests {
     #[test]
     fn they_are_modules() {
-        for text in [super::chatty(), super::sleeper()] {
+        for text in [super::chatty(), super::sleeper(), super::talker(), super::listener()] {
             let engine = coracle_wasi_host::Engine::new(coracle_wasi_host::EngineConfig {
                 max_instances: 4,
                 ..coracle_wasi_host::EngineConfig::default()

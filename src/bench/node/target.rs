@@ -1,5 +1,6 @@
 //! The cluster that is measured, and pods in it.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,6 +95,12 @@ impl Target {
             seen.len() >= count
         })
         .await
+    }
+
+    /// The address of a pod that runs.
+    pub async fn address(&self, name: &str) -> anyhow::Result<IpAddr> {
+        let status = self.pods().get(name).await?.status.unwrap_or_default();
+        Ok(status.pod_ip.context("the pod has no address")?.parse()?)
     }
 
     /// Deletes the bench's pods and waits until none is left.

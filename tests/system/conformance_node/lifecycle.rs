@@ -1,4 +1,4 @@
-//! `[k8s.io] Pods`, `[k8s.io] Kubelet`, `[k8s.io] InitContainer`, `[k8s.io] Security Context` and exec probes
+//! `[k8s.io] Pods`, `[k8s.io] Kubelet`, `[k8s.io] InitContainer`, `[k8s.io] Security Context`
 
 use serde_json::{Value, json};
 
@@ -108,24 +108,37 @@ fn run_as_user() {
     assert_eq!(site.field("user", "{.spec.containers[0].securityContext.runAsUser}"), "65534");
 }
 
-/// A pod with an exec probe of a file that it removes after a while, or never.
-fn with_exec_probe(name: &str, script: &str) -> Value {
-    let probe = json!({"exec": {"command": ["cat", "/tmp/health"]}, "periodSeconds": 1, "failureThreshold": 1});
-    let more = json!({"livenessProbe": probe, "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}]});
-    let mut pod = pod(name, &["sh", "-c", script], &more);
-    pod["spec"]["restartPolicy"] = json!("Always");
-    pod["spec"]["volumes"] = json!([{"name": "tmp", "emptyDir": {}}]);
-    pod
+/// `[k8s.io] Security Context When creating a pod with readOnlyRootFilesystem should run the container with writable
+/// rootfs when readOnlyRootFilesystem=false [NodeConformance] [Conformance]`
+#[test]
+fn writable_root() {
+    let more = json!({"securityContext": {"readOnlyRootFilesystem": false}});
+    let script = "echo checking > /checking && cat /checking";
+    assert_eq!(Site::new().output(&pod("writes", &["sh", "-c", script], &more)), "checking\n");
 }
 
-/// `[k8s.io] Probing container should be restarted with a exec "cat /tmp/health" liveness probe [NodeConformance]
-/// [Conformance]`
+/// `[k8s.io] Pods should contain environment variables for services [NodeConformance] [Conformance]`
 #[test]
-fn restarted_with_an_exec_liveness_probe() {
+fn variables_of_services() {
     let site = Site::new();
-    site.apply(&with_exec_probe("probed", "echo ok > /tmp/health; sleep 3; rm /tmp/health; sleep 600"));
-    eventually("a restart", || {
-        let restarts = site.field("probed", "{.status.containerStatuses[0].restartCount}");
-        if restarts.parse::<u32>().is_ok_and(|count| count > 0) { Ok(()) } else { Err(restarts) }
+    site.kubectl("create service clusterip fooservice --tcp=8765:8080").ok();
+    let address = site.kubectl("get service fooservice -o jsonpath={.spec.clusterIP}").ok();
+    // The node learns of a Service by a watch, so the first pods may be too early for it.
+    let name = std::cell::Cell::new(0);
+    let env = eventually("the variables", || {
+        name.set(name.get() + 1);
+        let env = site.output(&pod(&format!("client-{}", name.get()), &["env"], &json!({})));
+        if env.contains("FOOSERVICE_SERVICE_HOST=") { Ok(env) } else { Err(env) }
     });
+    for wanted in [
+        format!("FOOSERVICE_SERVICE_HOST={address}"),
+        "FOOSERVICE_SERVICE_PORT=8765".into(),
+        format!("FOOSERVICE_PORT=tcp://{address}:8765"),
+        "FOOSERVICE_PORT_8765_TCP_PORT=8765".into(),
+        "FOOSERVICE_PORT_8765_TCP_PROTO=tcp".into(),
+        format!("FOOSERVICE_PORT_8765_TCP=tcp://{address}:8765"),
+        format!("FOOSERVICE_PORT_8765_TCP_ADDR={address}"),
+    ] {
+        assert!(env.lines().any(|line| line == wanted), "{wanted} is not in {env}");
+    }
 }

@@ -46,10 +46,19 @@ impl Site {
         self.cluster.kubectl(&format!("--namespace={} {line}", self.namespace))
     }
 
+    /// The same for a command that reads `input`.
+    pub fn kubectl_with_input(&self, line: &str, input: &str) -> Finished {
+        self.cluster.kubectl_with_input(&format!("--namespace={} {line}", self.namespace), input)
+    }
+
     /// Applies objects that must be accepted.
     pub fn apply(&self, object: &Value) {
-        let line = format!("--namespace={} apply -f -", self.namespace);
-        self.cluster.kubectl_with_input(&line, &object.to_string()).ok();
+        self.kubectl_with_input("apply -f -", &object.to_string()).ok();
+    }
+
+    /// The cluster's kubeconfig, for programs.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
     }
 
     /// A ConfigMap or a Secret whose values are text.

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::site::{Site, pod};
+use crate::harness::eventually;
 
 /// Fails unless a pod that mounts `path` of the volume as a file reads the value there.
 fn consumed(volume: &Value, wanted: &str) {
@@ -51,4 +52,84 @@ fn substituted() {
     let mut pod = pod("expanded", &["sh", "-c", script], &json!({"volumeMounts": mounts, "env": env}));
     pod["spec"]["volumes"] = json!([{"name": "v", "emptyDir": {}}]);
     assert_eq!(Site::new().output(&pod), "there");
+}
+
+/// A pod that waits, with an empty volume at `/volume` and the expanded part of it at `/part`.
+fn expanding(env: &Value, expression: &str) -> Value {
+    let mounts = json!([
+        {"name": "v", "mountPath": "/part", "subPathExpr": expression}, {"name": "v", "mountPath": "/volume"},
+    ]);
+    let mut pod = pod("expanded", &["sleep", "600"], &json!({"volumeMounts": mounts, "env": env}));
+    pod["spec"]["volumes"] = json!([{"name": "v", "emptyDir": {}}]);
+    pod
+}
+
+/// The environment of a pod whose path comes from an annotation.
+fn annotated() -> Value {
+    json!([
+        {"name": "POD_NAME", "value": "foo"},
+        {"name": "ANNOTATION", "valueFrom": {"fieldRef": {"fieldPath": "metadata.annotations['mysubpath']"}}},
+    ])
+}
+
+/// Waits until the container can't be created, and gives the reason's message.
+fn refused(site: &Site) -> String {
+    let waiting =
+        |part: &str| site.field("expanded", &format!("{{.status.containerStatuses[0].state.waiting.{part}}}"));
+    eventually("CreateContainerConfigError", || match waiting("reason") {
+        reason if reason == "CreateContainerConfigError" => Ok(()),
+        reason => Err(reason),
+    });
+    waiting("message")
+}
+
+/// `[k8s.io] Variable Expansion should fail substituting values in a volume subpath with backticks [sig-storage][Slow]
+/// [Conformance]`
+#[test]
+fn backsteps_are_refused() {
+    let site = Site::new();
+    site.apply(&expanding(&json!([{"name": "POD_NAME", "value": ".."}]), "$(POD_NAME)"));
+    let why = refused(&site);
+    assert!(why.contains("must not contain '..'"), "{why}");
+}
+
+/// `[k8s.io] Variable Expansion should fail substituting values in a volume subpath with absolute path
+/// [sig-storage][Slow] [Conformance]`
+#[test]
+fn absolute_paths_are_refused() {
+    let site = Site::new();
+    site.apply(&expanding(&json!([{"name": "POD_NAME", "value": "/tmp"}]), "$(POD_NAME)"));
+    let why = refused(&site);
+    assert!(why.contains("must not be an absolute path"), "{why}");
+}
+
+/// `[k8s.io] Variable Expansion should verify that a failing subpath expansion can be modified during the lifecycle of
+/// a container [sig-storage][Slow] [Conformance]`
+#[test]
+fn a_failing_expansion_is_repaired() {
+    let site = Site::new();
+    let mut pod = expanding(&annotated(), "$(ANNOTATION)/$(POD_NAME)");
+    pod["metadata"]["annotations"] = json!({"notmysubpath": "mypath"});
+    site.apply(&pod);
+    refused(&site);
+    site.kubectl("annotate pod expanded mysubpath=mypath").ok();
+    site.phase("expanded", "Running");
+    site.kubectl("delete pod expanded --timeout=60s").ok();
+}
+
+/// `[k8s.io] Variable Expansion should succeed in writing subpaths in container [sig-storage][Slow] [Conformance]`
+#[test]
+fn parts_are_written() {
+    let site = Site::new();
+    let mut pod = expanding(&annotated(), "$(ANNOTATION)/$(POD_NAME)");
+    pod["metadata"]["annotations"] = json!({"mysubpath": "mypath"});
+    site.apply(&pod);
+    site.phase("expanded", "Running");
+    site.kubectl("exec expanded -- touch /volume/mypath/foo/test.log").ok();
+    site.kubectl("exec expanded -- cat /part/test.log").ok();
+    // Another value later is of no effect on what runs, nor on the end of it.
+    site.kubectl("annotate pod expanded mysubpath=mynewpath --overwrite").ok();
+    site.kubectl("exec expanded -- cat /part/test.log").ok();
+    assert_eq!(site.field("expanded", "{.status.phase}"), "Running");
+    site.kubectl("delete pod expanded --timeout=60s").ok();
 }

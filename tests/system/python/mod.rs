@@ -29,6 +29,8 @@ fn run_flows(python: &PathBuf, cluster: &Cluster, module: &str) -> Command {
     command
 }
 
+/// Among them, in `flows/streams.py`: `[k8s.io] Pods should support retrieving logs from the container over websockets
+/// [NodeConformance] [Conformance]`
 #[test]
 fn the_python_client_runs_its_examples() {
     let Some(python) = python() else {

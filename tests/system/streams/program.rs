@@ -33,6 +33,8 @@ async fn finish(mut process: AttachedProcess) -> (String, String, Status) {
     (out, err, status)
 }
 
+/// `[k8s.io] Pods should support remote command execution over websockets [NodeConformance] [Conformance]`: kube-rs knows
+/// no other way.
 #[tokio::test]
 async fn a_program_executes_and_attaches() {
     let cluster = cluster();

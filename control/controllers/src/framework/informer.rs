@@ -45,6 +45,7 @@ pub struct Informer<K> {
     handlers: Mutex<Vec<Handler<K>>>,
     synced: watch::Sender<bool>,
     resync: Duration,
+    slim: fn(&mut K),
 }
 
 impl<K> Informer<K>
@@ -54,7 +55,13 @@ where
     /// An informer that watches nothing before [`Informer::run`].
     pub fn new(api: Api<K>, config: watcher::Config, extra: Option<IndexFn<K>>, resync: Duration) -> Informer<K> {
         let (synced, _) = watch::channel(false);
-        Informer { api, config, store: Arc::new(Store::new(extra)), handlers: Mutex::default(), synced, resync }
+        let (store, handlers) = (Arc::new(Store::new(extra)), Mutex::default());
+        Informer { api, config, store, handlers, synced, resync, slim: |_| {} }
+    }
+
+    /// The same informer, but before an object is kept, `slim` takes out what nobody here reads.
+    pub fn slimmed(self, slim: fn(&mut K)) -> Informer<K> {
+        Informer { slim, ..self }
     }
 
     /// The objects as last seen.
@@ -139,6 +146,7 @@ where
     fn set(&self, mut object: K, notify: &impl Fn(Delta<'_, K>)) {
         // Nobody here reads them, and they are a good part of an object's size.
         object.meta_mut().managed_fields = None;
+        (self.slim)(&mut object);
         // A clone's lists are as long as what is in them; those that the decoder filled have room for more.
         let object = Arc::new(object.clone());
         match self.store.insert(Key::of(object.meta()), object.clone()) {
