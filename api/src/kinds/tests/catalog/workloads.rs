@@ -73,6 +73,49 @@ fn a_new_template_of_a_daemon_set_is_counted() {
     assert_eq!(new["metadata"]["annotations"][annotation], "2");
 }
 
+/// A stateful set with claim templates of these names, whose container has these mounts and devices.
+fn with_claims(names: &[&str], mounts: Value, devices: Value) -> Value {
+    let claim = |name: &&str| {
+        json!({ "metadata": { "name": name },
+            "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } } })
+    };
+    let claims: Vec<Value> = names.iter().map(claim).collect();
+    let mut set = workload("StatefulSet", json!({ "volumeClaimTemplates": claims }));
+    let container = &mut set["spec"]["template"]["spec"]["containers"][0];
+    container["volumeMounts"] = mounts;
+    container["volumeDevices"] = devices;
+    set
+}
+
+#[test]
+fn pods_of_stateful_sets_use_the_volumes_of_claim_templates() {
+    let both = with_claims(
+        &["data", "disk"],
+        json!([{ "name": "data", "mountPath": "/data" }]),
+        json!([{ "name": "disk", "devicePath": "/dev/disk" }]),
+    );
+    assert_eq!(complaints("statefulsets", both.clone()), "");
+    let change = json!({ "spec": { "replicas": 3 } });
+    assert_eq!(refused("statefulsets", both, change), "");
+    let mounts = json!([{ "name": "other", "mountPath": "/other" }, { "name": "cache", "mountPath": "/cache" }]);
+    let mut unknown =
+        with_claims(&["data", "cache"], mounts, json!([{ "name": "nothing", "devicePath": "/dev/nothing" }]));
+    unknown["spec"]["template"]["spec"]["volumes"] = json!([{ "name": "cache", "emptyDir": {} }]);
+    expect![[r#"
+        spec.template.spec.containers[0].volumeMounts[0].name: Not found: "other"
+        spec.template.spec.containers[0].volumeDevices[0].name: Not found: "nothing"
+    "#]]
+    .assert_eq(&complaints("statefulsets", unknown));
+    expect![[r#"
+        spec.template.spec.volumes[0].name: Invalid value: "a.b": must not contain dots
+        spec.template.spec.containers[0].volumeMounts[0].name: Not found: "a.b"
+    "#]]
+    .assert_eq(&complaints(
+        "statefulsets",
+        with_claims(&["a.b"], json!([{ "name": "a.b", "mountPath": "/a" }]), json!([])),
+    ));
+}
+
 #[test]
 fn stateful_sets() {
     let minimal = workload(
