@@ -1,92 +1,23 @@
 //! One running container: what it is given, how it is watched and stopped.
 
+mod config;
+mod error;
+mod job;
+
 use std::{
     net::SocketAddr,
-    panic::AssertUnwindSafe,
-    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use futures::FutureExt;
 use tokio::sync::{Semaphore, watch};
 
-use crate::{
-    Exit, ExitReason, Output, Program, StdinPipe, command,
-    cpu::CpuMeter,
-    limits,
-    memory::MemoryBudget,
-    pod::Pod,
-    program::Linked,
-    sandbox,
-    server::{Listener, Server},
-};
+use crate::{Exit, Output, StdinPipe, cpu::CpuMeter, limits, memory::MemoryBudget, pod::Pod, sandbox};
+use job::{Job, run};
 
-/// A directory of the host that a guest sees.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Preopen {
-    /// The directory on the host.
-    pub host_path: PathBuf,
-    /// Where the guest finds it.
-    pub guest_path: String,
-    /// Whether the guest may only read it.
-    pub read_only: bool,
-}
-
-/// What a container is given. What is not here, the guest does not have.
-#[derive(Clone)]
-pub struct ContainerConfig {
-    /// The container's name, for logs.
-    pub name: String,
-    /// The program to run.
-    pub program: Program,
-    /// The argument vector, with the program's own name first.
-    pub args: Vec<String>,
-    /// The environment, in order.
-    pub env: Vec<(String, String)>,
-    /// The initial working directory a 0.2 component is told; it should lie in one of `preopens`.
-    pub working_dir: Option<String>,
-    /// The directories the guest may open.
-    pub preopens: Vec<Preopen>,
-    /// Where its stdin comes from. None: it is empty, and at its end from the beginning. A stop closes it: that is how
-    /// a command, which WASI gives no signal, hears of it.
-    pub stdin: Option<StdinPipe>,
-    /// Whether stdin and stdout tell the guest that they are a terminal (`wasi:cli/terminal-*`).
-    pub terminal: bool,
-    /// Where its stdout and stderr go.
-    pub output: Arc<dyn Output>,
-    /// The most linear memory its instances may hold together. None: only the pod's limit and the engine's
-    /// ceiling for one memory.
-    pub memory_limit_bytes: Option<u64>,
-    /// Thousandths of one CPU it may use; beyond, it waits. None: no limit.
-    pub cpu_limit_millis: Option<u32>,
-    /// The port an HTTP component listens on, at the pod's address; 0 lets the kernel choose. Commands ignore it.
-    pub http_port: u16,
-}
-
-/// Why a container could not be started.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// cannot listen on the pod's address
-    #[error("cannot listen on {address}: {source}")]
-    Bind {
-        /// The address of the pod and the port of the container.
-        address: SocketAddr,
-        /// What the kernel said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// cannot open a directory for the guest
-    #[error("cannot open {path} for the guest's {guest_path}: {message}", path = path.display())]
-    Preopen {
-        /// The directory on the host.
-        path: PathBuf,
-        /// Where the guest would have found it.
-        guest_path: String,
-        /// What went wrong.
-        message: String,
-    },
-}
+pub use config::{ContainerConfig, Exec, Preopen};
+pub use error::{ExecError, StartError};
+pub(crate) use job::panic_message;
 
 /// What a container uses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -105,37 +36,6 @@ pub(crate) struct Surroundings {
     pub(crate) cpu: Arc<CpuMeter>,
     /// Places for commands beside the container's own program.
     execs: Arc<Semaphore>,
-}
-
-/// What another run of a container's program is given of its own; all else is the container's.
-pub struct Exec {
-    /// The argument vector, with a program name first.
-    pub args: Vec<String>,
-    /// Where its stdin comes from; see [`ContainerConfig::stdin`].
-    pub stdin: Option<StdinPipe>,
-    /// Whether it is told that it has a terminal.
-    pub terminal: bool,
-    /// Where its stdout and stderr go.
-    pub output: Arc<dyn Output>,
-}
-
-/// Why a container's program can't be run beside it.
-#[derive(Debug, thiserror::Error)]
-pub enum ExecError {
-    /// the program has nothing that could be run with arguments
-    #[error(
-        "the container has no command to run: its program is an HTTP component (wasi:http) that does not export wasi:cli/run"
-    )]
-    NoCommand,
-    /// the container is over
-    #[error("the container is not running")]
-    Ended,
-    /// too many run already
-    #[error("{} commands run in this container already; at most so many may", limits::EXECS_PER_CONTAINER)]
-    TooMany,
-    /// it can't be started
-    #[error(transparent)]
-    Start(#[from] StartError),
 }
 
 /// When a container that was asked to stop is interrupted. None: nobody asked.
@@ -273,66 +173,6 @@ impl Container {
     pub fn usage(&self) -> Usage {
         Usage { memory_bytes: self.surroundings.memory.used_bytes(), cpu_time: self.surroundings.cpu.used() }
     }
-}
-
-/// What a container does, with what had to be acquired for it.
-enum Job {
-    Serve(Server, Listener),
-    Run(Program),
-}
-
-impl Job {
-    fn prepare(surroundings: &Arc<Surroundings>) -> Result<Job, StartError> {
-        let program = &surroundings.spec.program;
-        match program.linked() {
-            Linked::Http(pre) => {
-                let address = SocketAddr::new(surroundings.pod.config.address, surroundings.spec.http_port);
-                let listener = Listener::bind(address).map_err(|source| StartError::Bind { address, source })?;
-                Ok(Job::Serve(Server::new(pre.clone(), surroundings.clone()), listener))
-            }
-            Linked::Command(_) | Linked::CoreCommand(_) => Ok(Job::Run(program.clone())),
-        }
-    }
-
-    fn address(&self) -> Option<SocketAddr> {
-        match self {
-            Job::Serve(_, listener) => Some(listener.address()),
-            Job::Run(_) => None,
-        }
-    }
-}
-
-/// Runs the job to its end, whatever that is.
-async fn run(job: Job, surroundings: &Arc<Surroundings>, stop: StopSignal) -> Exit {
-    let metrics = surroundings.pod.engine.metrics();
-    metrics.containers_running.inc();
-    let work = async {
-        match job {
-            Job::Serve(server, listener) => server.run(listener, stop).await,
-            Job::Run(program) => command::run(&program, surroundings, stop).await,
-        }
-    };
-    let exit = match Box::pin(AssertUnwindSafe(work).catch_unwind()).await {
-        Ok(exit) => exit,
-        Err(panic) => Exit::host_panic(panic_message(&*panic)),
-    };
-    metrics.containers_running.dec();
-    match exit.reason {
-        ExitReason::OutOfMemory => drop(metrics.out_of_memory.inc()),
-        ExitReason::HostPanic => drop(metrics.host_panics.inc()),
-        ExitReason::Trap => drop(metrics.traps.inc()),
-        _ => {}
-    }
-    let (pod, container) = (&surroundings.pod.config.name, &surroundings.spec.name);
-    tracing::debug!(pod, container, code = exit.code, reason = ?exit.reason, "container ended");
-    exit
-}
-
-/// What a panic said.
-pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let said =
-        panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
-    format!("host code failed: {}", said.unwrap_or_else(|| "no message".into()))
 }
 
 /// Every container has `HOSTNAME`, as container runtimes have it, unless its own environment sets it.

@@ -1,5 +1,7 @@
 //! Values of expressions. JSON is read lazily: a rule that looks at one field of a large object touches one field.
 
+mod members;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,14 +10,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ipnet::IpNet;
 use jiff::SignedDuration;
-use serde_json::{Map as JsonMap, Value as Json};
+use serde_json::Value as Json;
 
-use super::decl::{Decl, DeclKind, ListKind, ObjectDecl};
-use super::error::EvalError;
-use super::library::{Moment, NamedFormat, Semver, Url};
+use super::decl::{Decl, DeclKind, ListKind, MAX_REQUEST_BYTES};
+use super::library::{Moment, NamedFormat, Semver, Url, parse_duration, parse_moment};
 use super::structs::Struct;
 use super::types::{Opaque, Type};
 use crate::quantity::Quantity;
+
+pub(super) use members::select;
+pub use members::{List, Map, Object};
 
 /// A value. `'a` is the lifetime of the JSON and of the declarations that it was read by.
 #[derive(Debug, Clone)]
@@ -64,35 +68,8 @@ pub enum Value<'a> {
     Semver(Arc<Semver>),
 }
 
-/// A list.
-#[derive(Debug, Clone)]
-pub enum List<'a> {
-    /// A JSON array with the declaration of its elements.
-    Json(&'a [Json], &'a Decl, &'a ListKind),
-    /// Made by an expression.
-    Made(Arc<Vec<Value<'a>>>),
-}
-
-/// A map.
-#[derive(Debug, Clone)]
-pub enum Map<'a> {
-    /// A JSON object with the declaration of its values.
-    Json(&'a JsonMap<String, Json>, &'a Decl),
-    /// Made by an expression, in the order of its text.
-    Made(Arc<Vec<(Value<'a>, Value<'a>)>>),
-}
-
-/// A JSON object with known fields.
-#[derive(Debug, Clone, Copy)]
-pub struct Object<'a> {
-    /// The JSON object.
-    pub json: &'a JsonMap<String, Json>,
-    /// Its fields.
-    pub decl: &'a ObjectDecl,
-}
-
 /// What JSON without a declaration is read by.
-static DYNAMIC: Decl = Decl { kind: DeclKind::Dyn, max_elements: super::decl::MAX_REQUEST_BYTES, min_size: 1 };
+static DYNAMIC: Decl = Decl { kind: DeclKind::Dyn, max_elements: MAX_REQUEST_BYTES, min_size: 1 };
 static ATOMIC: ListKind = ListKind::Atomic;
 
 impl<'a> Value<'a> {
@@ -140,8 +117,8 @@ impl<'a> Value<'a> {
     fn read_text(text: &'a str, kind: &DeclKind) -> Self {
         let read = match kind {
             DeclKind::Bytes => STANDARD.decode(text).ok().map(|bytes| Self::Bytes(bytes.into())),
-            DeclKind::Timestamp => super::library::parse_moment(text).map(Self::Timestamp),
-            DeclKind::Duration => super::library::parse_duration(text).map(Self::Duration),
+            DeclKind::Timestamp => parse_moment(text).map(Self::Timestamp),
+            DeclKind::Duration => parse_duration(text).map(Self::Duration),
             _ => None,
         };
         read.unwrap_or(Self::String(Cow::Borrowed(text)))
@@ -216,99 +193,5 @@ impl<'a> Value<'a> {
             _ => 1,
         };
         size as u64
-    }
-}
-
-impl<'a> List<'a> {
-    /// How many elements.
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Json(items, ..) => items.len(),
-            Self::Made(items) => items.len(),
-        }
-    }
-
-    /// An element.
-    pub(super) fn get(&self, index: usize) -> Option<Value<'a>> {
-        match self {
-            Self::Json(items, decl, _) => items.get(index).map(|item| Value::read(item, decl)),
-            Self::Made(items) => items.get(index).cloned(),
-        }
-    }
-
-    /// The elements.
-    pub(super) fn iter(&self) -> impl Iterator<Item = Value<'a>> + '_ {
-        (0..self.len()).filter_map(|index| self.get(index))
-    }
-}
-
-impl<'a> Map<'a> {
-    /// How many entries.
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Json(map, _) => map.len(),
-            Self::Made(entries) => entries.len(),
-        }
-    }
-
-    /// The value of a key.
-    pub(super) fn get(&self, key: &Value<'_>) -> Option<Value<'a>> {
-        match self {
-            Self::Json(map, decl) => map.get(key.as_str()?).map(|value| Value::read(value, decl)),
-            Self::Made(entries) => {
-                let found = entries.iter().find(|(own, _)| super::compare::equal(own, key));
-                found.map(|(_, value)| value.clone())
-            }
-        }
-    }
-
-    /// Keys and values.
-    pub(super) fn entries(&self) -> Vec<(Value<'a>, Value<'a>)> {
-        match self {
-            Self::Json(map, decl) => {
-                map.iter().map(|(key, value)| (Value::String(Cow::Borrowed(key)), Value::read(value, decl))).collect()
-            }
-            Self::Made(entries) => entries.to_vec(),
-        }
-    }
-}
-
-impl<'a> Object<'a> {
-    /// The value of a field that is set, by the name that expressions use. One that is null is as good as absent.
-    pub(super) fn field(&self, name: &str) -> Option<Value<'a>> {
-        let field = self.decl.fields.get(name)?;
-        self.json.get(&field.json).filter(|value| !value.is_null()).map(|value| Value::read(value, &field.decl))
-    }
-
-    /// Whether both have the same fields, those that expressions can't see included.
-    pub(super) fn equals(&self, other: &Object<'_>) -> bool {
-        let known = |name: &str| self.decl.fields.values().find(|field| field.json == name);
-        self.json.len() == other.json.len()
-            && self.json.iter().all(|(name, value)| match (other.json.get(name), known(name)) {
-                (Some(theirs), Some(field)) => {
-                    let own = Value::read(value, &field.decl);
-                    super::compare::equal(&own, &Value::read(theirs, &field.decl))
-                }
-                (Some(theirs), None) => value == theirs,
-                (None, _) => false,
-            })
-    }
-
-    /// Names and values of the fields that are set and known.
-    pub(super) fn entries(&self) -> Vec<(Value<'a>, Value<'a>)> {
-        let names = self.decl.fields.keys();
-        names.filter_map(|name| Some((Value::String(Cow::Borrowed(name)), self.field(name)?))).collect()
-    }
-}
-
-/// Reading a member by name, of whatever has members.
-pub(super) fn select<'a>(value: &Value<'a>, field: &str) -> Result<Option<Value<'a>>, EvalError> {
-    match value {
-        Value::Object(object) => Ok(object.field(field)),
-        Value::Map(map) => Ok(map.get(&Value::String(Cow::Borrowed(field)))),
-        Value::Struct(own) => Ok(own.field(field)),
-        Value::Optional(None) => Ok(None),
-        Value::Optional(Some(inner)) => select(inner, field),
-        _ => Err(EvalError::NoSuchOverload),
     }
 }

@@ -1,28 +1,22 @@
 //! The node's pod addresses: who has which, and a file that remembers it over restarts.
 
+mod checkpoint;
+
 use std::{
     collections::HashMap,
-    io,
     net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use ipnet::IpNet;
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
-
-use crate::files;
 
 /// The most addresses one pool manages: a bitmap of 128 KiB. A larger CIDR is used up to here.
 const ADDRESSES_LIMIT: u32 = 1 << 20;
 /// Addresses at the start of the CIDR that no pod gets: the network's own, and one kept for the host.
 const RESERVED_AT_START: u32 = 2;
-/// How long changes gather before the checkpoint is written: a thousand pods starting are a few writes, not a thousand.
-const CHECKPOINT_DELAY: Duration = Duration::from_millis(200);
 
 /// Why a pod gets no address.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -56,13 +50,6 @@ struct State {
     cursor: u32,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Checkpoint {
-    version: u32,
-    cidr: IpNet,
-    addresses: HashMap<Arc<str>, IpAddr>,
-}
-
 impl AddressPool {
     /// Opens the pool of `cidr`, with the holders that `file` remembers. A file that can't be used (absent, damaged,
     /// of another CIDR) is an empty one: pods say in their status which address they had.
@@ -70,7 +57,7 @@ impl AddressPool {
         let words = (size(&cidr) as usize).div_ceil(64);
         let state = State { used: vec![0; words], by_uid: HashMap::new(), cursor: RESERVED_AT_START };
         let pool = AddressPool { cidr, file: file.to_owned(), state: Mutex::new(state), changed: Notify::new() };
-        match read_checkpoint(file) {
+        match checkpoint::read(file) {
             Ok(Some(checkpoint)) if checkpoint.cidr == cidr => {
                 for (uid, address) in checkpoint.addresses {
                     pool.reserve(&uid, address);
@@ -140,39 +127,6 @@ impl AddressPool {
         }
     }
 
-    /// Writes the checkpoint after changes, until `shutdown`; then once more.
-    pub async fn run_checkpoints(self: Arc<Self>, shutdown: CancellationToken) {
-        loop {
-            tokio::select! {
-                () = self.changed.notified() => {}
-                () = shutdown.cancelled() => break,
-            }
-            tokio::select! {
-                () = tokio::time::sleep(CHECKPOINT_DELAY) => {}
-                () = shutdown.cancelled() => break,
-            }
-            self.save_in_background().await;
-        }
-        self.save_in_background().await;
-    }
-
-    async fn save_in_background(self: &Arc<Self>) {
-        let pool = Arc::clone(self);
-        let saved = tokio::task::spawn_blocking(move || pool.save()).await;
-        if let Ok(Err(error)) = saved {
-            tracing::warn!(file = %self.file.display(), %error, "the address checkpoint could not be written");
-        }
-    }
-
-    /// Writes the checkpoint now.
-    pub fn save(&self) -> io::Result<()> {
-        let holders: Vec<(Arc<str>, u32)> =
-            self.state.lock().by_uid.iter().map(|(uid, offset)| (Arc::clone(uid), *offset)).collect();
-        let addresses = holders.into_iter().map(|(uid, offset)| (uid, address_at(&self.cidr, offset))).collect();
-        let checkpoint = Checkpoint { version: 1, cidr: self.cidr, addresses };
-        files::write_atomic(&self.file, &serde_json::to_vec(&checkpoint)?)
-    }
-
     fn range(&self) -> (u32, u32) {
         let size = size(&self.cidr);
         match size {
@@ -222,14 +176,6 @@ fn address_at(cidr: &IpNet, offset: u32) -> IpAddr {
     }
 }
 
-fn read_checkpoint(file: &Path) -> io::Result<Option<Checkpoint>> {
-    match std::fs::read(file) {
-        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,32 +214,6 @@ mod tests {
         let first = pool.allocate("a").unwrap();
         pool.release("a");
         assert_ne!(pool.allocate("b").unwrap(), first);
-    }
-
-    #[test]
-    fn a_checkpoint_brings_the_addresses_back() {
-        let dir = tempfile::tempdir().unwrap();
-        let before = pool("127.9.0.0/24", dir.path());
-        before.allocate("gone").unwrap();
-        let address = before.allocate("a").unwrap();
-        before.release("gone");
-        before.save().unwrap();
-        let after = pool("127.9.0.0/24", dir.path());
-        assert_eq!(after.get("a"), Some(address));
-        assert_eq!(after.get("gone"), None);
-        after.retain(|uid| uid != "a");
-        assert_eq!(after.get("a"), None);
-    }
-
-    #[test]
-    fn a_damaged_or_foreign_checkpoint_is_an_empty_one() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("addresses.json"), b"{\"version\":1,").unwrap();
-        assert_eq!(pool("127.9.0.0/24", dir.path()).get("a"), None);
-        let other = pool("127.8.0.0/24", dir.path());
-        other.allocate("a").unwrap();
-        other.save().unwrap();
-        assert_eq!(pool("127.9.0.0/24", dir.path()).get("a"), None);
     }
 
     #[test]

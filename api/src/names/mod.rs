@@ -3,6 +3,12 @@
 //! Every function returns the error details for one value, empty when it is fine
 //! (`k8s.io/apimachinery/pkg/util/validation`).
 
+mod fields;
+mod generated;
+
+pub use fields::{config_map_key, env_var_name, http_header_name, port_name, port_number};
+pub use generated::{SUFFIX_LENGTH, generate, safe_encode};
+
 /// Longest DNS label.
 pub const LABEL_MAX_BYTES: usize = 63;
 /// Longest DNS subdomain.
@@ -34,12 +40,6 @@ const QUALIFIED_SHAPE: &str = "a valid label key must consist of alphanumeric ch
 const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', \
      and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for \
      validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
-const CONFIG_KEY: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  \
-     or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
-const ENV_NAME: &str =
-    "a valid environment variable name must consist only of printable ASCII characters other than '='";
-const HTTP_HEADER: &str = "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', \
-     regex used for validation is '[-A-Za-z0-9]+')";
 
 /// `must be no more than N bytes`
 pub fn too_long(limit_bytes: usize) -> String {
@@ -163,60 +163,6 @@ pub fn label_value(text: &str) -> Vec<String> {
     errors
 }
 
-/// The name of an environment variable (relaxed since Kubernetes 1.34, KEP-4369).
-pub fn env_var_name(text: &str) -> Vec<String> {
-    if text.is_empty() {
-        return vec!["environment variable name must be non-empty".to_string()];
-    }
-    let allowed = text.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'=');
-    if allowed { Vec::new() } else { vec![ENV_NAME.to_string()] }
-}
-
-/// A key of a ConfigMap or Secret, which becomes a file name.
-pub fn config_map_key(text: &str) -> Vec<String> {
-    let mut errors = length_errors(text, SUBDOMAIN_MAX_BYTES);
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    if text.is_empty() || !text.bytes().all(allowed) {
-        errors.push(CONFIG_KEY.to_string());
-    }
-    match text {
-        "." => errors.push("must not be '.'".to_string()),
-        ".." => errors.push("must not be '..'".to_string()),
-        _ if text.starts_with("..") => errors.push("must not start with '..'".to_string()),
-        _ => {}
-    }
-    errors
-}
-
-/// The name of a port (IANA service name, RFC 6335, in lower case).
-pub fn port_name(text: &str) -> Vec<String> {
-    let mut errors = length_errors(text, 15);
-    if text.is_empty() || !text.bytes().all(|b| lower_or_digit(b) || b == b'-') {
-        errors.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)".to_string());
-    }
-    if !text.bytes().any(|b| b.is_ascii_lowercase()) {
-        errors.push("must contain at least one letter (a-z)".to_string());
-    }
-    if text.contains("--") {
-        errors.push("must not contain consecutive hyphens".to_string());
-    }
-    if text.starts_with('-') || text.ends_with('-') {
-        errors.push("must not begin or end with a hyphen".to_string());
-    }
-    errors
-}
-
-/// A port number.
-pub fn port_number(port: i64) -> Vec<String> {
-    if (1..=65535).contains(&port) { Vec::new() } else { vec![out_of_range(1, 65535)] }
-}
-
-/// The name of an HTTP header.
-pub fn http_header_name(text: &str) -> Vec<String> {
-    let allowed = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    if allowed { Vec::new() } else { vec![HTTP_HEADER.to_string()] }
-}
-
 /// An object's name that is one path segment and nothing more.
 pub fn path_segment(text: &str) -> Vec<String> {
     match text {
@@ -248,29 +194,6 @@ pub fn label_name(name: &str, prefix: bool) -> Vec<String> {
 /// `metadata.name` as an RFC 1035 label: Services.
 pub fn label_1035_name(name: &str, prefix: bool) -> Vec<String> {
     dns1035_label(&mask_prefix(name, prefix))
-}
-
-/// Characters that random suffixes and hashes are made of: no vowels (no words), nothing that looks alike.
-const SUFFIX_ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
-/// Length of the suffix that `generateName` gets.
-pub const SUFFIX_LENGTH: usize = 5;
-/// Longest prefix that is kept before the suffix.
-const GENERATED_PREFIX_MAX_BYTES: usize = LABEL_MAX_BYTES - SUFFIX_LENGTH;
-
-/// `generateName` with a suffix made of the caller's random bytes, as Kubernetes' `SimpleNameGenerator` does.
-pub fn generate(prefix: &str, random: [u8; SUFFIX_LENGTH]) -> String {
-    let mut end = prefix.len().min(GENERATED_PREFIX_MAX_BYTES);
-    while !prefix.is_char_boundary(end) {
-        end -= 1;
-    }
-    let mut name = prefix[..end].to_string();
-    name.extend(random.iter().map(|b| char::from(SUFFIX_ALPHABET[usize::from(*b) % SUFFIX_ALPHABET.len()])));
-    name
-}
-
-/// Makes a text safe for names by mapping each of its bytes into the suffix alphabet (`rand.SafeEncodeString`).
-pub fn safe_encode(text: &str) -> String {
-    text.bytes().map(|b| char::from(SUFFIX_ALPHABET[usize::from(b) % SUFFIX_ALPHABET.len()])).collect()
 }
 
 #[cfg(test)]
@@ -314,23 +237,5 @@ mod tests {
     fn other_names() {
         assert!(label_value("").is_empty());
         assert_eq!(label_value("-a").len(), 1);
-        assert_eq!(
-            port_name("--"),
-            [
-                "must contain at least one letter (a-z)",
-                "must not contain consecutive hyphens",
-                "must not begin or end with a hyphen",
-            ]
-        );
-        assert_eq!(config_map_key("..x"), ["must not start with '..'"]);
-        assert_eq!(env_var_name("A=B").len(), 1);
-        assert!(env_var_name("my.env-name 1").is_empty());
-    }
-
-    #[test]
-    fn generated_names() {
-        assert_eq!(generate("web-", [0, 1, 26, 27, 255]), "web-bc9bq");
-        assert_eq!(generate(&"x".repeat(100), [0; 5]).len(), 63);
-        assert_eq!(safe_encode("0123456789"), "456789bcdf");
     }
 }
