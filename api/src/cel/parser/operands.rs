@@ -4,28 +4,9 @@ use super::{Parser, integer};
 use crate::cel::ast::{Expr, Kind, Literal};
 use crate::cel::check::qualified;
 use crate::cel::error::Issue;
+use crate::cel::escape::RESERVED;
 use crate::cel::lexer::TokenKind;
 use crate::cel::{library, macros};
-
-/// Names that mean something else or may mean something one day.
-const RESERVED: [&str; 16] = [
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-];
 
 impl Parser {
     pub(super) fn member(&mut self) -> Result<Expr, Issue> {

@@ -23,6 +23,7 @@ fn what_does_not_compile_says_why() {
         ("has(self)", "invalid argument to has() macro"),
         ("1 +", "Syntax error: mismatched input '<EOF>' expecting an expression"),
         ("if", "reserved identifier: if"),
+        ("while", "reserved identifier: while"),
         ("'a", "Syntax error: token recognition error at: ''a'"),
         ("1 ~ 2", "Syntax error: token recognition error at: '~'"),
     ]);
