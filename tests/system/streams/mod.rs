@@ -3,7 +3,9 @@
 
 mod copies;
 mod forwards;
+mod keys;
 mod program;
+mod slow;
 mod terminals;
 
 use std::io::Write as _;

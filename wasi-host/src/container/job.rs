@@ -4,11 +4,12 @@ use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt;
 
-use super::{StartError, StopSignal, Surroundings};
+use super::{StartError, Surroundings};
 use crate::{
     Exit, ExitReason, Program, command,
     program::Linked,
     server::{Listener, Server},
+    stopping::StopSignal,
 };
 
 /// What a container does, with what had to be acquired for it.

@@ -12,7 +12,15 @@ use std::{
 
 use tokio::sync::{Semaphore, watch};
 
-use crate::{Exit, Output, StdinPipe, cpu::CpuMeter, limits, memory::MemoryBudget, pod::Pod, sandbox};
+use crate::{
+    Exit, Output, Signal, StdinPipe,
+    cpu::CpuMeter,
+    limits,
+    memory::MemoryBudget,
+    pod::Pod,
+    sandbox,
+    stopping::{Ending, ask},
+};
 use job::{Job, run};
 
 pub use config::{ContainerConfig, Exec, Preopen};
@@ -38,15 +46,12 @@ pub(crate) struct Surroundings {
     execs: Arc<Semaphore>,
 }
 
-/// When a container that was asked to stop is interrupted. None: nobody asked.
-pub(crate) type StopSignal = watch::Receiver<Option<Instant>>;
-
 /// A running container. Clones are handles on the same one; dropping them all stops nothing.
 #[derive(Clone)]
 pub struct Container {
     surroundings: Arc<Surroundings>,
     address: Option<SocketAddr>,
-    stop: Arc<watch::Sender<Option<Instant>>>,
+    stop: Arc<watch::Sender<Option<Ending>>>,
     ready: watch::Receiver<bool>,
     exit: watch::Receiver<Option<Exit>>,
 }
@@ -138,6 +143,12 @@ impl Container {
         self.surroundings.spec.stdin.as_ref()
     }
 
+    /// Whether it was told that it has a terminal.
+    #[must_use]
+    pub fn has_terminal(&self) -> bool {
+        self.surroundings.spec.terminal
+    }
+
     /// The directories it was given.
     #[must_use]
     pub fn preopens(&self) -> &[Preopen] {
@@ -154,18 +165,17 @@ impl Container {
     /// it has; a command, which WASI gives no signal, reads end-of-file from its stdin and may end by itself. What
     /// still runs after `grace` is interrupted at the next tick. A second call may shorten the grace of the first, never lengthen it.
     pub async fn stop(&self, grace: Duration) -> Exit {
-        let until = Instant::now() + grace;
         if let Some(stdin) = &self.surroundings.spec.stdin {
             stdin.close();
         }
-        self.stop.send_if_modified(|deadline| {
-            let shortens = deadline.is_none_or(|deadline| until < deadline);
-            if shortens {
-                *deadline = Some(until);
-            }
-            shortens
-        });
+        ask(&self.stop, Ending { at: Instant::now() + grace, signal: None });
         self.wait().await
+    }
+
+    /// Ends the container as a terminal's signal ends a program without a handler for it: at the next tick. An HTTP
+    /// server answers nothing more either, but if it is idle it ends as at any stop.
+    pub fn interrupt(&self, signal: Signal) {
+        ask(&self.stop, Ending { at: Instant::now(), signal: Some(signal) });
     }
 
     /// What the container uses now. Cheap: it reads two counters.
@@ -179,29 +189,6 @@ impl Container {
 fn name_host(pod: &Pod, env: &mut Vec<(String, String)>) {
     if !env.iter().any(|(name, _)| name == "HOSTNAME") {
         env.insert(0, ("HOSTNAME".into(), pod.config.hostname.clone()));
-    }
-}
-
-/// Completes when the grace of a stop is over; never, if nobody asks.
-pub(crate) async fn interrupted(mut stop: StopSignal) {
-    loop {
-        let deadline = *stop.borrow_and_update();
-        let over = async {
-            match deadline {
-                Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = over => return,
-            changed = stop.changed() => if changed.is_err() {
-                // No handle is left that could ask; whoever asked before is still to be obeyed.
-                match deadline {
-                    Some(deadline) => return tokio::time::sleep_until(deadline.into()).await,
-                    None => return std::future::pending().await,
-                }
-            },
-        }
     }
 }
 
