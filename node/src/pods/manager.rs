@@ -19,16 +19,18 @@ use kube::{Api, ResourceExt, runtime::watcher};
 use tokio::{
     sync::watch,
     task::{Id, JoinError, JoinSet},
-    time::timeout,
+    time::{MissedTickBehavior, interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
+use self::arrivals::is_here;
 use super::{
     live::LivePod,
     record::Record,
     worker::{Desired, Worker, subject},
 };
 use crate::{
+    admission::judge_growth,
     shared::Shared,
     static_pods::{StaticPods, is_mirror},
     volumes,
@@ -36,6 +38,8 @@ use crate::{
 
 /// How long a worker that has failed rests before its pod gets another one.
 const FAULT_PAUSE: Duration = Duration::from_secs(1);
+/// How long resizes rest that wait for room, if no pod's end gives them any (kubelet's `retryDelay`).
+const RESIZE_RETRY: Duration = Duration::from_secs(180);
 /// How long the workers have in all when the node stops.
 const SHUTDOWN_WAIT: Duration = Duration::from_millis(1500);
 
@@ -96,6 +100,8 @@ pub async fn run_pods(shared: Arc<Shared>, sources: Sources, shutdown: Cancellat
         waiting: Vec::new(),
     };
     let mut more_statics = true;
+    let mut retry = interval(RESIZE_RETRY);
+    retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
@@ -106,6 +112,8 @@ pub async fn run_pods(shared: Arc<Shared>, sources: Sources, shutdown: Cancellat
             Some(ended) = manager.workers.join_next_with_id() => manager.take_end(ended),
             Some(Ok(compared)) = manager.compared.join_next() => manager.take_compared(compared),
             Some(_) = manager.refusals.join_next() => {}
+            () = manager.shared.roster.freed() => manager.settle_resizes(),
+            _ = retry.tick() => manager.settle_resizes(),
             changed = statics.changed(), if more_statics => match changed {
                 Ok(()) => {
                     let pods = statics.borrow_and_update().clone();
@@ -119,6 +127,10 @@ pub async fn run_pods(shared: Arc<Shared>, sources: Sources, shutdown: Cancellat
 }
 
 impl Manager {
+    fn settle_resizes(&self) {
+        self.shared.roster.settle(judge_growth(&self.shared));
+    }
+
     fn take(&mut self, event: watcher::Event<Pod>) {
         match event {
             watcher::Event::Init => self.listed.clear(),
@@ -152,6 +164,10 @@ impl Manager {
             if let (Some(address), Some(uid)) = (address, pod.uid()) {
                 self.shared.addresses.reserve(&uid, address);
             }
+        }
+        // Whoever wants more is judged beside all who were here, whichever worker asks first.
+        for pod in listed.iter().filter(|pod| is_here(pod)) {
+            self.shared.roster.put(&pod.uid().unwrap_or_default(), Arc::clone(pod));
         }
         listed.into_iter().for_each(|pod| self.apply(pod));
     }

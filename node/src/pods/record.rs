@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{Container as Spec, EphemeralContainer, PodSpec,
 use tokio::time::Instant;
 
 use super::{
+    allocation::some,
     backoff::Backoff,
     restart::{RestartPolicy, RestartRules},
 };
@@ -113,8 +114,10 @@ pub struct Record {
     pub policy: RestartPolicy,
     /// Exit codes after which it is started again whatever its policy says.
     rules: RestartRules,
-    /// What it has been given, unless that is nothing: the spec may already ask for something else (KEP-1287).
+    /// What it has been let have, unless that is nothing: the spec may already ask for something else (KEP-1287).
     pub allocated: Option<Box<ResourceRequirements>>,
+    /// What its present run has, while that is not yet what it has been let have.
+    pub behind: Option<Box<ResourceRequirements>>,
     /// Its place in `initContainers`, `containers` or `ephemeralContainers`.
     pub index: usize,
     /// Its part of the spec, if the spec has it in another form.
@@ -158,7 +161,8 @@ impl Record {
             role,
             policy,
             rules: RestartRules::of(spec),
-            allocated: spec.resources.clone().filter(|it| *it != ResourceRequirements::default()).map(Box::new),
+            allocated: some(spec.resources.as_ref()),
+            behind: None,
             index,
             ephemeral: None,
             state: State::Waiting { reason: "ContainerCreating".to_owned(), message: None },
@@ -262,6 +266,19 @@ impl Record {
         if had_a_run { self.restarts + 1 } else { self.restarts }
     }
 
+    /// What it has: its run's, or what the next one will have.
+    pub fn actual(&self) -> Option<&ResourceRequirements> {
+        self.behind.as_deref().or(self.allocated.as_deref())
+    }
+
+    /// It is let have what `spec` asks for. A run that is there has what it had until it is given the new.
+    pub fn allocate(&mut self, wanted: Option<&ResourceRequirements>) {
+        let before = std::mem::replace(&mut self.allocated, some(wanted)).unwrap_or_default();
+        if self.is_running() || self.starting {
+            self.behind.get_or_insert(before);
+        }
+    }
+
     /// Takes in that a run has begun.
     pub fn begin(&mut self, id: String, since: Timestamp) {
         self.restarts = self.next_run();
@@ -283,6 +300,7 @@ impl Record {
             }
         }
         self.state = State::Ended(ended);
+        self.behind = None;
         (self.started, self.ready) = (false, false);
     }
 
@@ -292,6 +310,7 @@ impl Record {
             self.last = Some(ended.clone());
         }
         self.state = State::Waiting { reason: reason.to_owned(), message };
+        self.behind = None;
         self.not_before = Some(until);
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::{
         ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus,
-        HostIP, Pod, PodCondition, PodIP, PodStatus,
+        HostIP, Pod, PodCondition, PodIP, PodStatus, ResourceRequirements,
     },
     apimachinery::pkg::apis::meta::v1::Time,
 };
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::{
     plan::Outcome,
     record::{Ended, Record, Role, State},
-    worker::Resize,
+    worker::Resizing,
 };
 
 /// Conditions of ours that are there only while they are true.
@@ -42,8 +42,10 @@ pub struct Facts<'a> {
     pub outcome: Option<Outcome>,
     /// Why the node ended it, if it did: reason and message.
     pub evicted: Option<(&'static str, String)>,
-    /// A resize that is not done.
-    pub resize: Option<&'a Resize>,
+    /// What of a resize is not done.
+    pub resizing: &'a Resizing,
+    /// What the pod as a whole has been let have.
+    pub whole: Option<&'a ResourceRequirements>,
     /// The time of conditions that change now.
     pub now: Timestamp,
 }
@@ -74,6 +76,8 @@ pub fn status(facts: &Facts<'_>, before: &PodStatus) -> PodStatus {
         observed_generation: facts.pod.metadata.generation,
         reason: facts.evicted.as_ref().map(|(reason, _)| (*reason).to_owned()),
         message: facts.evicted.as_ref().map(|(_, message)| message.clone()),
+        resources: facts.whole.cloned(),
+        allocated_resources: facts.whole.and_then(|whole| whole.requests.clone()),
         ..PodStatus::default()
     }
 }
@@ -154,11 +158,18 @@ fn conditions_of_all(facts: &Facts<'_>, phase: &str, before: &PodStatus) -> Vec<
         ("ContainersReady", containers_ready),
         ("PodScheduled", Verdict::yes(None)),
     ];
-    let passing = facts.resize.map(|resize| match resize {
-        Resize::Pending { reason, message } => ("PodResizePending", Verdict::because(reason, message)),
-        Resize::InProgress { message } => ("PodResizeInProgress", Verdict::because("Error", message)),
+    let Resizing { pending, progress } = facts.resizing;
+    let pending = pending.as_ref().map(|it| ("PodResizePending", Verdict::because(it.reason, &it.message)));
+    let progress = progress.as_ref().map(|it| {
+        let verdict = it.error.as_ref().map_or(Verdict::yes(None), |error| Verdict::because("Error", error));
+        ("PodResizeInProgress", verdict)
     });
-    wanted.into_iter().chain(passing).map(|(kind, verdict)| verdict.condition(kind, facts, before)).collect()
+    wanted
+        .into_iter()
+        .chain(pending)
+        .chain(progress)
+        .map(|(kind, verdict)| verdict.condition(kind, facts, before))
+        .collect()
 }
 
 /// The message about readiness gates that aren't open; None if all are.
@@ -236,6 +247,7 @@ fn container_status(record: &Record) -> ContainerStatus {
         State::Ended(ended) => (terminated(ended), ended.id.clone()),
     };
     let succeeded = matches!(&record.state, State::Ended(ended) if ended.code == 0);
+    let never_ran = matches!(record.state, State::Waiting { .. }) && record.last.is_none();
     ContainerStatus {
         name: record.name.clone(),
         image: record.image.clone(),
@@ -247,8 +259,7 @@ fn container_status(record: &Record) -> ContainerStatus {
         state: Some(state),
         allocated_resources: record.allocated.as_ref().and_then(|it| it.requests.clone()),
         // Empty too: it says that they can be changed.
-        resources: (record.role != Role::Ephemeral && !matches!(record.state, State::Waiting { .. }))
-            .then(|| record.allocated.as_deref().cloned().unwrap_or_default()),
+        resources: (record.role != Role::Ephemeral && !never_ran).then(|| record.actual().cloned().unwrap_or_default()),
         last_state: Some(record.last.as_ref().map(terminated).unwrap_or_default()),
         ..ContainerStatus::default()
     }

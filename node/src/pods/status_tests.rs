@@ -6,6 +6,8 @@ fn pod(spec: Value) -> Pod {
     serde_json::from_value(json!({"metadata": {"name": "p", "uid": "u", "generation": 3}, "spec": spec})).unwrap()
 }
 
+static NOTHING: Resizing = Resizing { pending: None, progress: None };
+
 fn facts<'a>(pod: &'a Pod, records: &'a [Record]) -> Facts<'a> {
     Facts {
         pod,
@@ -17,7 +19,8 @@ fn facts<'a>(pod: &'a Pod, records: &'a [Record]) -> Facts<'a> {
         still_running: false,
         outcome: super::super::plan::plan(records, tokio::time::Instant::now()).outcome,
         evicted: None,
-        resize: None,
+        resizing: &NOTHING,
+        whole: None,
         now: "2026-01-01T00:00:05Z".parse().unwrap(),
     }
 }

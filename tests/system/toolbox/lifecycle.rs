@@ -1,8 +1,8 @@
-//! Probes, hooks, restarts, debugging, resizes.
+//! Probes, hooks, restarts, debugging.
 
 use super::{cluster, ended, pod, ready, shows};
+use crate::harness::eventually;
 use crate::harness::guests::TOOLBOX;
-use crate::harness::{eventually, get};
 
 /// [k8s.io] Probing container should be restarted with a exec "cat /tmp/health" liveness probe
 #[test]
@@ -75,26 +75,6 @@ fn an_ephemeral_container_meets_the_pod_on_localhost() {
     shows(&cluster, "web", state, "0");
     assert_eq!(cluster.kubectl("logs web -c debugger").ok(), "web");
     shows(&cluster, "web", ".status.phase", "Running");
-}
-
-#[test]
-fn a_running_container_is_resized() {
-    let cluster = cluster();
-    let resources = "resources: { requests: { cpu: 100m, memory: 64Mi }, limits: { cpu: 200m, memory: 64Mi } }";
-    cluster.apply(&pod("web", "[serve, '8080']", resources, ""));
-    ready(&cluster, "web");
-    let id = cluster.kubectl("get pod web -o jsonpath={.status.containerStatuses[0].containerID}").ok();
-    let patch =
-        r#"{"spec":{"containers":[{"name":"main","resources":{"requests":{"cpu":"300m"},"limits":{"cpu":"400m"}}}]}}"#;
-    cluster.kubectl(&format!("patch pod web --subresource resize -p {patch}")).ok();
-    shows(&cluster, "web", ".status.containerStatuses[0].resources.limits.cpu", "400m");
-    shows(&cluster, "web", ".status.containerStatuses[0].allocatedResources.cpu", "300m");
-    shows(&cluster, "web", ".status.containerStatuses[0].containerID", &id);
-    let patch = r#"{"spec":{"containers":[{"name":"main","resources":{"requests":{"cpu":"100000"},"limits":{"cpu":"200000"}}}]}}"#;
-    cluster.kubectl(&format!("patch pod web --subresource resize -p {patch}")).ok();
-    shows(&cluster, "web", ".status.conditions[?(@.type==\"PodResizePending\")].reason", "Infeasible");
-    let ip = cluster.kubectl("get pod web -o jsonpath={.status.podIP}").ok();
-    assert_eq!(get(&format!("http://{ip}:8080/hostname")).unwrap(), "web");
 }
 
 #[test]

@@ -41,7 +41,7 @@ impl Worker {
         }
         let record = &mut self.records[index];
         let container = Container { resources: record.allocated.as_deref().cloned(), ..container };
-        record.starting = true;
+        (record.starting, record.behind) = (true, None);
         let attempt = Attempt {
             shared: Arc::clone(&self.shared),
             pod: Arc::clone(&self.pod),

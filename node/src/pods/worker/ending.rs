@@ -49,6 +49,7 @@ impl Worker {
             _ => {}
         }
         self.cancel.cancel();
+        self.end_resizing();
         self.end_by = end_by;
         self.stage = Stage::Ending(why);
     }

@@ -5,6 +5,7 @@ mod containers;
 mod ending;
 mod hooks;
 mod reporting;
+mod resize_notes;
 mod resizing;
 
 use std::{sync::Arc, time::Duration};
@@ -13,7 +14,7 @@ use coracle_api::pod::is_terminal;
 use coracle_wasi_host::{Container as Handle, Exit};
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ObjectReference, Pod, PodStatus};
+use k8s_openapi::api::core::v1::{ObjectReference, Pod, PodStatus, ResourceRequirements};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
@@ -21,6 +22,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    allocation::found_whole,
     backoff::Backoff,
     context::{PrepareError, Prepared, prepare},
     live::{EndRequest, LivePod},
@@ -38,7 +40,7 @@ use crate::{
     shared::Shared,
 };
 
-pub use resizing::Resize;
+pub use resizing::Resizing;
 
 /// What the node wants of a pod: the mailbox holds only the latest.
 #[derive(Debug, Clone)]
@@ -87,6 +89,8 @@ enum Message {
     Exited(usize, i32, Exit, Option<String>),
     Probed(usize, i32, Box<ProbeRunner>, ProbeReport),
     Stopped,
+    /// A resize that waited may be asked for again, or another one took its place.
+    Resizable(bool),
     Reported(Written),
     Deleted(Written),
 }
@@ -121,8 +125,9 @@ pub struct Worker {
     setup: Backoff,
     outcome: Option<Outcome>,
     evicted: Option<(&'static str, String)>,
-    /// A resize that is not done, and since when.
-    resize: Option<(Resize, Instant)>,
+    /// What the pod as a whole has been let have, unless that is nothing.
+    whole: Option<Box<ResourceRequirements>>,
+    resizing: Resizing,
     started: Timestamp,
     /// When this worker first saw the pod, until its first container runs.
     seen: Option<Instant>,
@@ -168,7 +173,8 @@ impl Worker {
             setup: Backoff::of_setup(),
             outcome,
             evicted: None,
-            resize: None,
+            whole: found_whole(&pod),
+            resizing: Resizing::default(),
             started,
             seen: Some(Instant::now()),
             end_by: Instant::now(),
@@ -231,8 +237,8 @@ impl Worker {
                     self.take_ephemeral();
                     if self.stage == Stage::Running {
                         self.restart_redefined(&before);
-                        self.resize();
                     }
+                    self.resize();
                 }
             }
         }
@@ -288,7 +294,7 @@ impl Worker {
         if let Some(index) = plan.start.first().filter(|_| !self.records.iter().any(|record| record.starting)) {
             self.start(*index);
         }
-        let resize = self.retry_resize(now);
+        let resize = self.go_on_resizing(now);
         [plan.wake, self.deadline, resize].into_iter().flatten().min()
     }
 
@@ -300,7 +306,8 @@ impl Worker {
             Message::Listening(index, run) => self.take_listening(index, run),
             Message::Exited(index, run, exit, message) => self.take_exit(index, run, &exit, message),
             Message::Probed(index, run, runner, report) => self.take_probe(index, run, *runner, report),
-            Message::Stopped => {}
+            Message::Stopped | Message::Resizable(false) => {}
+            Message::Resizable(true) => self.resize(),
             Message::Reported(written) => self.take_reported(written),
             Message::Deleted(written) => self.take_deleted(written),
         }
@@ -313,6 +320,7 @@ impl Worker {
             Ok(prepared) => {
                 self.setup.reset();
                 self.prepared = Some(Arc::new(prepared));
+                self.limit_memory();
                 self.stage = Stage::Running;
             }
             Err(error) => {
