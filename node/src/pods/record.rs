@@ -1,9 +1,10 @@
 //! What the worker knows of one container: its state, its past, its waiting times.
 
-use coracle_api::pod::is_sidecar;
-use coracle_wasi_host::{Exit, ExitReason};
+mod of_spec;
+mod state;
+
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Container as Spec, EphemeralContainer, PodSpec, ResourceRequirements};
+use k8s_openapi::api::core::v1::{Container as Spec, PodSpec, ResourceRequirements};
 use tokio::time::Instant;
 
 use super::{
@@ -11,6 +12,8 @@ use super::{
     backoff::Backoff,
     restart::{RestartPolicy, RestartRules},
 };
+
+pub use state::{Ended, State};
 
 /// What a container is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,84 +26,6 @@ pub enum Role {
     App,
     /// Joined a running pod, to look into it (`kubectl debug`); runs once and decides nothing.
     Ephemeral,
-}
-
-/// The state of a container, as `status.containerStatuses[*].state` shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// Not running: not yet, or not again yet. Reason and message say why.
-    Waiting {
-        /// `ContainerCreating`, `PodInitializing`, `CrashLoopBackOff`, `ErrImagePull` …
-        reason: String,
-        /// More about it.
-        message: Option<String>,
-    },
-    /// Running.
-    Running {
-        /// Since when.
-        since: Timestamp,
-        /// The run's ID.
-        id: String,
-    },
-    /// Over. If it is to be started again that happens from here.
-    Ended(Ended),
-}
-
-/// The end of one run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
-    /// The exit code.
-    pub code: i32,
-    /// `Completed`, `Error`, `OOMKilled` …
-    pub reason: String,
-    /// The termination message.
-    pub message: Option<String>,
-    /// When the run began; absent if it could not be started.
-    pub started: Option<Timestamp>,
-    /// When it ended.
-    pub finished: Option<Timestamp>,
-    /// The run's ID.
-    pub id: Option<String>,
-}
-
-impl Ended {
-    /// The end of a run that went as `exit` says.
-    pub fn of(exit: &Exit, message: Option<String>, started: Timestamp, id: String) -> Ended {
-        let reason = match exit.reason {
-            ExitReason::OutOfMemory => "OOMKilled",
-            _ if exit.code == 0 => "Completed",
-            _ => "Error",
-        };
-        let finished = Some(Timestamp::now());
-        Ended { code: exit.code, reason: reason.to_owned(), message, started: Some(started), finished, id: Some(id) }
-    }
-
-    /// The end of a run that could not begin (containerd's `StartError`).
-    pub fn not_started(message: String, id: String) -> Ended {
-        let finished = Some(Timestamp::now());
-        Ended {
-            code: 128,
-            reason: "StartError".to_owned(),
-            message: Some(message),
-            started: None,
-            finished,
-            id: Some(id),
-        }
-    }
-
-    /// The end of a run that nobody saw: the node went down while the container ran.
-    pub fn unknown(started: Option<Timestamp>, id: Option<String>) -> Ended {
-        Ended {
-            code: 137,
-            reason: "ContainerStatusUnknown".to_owned(),
-            message: Some(
-                "The container could not be located when the node was started. It was running before".to_owned(),
-            ),
-            started,
-            finished: Some(Timestamp::now()),
-            id,
-        }
-    }
 }
 
 /// One container of the pod.
@@ -147,68 +72,6 @@ pub struct Record {
 }
 
 impl Record {
-    fn new(spec: &Spec, role: Role, index: usize, pod_policy: RestartPolicy) -> Record {
-        let policy = match (role, spec.restart_policy.as_deref()) {
-            (Role::Sidecar, _) => RestartPolicy::Always,
-            (Role::Ephemeral, _) => RestartPolicy::Never,
-            (_, Some(own)) => RestartPolicy::read(Some(own)),
-            // A pod that always restarts tries its init containers again until they succeed, not for ever.
-            (Role::Init, None) if pod_policy == RestartPolicy::Always => RestartPolicy::OnFailure,
-            (_, None) => pod_policy,
-        };
-        Record {
-            name: spec.name.clone(),
-            role,
-            policy,
-            rules: RestartRules::of(spec),
-            allocated: some(spec.resources.as_ref()),
-            behind: None,
-            index,
-            ephemeral: None,
-            state: State::Waiting { reason: "ContainerCreating".to_owned(), message: None },
-            last: None,
-            restarts: 0,
-            image: spec.image.clone().unwrap_or_default(),
-            image_id: String::new(),
-            started: false,
-            ready: false,
-            not_before: None,
-            starting: false,
-            crash: Backoff::of_restarts(),
-            pull: Backoff::of_pulls(),
-        }
-    }
-
-    /// The records of a pod that has not run yet: init containers in order, then containers.
-    pub fn all(spec: &PodSpec) -> Vec<Record> {
-        let policy = RestartPolicy::read(spec.restart_policy.as_deref());
-        let role = |container: &Spec| if is_sidecar(container) { Role::Sidecar } else { Role::Init };
-        let init = spec.init_containers.iter().flatten().enumerate();
-        let init = init.map(|(index, container)| Record::new(container, role(container), index, policy));
-        let app = spec.containers.iter().enumerate();
-        let mut records: Vec<Record> =
-            init.chain(app.map(|(index, container)| Record::new(container, Role::App, index, policy))).collect();
-        records.extend(Record::ephemeral(spec, 0));
-        records.shrink_to_fit();
-        if records.first().is_some_and(Record::initializes) {
-            for record in records.iter_mut().filter(|record| record.role != Role::Ephemeral) {
-                record.state = State::Waiting { reason: "PodInitializing".to_owned(), message: None };
-            }
-        }
-        records
-    }
-
-    /// The records of the ephemeral containers from the `first` on: they are only ever added.
-    pub fn ephemeral(spec: &PodSpec, first: usize) -> Vec<Record> {
-        let added = spec.ephemeral_containers.iter().flatten().enumerate().skip(first);
-        let record = |(index, container)| {
-            let container = as_container(container)?;
-            let record = Record::new(&container, Role::Ephemeral, index, RestartPolicy::Never);
-            Some(Record { ephemeral: Some(Box::new(container)), ..record })
-        };
-        added.filter_map(record).collect()
-    }
-
     /// The container's part of the pod's spec.
     pub fn spec<'a>(&'a self, pod: &'a PodSpec) -> Option<&'a Spec> {
         match self.role {
@@ -315,11 +178,6 @@ impl Record {
     }
 }
 
-/// An ephemeral container as the container that it is, but for the one it targets: all share one pod context anyway.
-fn as_container(ephemeral: &EphemeralContainer) -> Option<Spec> {
-    serde_json::to_value(ephemeral).and_then(serde_json::from_value).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -328,26 +186,6 @@ mod tests {
 
     fn records(spec: serde_json::Value) -> Vec<Record> {
         Record::all(&serde_json::from_value(spec).unwrap())
-    }
-
-    #[test]
-    fn policies_follow_role_pod_and_container() {
-        let all = records(json!({
-            "restartPolicy": "Always",
-            "initContainers": [{"name": "i"}, {"name": "s", "restartPolicy": "Always"}],
-            "containers": [{"name": "a"}, {"name": "b", "restartPolicy": "Never"}],
-        }));
-        let policies: Vec<_> = all.iter().map(|record| (record.role, record.policy)).collect();
-        assert_eq!(
-            policies,
-            [
-                (Role::Init, RestartPolicy::OnFailure),
-                (Role::Sidecar, RestartPolicy::Always),
-                (Role::App, RestartPolicy::Always),
-                (Role::App, RestartPolicy::Never),
-            ]
-        );
-        assert!(matches!(&all[2].state, State::Waiting { reason, .. } if reason == "PodInitializing"));
     }
 
     #[test]
@@ -375,14 +213,5 @@ mod tests {
         record.wait("CrashLoopBackOff", None, Instant::now());
         record.end(Ended::not_started("port in use".into(), "2".into()));
         assert_eq!((record.restarts, record.next_run()), (1, 2));
-    }
-
-    #[test]
-    fn exits_have_kubernetes_reasons() {
-        let reason = |exit: Exit| Ended::of(&exit, None, Timestamp::now(), String::new()).reason;
-        assert_eq!(reason(crate::pods::testing::exit(0)), "Completed");
-        assert_eq!(reason(crate::pods::testing::exit(2)), "Error");
-        assert_eq!(reason(crate::pods::testing::out_of_memory()), "OOMKilled");
-        assert_eq!(reason(crate::pods::testing::trap("unreachable")), "Error");
     }
 }

@@ -48,6 +48,33 @@ fn hooks_run_where_they_belong() {
     asked("/pre-stop");
 }
 
+/// [sig-node] Probing container should mark readiness on pods to false while pod is in progress of terminating when a pod
+/// has a readiness probe
+#[test]
+fn a_pod_that_terminates_says_whether_it_is_ready_and_is_not_restarted() {
+    let cluster = cluster();
+    let probes = "readinessProbe: { exec: { command: [cat, /d/health] }, periodSeconds: 1, failureThreshold: 1 }
+livenessProbe: { exec: { command: [cat, /d/health] }, periodSeconds: 1, failureThreshold: 1 }
+lifecycle: { preStop: { sleep: { seconds: 600 } } }
+volumeMounts: [{ name: d, mountPath: /d }]";
+    let manifest =
+        pod("box", "[sh, -c, 'touch /d/health; sleep 1000']", probes, "volumes: [{ name: d, emptyDir: {} }]");
+    let manifest = manifest.replace("terminationGracePeriodSeconds: 1", "terminationGracePeriodSeconds: 600");
+    cluster.apply(&manifest.replace("restartPolicy: Never", "restartPolicy: Always"));
+    ready(&cluster, "box");
+    cluster.kubectl("delete pod box --wait=false").ok();
+    let is_ready = ".status.conditions[?(@.type==\"Ready\")].status";
+    shows(&cluster, "box", is_ready, "True");
+    cluster.kubectl("exec box -- rm /d/health").ok();
+    shows(&cluster, "box", is_ready, "False");
+    cluster.kubectl("exec box -- touch /d/health").ok();
+    shows(&cluster, "box", is_ready, "True");
+    shows(&cluster, "box", ".status.containerStatuses[0].restartCount", "0");
+    let events = cluster.kubectl("get events --field-selector reason=Unhealthy").ok();
+    assert!(events.contains("Readiness probe failed") && !events.contains("Liveness"), "{events}");
+    cluster.kubectl("delete pod box --grace-period=0 --force").ok();
+}
+
 /// [k8s.io] InitContainer [NodeConformance] should invoke init containers on a RestartNever pod
 #[test]
 fn rules_restart_a_container_by_its_exit_code() {
