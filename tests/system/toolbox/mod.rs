@@ -4,6 +4,7 @@
 mod configuration;
 mod connections;
 mod lifecycle;
+mod resize;
 
 use crate::harness::guests::{TOOLBOX, push_toolbox};
 use crate::harness::{Cluster, eventually};
