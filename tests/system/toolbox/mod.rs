@@ -3,6 +3,7 @@
 
 mod configuration;
 mod connections;
+mod endings;
 mod lifecycle;
 
 use crate::harness::guests::{TOOLBOX, push_toolbox};
