@@ -30,6 +30,15 @@ impl<'a> Transcript<'a> {
         self.record(line, finished)
     }
 
+    /// Types a kubectl command line whose lines come in any order; they are sorted.
+    pub fn kubectl_in_any_order(&mut self, line: &str) -> &mut Self {
+        let mut finished = self.cluster.kubectl(line);
+        let mut lines: Vec<&str> = finished.stdout.split_inclusive('\n').collect();
+        lines.sort_unstable();
+        finished.stdout = lines.concat();
+        self.record(line, finished)
+    }
+
     /// Types a kubectl command line that reads `input`.
     pub fn kubectl_with_input(&mut self, line: &str, input: &str) -> &mut Self {
         let finished = self.cluster.kubectl_with_input(line, input);

@@ -1,4 +1,4 @@
-//! `logs`, in all its forms.
+//! `logs`, in all its forms. kubectl asks for the logs of several containers in any order.
 
 use expect_test::expect_file;
 
@@ -32,8 +32,8 @@ fn of_pods_that_are_done() {
         .kubectl("logs pair -c other")
         .kubectl("logs pair -c first")
         .kubectl("logs pair -c nobody")
-        .kubectl("logs pair --all-containers")
-        .kubectl("logs pair --all-containers --prefix")
+        .kubectl_in_any_order("logs pair --all-containers")
+        .kubectl_in_any_order("logs pair --all-containers --prefix")
         .kubectl("logs pair --all-pods")
         .kubectl("logs pair -c one --tail=2")
         .kubectl("logs pair -c one --tail=0")
@@ -45,7 +45,7 @@ fn of_pods_that_are_done() {
         .kubectl("logs pair -c one -f")
         .kubectl("logs -l app=pair -c one")
         .kubectl("logs -l app=pair --prefix")
-        .kubectl("logs -l app=pair --all-containers --prefix --tail=1")
+        .kubectl_in_any_order("logs -l app=pair --all-containers --prefix --tail=1")
         .kubectl("logs -l app=nobody")
         .kubectl("logs nobody")
         .kubectl("logs deploy/nobody")
@@ -95,8 +95,7 @@ fn of_containers_that_wait_or_start_again() {
         .kubectl("logs slow")
         .kubectl("logs slow -c first --limit-bytes=12")
         .kubectl("logs slow -c first --previous")
-        .kubectl("logs slow --all-containers --limit-bytes=10")
-        .kubectl("logs slow --all-containers --limit-bytes=10 --ignore-errors")
+        .kubectl_in_any_order("logs slow --all-containers --limit-bytes=10 --ignore-errors")
         .kubectl_for_lines("logs slow -c first -f --prefix --tail=2", 2, |_| {})
         .kubectl("logs homeless")
         .kubectl("logs homeless -c nobody");
