@@ -68,7 +68,7 @@ fn debug_in_a_copy_and_on_a_node() {
         )
         .kubectl("get pod other -o jsonpath={.spec.containers[*].image}")
         .kubectl(&format!("debug web --image={TOOLBOX} --copy-to=copy --profile=general"))
-        .kubectl(&format!("debug web --copy-to=main -c main --profile=general -- sleep 1000"))
+        .kubectl("debug web --copy-to=main -c main --profile=general -- sleep 1000")
         .kubectl("get pod main -o jsonpath={.spec.containers[*].command}")
         .kubectl(&format!(
             "debug web --image={TOOLBOX} --copy-to=new --same-node --replace --profile=general -- sleep 1000"
