@@ -2,6 +2,7 @@
 //! (The Python client's are in tests/system/python/flows/streams.py.)
 
 mod copies;
+mod debugging;
 mod forwards;
 mod keys;
 mod program;

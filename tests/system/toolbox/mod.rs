@@ -3,6 +3,7 @@
 
 mod configuration;
 mod connections;
+mod endings;
 mod lifecycle;
 mod resize;
 
