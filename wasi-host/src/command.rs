@@ -7,10 +7,11 @@ use wasmtime_wasi::p2::bindings::CommandPre;
 
 use crate::{
     Exit, ExitReason, Program,
-    container::{StopSignal, Surroundings, interrupted, tell},
+    container::{Surroundings, tell},
     cpu::Metered,
     program::Linked,
     sandbox::{self, CoreSandbox, Sandbox},
+    stopping::{StopSignal, interrupted},
 };
 
 /// How a command returned: an exit code, or the error that ended it (which may be an exit code as well).
@@ -28,7 +29,7 @@ pub(crate) async fn run(program: &Program, surroundings: &Arc<Surroundings>, sto
     surroundings.pod.engine.metrics().instances.inc();
     let returned = tokio::select! {
         biased;
-        () = interrupted(stop) => return Exit::killed(),
+        exit = interrupted(stop) => return exit,
         returned = Metered::new(guest, surroundings.cpu.clone()) => returned,
     };
     let exit = match returned {

@@ -29,11 +29,22 @@ pub enum ExitReason {
     OutOfMemory,
     /// The grace period of a stop was over and the program was interrupted; code 137 (128 + SIGKILL).
     Killed,
+    /// The program's terminal sent it a signal; code 128 + the signal's number.
+    Interrupted,
     /// An HTTP server was asked to stop and had answered its last request within its grace; code 0, as from
     /// any server that handles SIGTERM.
     Terminated,
     /// Host code failed while it served this container; code 139 (128 + SIGSEGV). Only this container ends.
     HostPanic,
+}
+
+/// What a terminal sends to the program that reads from it. WASI has no handlers, so either ends the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Signal {
+    /// SIGINT: Ctrl-C.
+    Interrupt,
+    /// SIGQUIT: Ctrl-\.
+    Quit,
 }
 
 impl Exit {
@@ -55,6 +66,14 @@ impl Exit {
 
     pub(crate) fn killed() -> Exit {
         Exit { code: Exit::CODE_KILLED, reason: ExitReason::Killed, message: None }
+    }
+
+    pub(crate) fn interrupted(signal: Signal) -> Exit {
+        let number = match signal {
+            Signal::Interrupt => 2,
+            Signal::Quit => 3,
+        };
+        Exit { code: 128 + number, reason: ExitReason::Interrupted, message: None }
     }
 
     pub(crate) fn host_panic(message: String) -> Exit {

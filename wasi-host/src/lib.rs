@@ -30,13 +30,14 @@ mod sandbox;
 mod server;
 mod sockets;
 mod stdin;
+mod stopping;
 #[cfg(test)]
 mod test_support;
 
 pub use cache::CacheError;
 pub use container::{Container, ContainerConfig, Exec, ExecError, Preopen, StartError, Usage};
 pub use engine::{Engine, EngineConfig, EngineError};
-pub use exit::{Exit, ExitReason};
+pub use exit::{Exit, ExitReason, Signal};
 pub use metrics::Metrics;
 pub use network::{Network, NetworkError};
 pub use output::{Output, Stream};

@@ -24,9 +24,10 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use self::admission::Admission;
 use crate::{
     Exit,
-    container::{StopSignal, Surroundings, interrupted, panic_message},
+    container::{Surroundings, panic_message},
     limits,
     sandbox::Sandbox,
+    stopping::{StopSignal, interrupted},
 };
 
 /// A bound port.
@@ -131,7 +132,7 @@ impl Server {
             biased;
             Ok(exit) = &mut self.fatal => exit,
             () = self.handler.tasks.wait() => Exit::terminated(),
-            () = interrupted(stop) => Exit::killed(),
+            exit = interrupted(stop) => exit,
         }
     }
 }

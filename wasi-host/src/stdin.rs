@@ -1,24 +1,18 @@
 //! A guest's stdin: a bounded pipe that the embedder writes and closes, and the stream that WASI sees of it.
 
-use std::{
-    io,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, Waker},
-};
+mod guest;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::VecDeque, sync::Arc, task::Waker};
 
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
-use tokio::{
-    io::{AsyncRead, ReadBuf},
-    sync::Notify,
-};
-use wasmtime_wasi::{
-    cli::{IsTerminal, StdinStream},
-    p2::{InputStream, Pollable, StreamError, StreamResult},
-};
+use tokio::sync::Notify;
 
-use crate::limits::{STDIN_BUFFER_LIMIT_BYTES, STDIN_READERS};
+pub(crate) use guest::GuestStdin;
+
+use crate::limits::STDIN_BUFFER_LIMIT_BYTES;
 
 /// Nobody reads this stdin any more, or it has been closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +36,10 @@ struct Pipe {
 #[derive(Default)]
 struct State {
     bytes: BytesMut,
+    /// How many bytes have been read ever.
+    read: u64,
+    /// Ends that are read once: how many bytes will have been read before each.
+    ends: VecDeque<u64>,
     closed: bool,
     readers: Vec<Waker>,
 }
@@ -72,6 +70,57 @@ impl StdinPipe {
         Ok(())
     }
 
+    /// Completes when there is room for something to [`put`](StdinPipe::put).
+    ///
+    /// # Errors
+    /// When the pipe is closed, also while waiting.
+    pub async fn room(&self) -> Result<(), StdinClosed> {
+        loop {
+            let changed = self.pipe.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            {
+                let state = self.pipe.state.lock();
+                if state.closed {
+                    return Err(StdinClosed);
+                }
+                if state.waiting() < STDIN_BUFFER_LIMIT_BYTES {
+                    return Ok(());
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// Takes a piece as a whole, for a writer of small pieces that has waited for [`room`](StdinPipe::room). A pipe that
+    /// is closed throws it away.
+    pub fn put(&self, bytes: &[u8]) {
+        self.pipe.change(|state| {
+            if !state.closed {
+                state.bytes.extend_from_slice(bytes);
+            }
+        });
+    }
+
+    /// The guest reads end-of-file once, behind what has been written, and then what is written next, as from a terminal
+    /// at which Ctrl-D was typed.
+    pub fn end_once(&self) {
+        self.pipe.change(|state| {
+            if !state.closed {
+                let end = state.read + state.bytes.len() as u64;
+                state.ends.push_back(end);
+            }
+        });
+    }
+
+    /// Throws away what the guest has not read.
+    pub fn discard(&self) {
+        self.pipe.change(|state| {
+            state.bytes.clear();
+            state.ends.clear();
+        });
+    }
+
     /// The guest reads what is left, then end-of-file.
     pub fn close(&self) {
         self.pipe.change(|state| state.closed = true);
@@ -97,13 +146,13 @@ impl Pipe {
             if state.closed {
                 return Err(StdinClosed);
             }
-            state.bytes.len() >= STDIN_BUFFER_LIMIT_BYTES
+            state.waiting() >= STDIN_BUFFER_LIMIT_BYTES
         };
         if full {
             return Ok(0);
         }
         self.change(|state| {
-            let taken = bytes.len().min(STDIN_BUFFER_LIMIT_BYTES.saturating_sub(state.bytes.len()));
+            let taken = bytes.len().min(STDIN_BUFFER_LIMIT_BYTES.saturating_sub(state.waiting()));
             state.bytes.extend_from_slice(&bytes[..taken]);
             Ok(taken)
         })
@@ -111,153 +160,42 @@ impl Pipe {
 
     /// What there is, `size` bytes at most. None: nothing yet; an empty piece: nothing ever again.
     fn pull(&self, size: usize) -> Option<Bytes> {
-        let state = self.state.lock();
-        if state.bytes.is_empty() {
-            return state.closed.then(Bytes::new);
+        {
+            let state = self.state.lock();
+            if state.waiting() == 0 {
+                return state.closed.then(Bytes::new);
+            }
         }
-        drop(state);
-        let piece = self.change(|state| {
-            let taken = size.min(state.bytes.len());
-            state.bytes.split_to(taken).freeze()
-        });
-        // Another reader of the same stdin may have been quicker; then there is nothing yet.
-        (!piece.is_empty()).then_some(piece)
+        self.change(|state| state.pull(size))
     }
 
     fn is_readable(&self) -> bool {
-        let state = self.state.lock();
-        state.closed || !state.bytes.is_empty()
+        self.state.lock().is_readable()
     }
 }
 
-/// Stdin as a guest sees it. All its streams read from the one pipe.
-#[derive(Clone)]
-pub(crate) struct GuestStdin {
-    pipe: Arc<Pipe>,
-    terminal: bool,
-}
-
-impl GuestStdin {
-    pub(crate) fn new(stdin: &StdinPipe, terminal: bool) -> GuestStdin {
-        GuestStdin { pipe: Arc::clone(&stdin.pipe), terminal }
-    }
-}
-
-impl IsTerminal for GuestStdin {
-    fn is_terminal(&self) -> bool {
-        self.terminal
-    }
-}
-
-impl StdinStream for GuestStdin {
-    fn async_stream(&self) -> Box<dyn AsyncRead + Send + Sync> {
-        Box::new(self.clone())
+impl State {
+    /// What there is for the guest to read; an end counts as a byte.
+    fn waiting(&self) -> usize {
+        self.bytes.len() + self.ends.len()
     }
 
-    fn p2_stream(&self) -> Box<dyn InputStream> {
-        Box::new(self.clone())
+    fn is_readable(&self) -> bool {
+        self.closed || self.waiting() > 0
     }
-}
 
-#[async_trait::async_trait]
-impl Pollable for GuestStdin {
-    async fn ready(&mut self) {
-        loop {
-            let changed = self.pipe.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            if self.pipe.is_readable() {
-                return;
-            }
-            changed.await;
+    fn pull(&mut self, size: usize) -> Option<Bytes> {
+        let before_end = self.ends.front().map(|end| usize::try_from(end - self.read).unwrap_or(usize::MAX));
+        if before_end == Some(0) {
+            self.ends.pop_front();
+            return Some(Bytes::new());
         }
-    }
-}
-
-#[async_trait::async_trait]
-impl InputStream for GuestStdin {
-    fn read(&mut self, size: usize) -> StreamResult<Bytes> {
-        if size == 0 {
-            return Ok(Bytes::new());
+        if self.bytes.is_empty() {
+            // Another reader of the same stdin may have been quicker; then there is nothing yet.
+            return self.closed.then(Bytes::new);
         }
-        match self.pipe.pull(size) {
-            Some(piece) if piece.is_empty() => Err(StreamError::Closed),
-            Some(piece) => Ok(piece),
-            None => Ok(Bytes::new()),
-        }
-    }
-}
-
-impl AsyncRead for GuestStdin {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if let Some(piece) = self.pipe.pull(buffer.remaining()) {
-            buffer.put_slice(&piece);
-            return Poll::Ready(Ok(()));
-        }
-        let mut state = self.pipe.state.lock();
-        if state.closed || !state.bytes.is_empty() {
-            // It changed between the two looks.
-            cx.waker().wake_by_ref();
-        } else if !state.readers.iter().any(|known| known.will_wake(cx.waker())) {
-            // More readers than any program has: the oldest is woken and may ask again.
-            if state.readers.len() >= STDIN_READERS {
-                state.readers.remove(0).wake();
-            }
-            state.readers.push(cx.waker().clone());
-        }
-        Poll::Pending
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pipe() -> (StdinPipe, GuestStdin) {
-        let stdin = StdinPipe::new();
-        let guest = GuestStdin::new(&stdin, false);
-        (stdin, guest)
-    }
-
-    #[tokio::test]
-    async fn a_guest_reads_what_was_written_and_then_the_end() {
-        let (stdin, mut guest) = pipe();
-        assert_eq!(guest.read(10).unwrap(), "");
-        stdin.write(b"hello").await.unwrap();
-        guest.ready().await;
-        assert_eq!(guest.read(3).unwrap(), "hel");
-        stdin.close();
-        assert_eq!(guest.read(10).unwrap(), "lo");
-        assert!(matches!(guest.read(10), Err(StreamError::Closed)));
-        assert_eq!(stdin.write(b"more").await, Err(StdinClosed));
-    }
-
-    #[tokio::test]
-    async fn a_writer_waits_for_a_slow_guest() {
-        let (stdin, guest) = pipe();
-        let text = vec![b'x'; STDIN_BUFFER_LIMIT_BYTES * 3];
-        let writing = tokio::spawn({
-            let (stdin, text) = (stdin.clone(), text.clone());
-            async move {
-                stdin.write(&text).await.unwrap();
-                stdin.close();
-            }
-        });
-        let mut read = Vec::new();
-        let mut stream = Box::into_pin(guest.async_stream());
-        tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut read).await.unwrap();
-        writing.await.unwrap();
-        assert_eq!(read.len(), text.len());
-    }
-
-    #[tokio::test]
-    async fn closing_wakes_a_writer_that_waits_and_a_reader_that_waits() {
-        let (stdin, guest) = pipe();
-        let text = vec![b'x'; STDIN_BUFFER_LIMIT_BYTES + 1];
-        let (result, ()) = tokio::join!(stdin.write(&text), async { stdin.close() });
-        assert_eq!(result, Err(StdinClosed));
-        drop(guest);
-        let (stdin, mut guest) = pipe();
-        tokio::join!(guest.ready(), async { stdin.close() });
+        let taken = size.min(self.bytes.len()).min(before_end.unwrap_or(usize::MAX));
+        self.read += taken as u64;
+        Some(self.bytes.split_to(taken).freeze())
     }
 }

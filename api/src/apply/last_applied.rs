@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::set::FieldSet;
 use super::shape::Shaped;
-use super::{compare, metadata, to_set};
+use super::{compare, to_set};
+use crate::meta::metadata_mut;
 
 /// Where client-side apply keeps what it applied.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -48,7 +49,7 @@ pub(super) fn follow(object: &mut Value, mut config: Value, manager: &str) {
         annotations.remove(LAST_APPLIED);
     }
     let text = format!("{}\n", escaped(&config.to_string()));
-    let Some(annotations) = metadata(object).get_mut("annotations").and_then(Value::as_object_mut) else { return };
+    let Some(annotations) = metadata_mut(object).get_mut("annotations").and_then(Value::as_object_mut) else { return };
     annotations.insert(LAST_APPLIED.into(), json!(text));
     let length = |(name, value): (&String, &Value)| name.len() + value.as_str().map_or(0, str::len);
     if annotations.iter().map(length).sum::<usize>() > MAX_ANNOTATION_BYTES {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::compare::Change;
-use super::metadata;
 use super::set::FieldSet;
+use crate::meta::metadata_mut;
 
 /// Managers with plain updates kept apart; beyond it the oldest are thrown together, as in Kubernetes.
 const MAX_UPDATE_MANAGERS: usize = 10;
@@ -130,7 +130,7 @@ impl Managers {
     pub(super) fn write_to(self, object: &mut Value) {
         let mut entries: Vec<(Owner, Entry)> = self.0.into_iter().collect();
         if entries.is_empty() {
-            metadata(object).remove("managedFields");
+            metadata_mut(object).remove("managedFields");
             return;
         }
         entries.sort_by(|(a, x), (b, y)| {
@@ -138,7 +138,7 @@ impl Managers {
             first.then_with(|| (&x.api_version, &a.subresource).cmp(&(&y.api_version, &b.subresource)))
         });
         let entries: Vec<Value> = entries.iter().map(|(owner, entry)| encode(owner, entry)).collect();
-        metadata(object).insert("managedFields".into(), Value::Array(entries));
+        metadata_mut(object).insert("managedFields".into(), Value::Array(entries));
     }
 
     /// Throws the oldest managers with updates together until there are few enough, by version.

@@ -173,7 +173,7 @@ fn update_managers_are_bounded() {
     assert_eq!(owners.len(), 1 + 10);
     let ancient = owners.iter().find(|owner| owner["manager"] == "ancient-changes").unwrap();
     // The labels of 21 managers, and the map itself, which came with the first.
-    assert_eq!(ancient["fieldsV1"]["f:metadata"]["f:labels"].as_object().map(Map::len), Some(22));
+    assert_eq!(ancient["fieldsV1"]["f:metadata"]["f:labels"].as_object().map(serde_json::Map::len), Some(22));
 }
 
 #[test]

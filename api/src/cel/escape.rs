@@ -1,12 +1,10 @@
 //! Names of properties as expressions spell them (KEP-2876): what is no CEL identifier is escaped, what can't be
 //! escaped can't be reached.
 
-/// Words that CEL keeps for itself; a property of that name gets underscores around it.
-const KEYWORDS: [&str; 20] = [
-    "true",
-    "false",
-    "null",
-    "in",
+/// Words that have a meaning in expressions.
+const KEYWORDS: [&str; 4] = ["true", "false", "null", "in"];
+/// Words that may get one some day: no variable is called so.
+pub(super) const RESERVED: [&str; 17] = [
     "as",
     "break",
     "const",
@@ -23,12 +21,14 @@ const KEYWORDS: [&str; 20] = [
     "return",
     "var",
     "void",
+    "while",
 ];
 const ESCAPES: [(&str, &str); 4] = [("__", "__underscores__"), (".", "__dot__"), ("-", "__dash__"), ("/", "__slash__")];
 
 /// The name by which an expression reaches a property, if any.
 pub fn escape(property: &str) -> Option<String> {
-    if KEYWORDS.contains(&property) || property == "while" {
+    // Either kind of word gets underscores around it.
+    if KEYWORDS.contains(&property) || RESERVED.contains(&property) {
         return Some(format!("__{property}__"));
     }
     let mut escaped = String::with_capacity(property.len());

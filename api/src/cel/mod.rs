@@ -11,6 +11,7 @@
 //! evaluations a cost limit, regular expressions a size limit.
 
 mod ast;
+mod calls;
 mod check;
 mod compare;
 mod constants;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::definition::text;
 use super::json_path::JsonPath;
 use super::kind::{Conversion, CustomKind, CustomScale};
 use super::rules::Rules;
@@ -148,8 +149,4 @@ fn deprecation(version: &Value, api_version: &str, kind: &str) -> Option<String>
     }
     let given = version["deprecationWarning"].as_str().map(str::to_string);
     Some(given.unwrap_or_else(|| format!("{api_version} {kind} is deprecated")))
-}
-
-fn text<'v>(object: &'v Value, field: &str) -> &'v str {
-    object.get(field).and_then(Value::as_str).unwrap_or_default()
 }

@@ -2,6 +2,7 @@
 
 mod costs;
 mod definitions;
+mod discovery;
 mod documents;
 mod objects;
 mod robust;

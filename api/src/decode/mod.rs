@@ -14,6 +14,7 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 mod time;
+mod visit;
 mod walk;
 
 use serde_json::Value;

@@ -29,11 +29,7 @@ pub static RULES: Rules = Rules {
         count_templates(new, if changed { before + 1 } else { before });
     },
     validate,
-    validate_update: |new, old| {
-        let mut errors = Errors::default();
-        errors.fixed(&Path::root("spec"), &part(new, "spec"), &part(old, "spec"), &["selector"]);
-        errors.0
-    },
+    validate_update: workload::selector_stays,
     validate_status,
     warnings: warnings::of_template,
     name_errors: names::subdomain_name,

@@ -16,7 +16,7 @@ pub static RULES: Rules = Rules {
     prepare_create: |set| set["status"] = json!({ "replicas": 0 }),
     prepare_update: |new, old| carry_over(new, old, "status"),
     validate,
-    validate_update,
+    validate_update: workload::selector_stays,
     validate_status: |new, _| {
         let mut errors = Errors::default();
         let parts = ["fullyLabeledReplicas", "readyReplicas", "availableReplicas"];
@@ -91,12 +91,5 @@ fn validate(set: &Value) -> Vec<FieldError> {
     errors.not_negative(&path.child("replicas"), Some(integer(set, "spec.replicas")));
     errors.not_negative(&path.child("minReadySeconds"), Some(integer(set, "spec.minReadySeconds")));
     workload::validate(&mut errors, set, "replicaset");
-    errors.0
-}
-
-fn validate_update(new: &Value, old: &Value) -> Vec<FieldError> {
-    let mut errors = Errors::default();
-    let selector = |object: &Value| object.pointer("/spec/selector").cloned().unwrap_or_default();
-    errors.unchanged(&Path::root("spec").child("selector"), &selector(new), &selector(old));
     errors.0
 }

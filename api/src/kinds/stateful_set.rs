@@ -117,11 +117,30 @@ fn validate(set: &Value) -> Vec<FieldError> {
     errors.count(&path, &spec, "minReadySeconds");
     errors.count(&path.child("ordinals"), &part(&spec, "ordinals"), "start");
     if has(&spec, "selector") {
-        workload::selector_and_template(&mut errors, &spec, &path, "statefulset", "StatefulSet");
+        workload::selector_and_template(&mut errors, &with_claims(&spec), &path, "statefulset", "StatefulSet");
     } else {
         errors.required(&path.child("selector"), "");
     }
     errors.0
+}
+
+/// The spec with the volumes that each pod will have: a claim template stands for a volume of its name, also in the
+/// place of one that the pod template has.
+fn with_claims(spec: &Value) -> Value {
+    let claims = list(spec, "volumeClaimTemplates");
+    let (mut spec, mut volumes) = (spec.clone(), list(spec, "template.spec.volumes").to_vec());
+    for name in claims.iter().map(|claim| text(claim, "metadata.name")) {
+        let volume = json!({ "name": name, "persistentVolumeClaim": { "claimName": name } });
+        match volumes.iter_mut().find(|volume| text(volume, "name") == name) {
+            Some(found) => *found = volume,
+            None => volumes.push(volume),
+        }
+    }
+    if let Some(pod) = spec.pointer_mut("/template/spec").filter(|_| !claims.is_empty()).and_then(Value::as_object_mut)
+    {
+        pod.insert("volumes".into(), volumes.into());
+    }
+    spec
 }
 
 /// What earlier releases took without a look: the name that becomes the pods' subdomain, and the claims.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::check::Errors;
 use super::json::{has, integer, part, text};
 use super::pod;
-use crate::field::Path;
+use crate::field::{FieldError, Path};
 use crate::names;
 use crate::selector::LabelSelector;
 
@@ -55,6 +55,13 @@ pub(super) fn selector_and_template(errors: &mut Errors, spec: &Value, path: &Pa
     }
     errors.0.extend(pod::validate_template(&template, &template_path));
     runs_always(errors, &template, &template_path, kind);
+}
+
+/// What a workload selects is chosen once.
+pub(super) fn selector_stays(new: &Value, old: &Value) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    errors.fixed(&Path::root("spec"), &part(new, "spec"), &part(old, "spec"), &["selector"]);
+    errors.0
 }
 
 /// The pods of a kind that replaces them run until somebody deletes them.

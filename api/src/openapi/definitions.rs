@@ -109,7 +109,8 @@ fn list(row: &Resource) -> Value {
 const TYPE_META: &str = "Version and kind of the object. More info: \
     https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds";
 
-fn described(mut schema: Value, description: &str) -> Value {
+/// The same with a description.
+pub(super) fn described(mut schema: Value, description: &str) -> Value {
     schema["description"] = json!(description);
     schema
 }
@@ -151,6 +152,8 @@ fn extend_property(short: &str, field: &str, property: &mut Value) {
         }
     }
     if let Some(values) = values_of(short, field) {
+        let text = property.get("description").and_then(Value::as_str).unwrap_or_default();
+        property.insert("description".into(), json!(with_values(text, values)));
         property.insert("enum".into(), json!(values));
     }
     if let Some(strategy) = rule.strategy() {
@@ -162,4 +165,10 @@ fn extend_property(short: &str, field: &str, property: &mut Value) {
     if map_is_atomic(short, field) {
         property.insert("x-kubernetes-map-type".into(), json!("atomic"));
     }
+}
+
+/// Kubernetes lists the values of a field in its description too.
+fn with_values(description: &str, values: &[&str]) -> String {
+    let lines: Vec<String> = values.iter().map(|value| format!(" - `\"{value}\"`")).collect();
+    format!("{description}\n\nPossible enum values:\n{}", lines.join("\n")).trim_start().to_string()
 }

@@ -6,6 +6,7 @@
 //!
 //! Documents are built when they are first asked for and only their bytes are kept.
 
+mod defaults;
 mod definitions;
 mod messages;
 mod operations;
@@ -16,7 +17,6 @@ mod tests;
 mod usage;
 mod v2;
 mod v3;
-mod values;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};

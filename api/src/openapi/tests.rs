@@ -32,6 +32,22 @@ fn every_reference_leads_somewhere() {
     }
 }
 
+/// `kubectl explain` shows both.
+#[test]
+fn values_of_a_field_stand_in_the_schema_and_in_its_description() {
+    let v2: Value = serde_json::from_slice(&open_api().v2_json().bytes).unwrap();
+    let (v2, v3) = (&v2["definitions"], &v3("apps", "v1")["components"]["schemas"]);
+    for definitions in [v2, v3] {
+        let field = &definitions["io.k8s.api.apps.v1.DeploymentStrategy"]["properties"]["type"];
+        assert_eq!(field["enum"], json!(["Recreate", "RollingUpdate"]));
+        let text = field["description"].as_str().unwrap();
+        assert!(text.ends_with("\n\nPossible enum values:\n - `\"Recreate\"`\n - `\"RollingUpdate\"`"), "{text}");
+    }
+    let port = "io.k8s.api.core.v1.ContainerPort";
+    assert_eq!(v3[port]["properties"]["protocol"]["default"], "TCP");
+    assert!(v2[port]["properties"]["protocol"].get("default").is_none());
+}
+
 #[test]
 fn the_index_names_every_document_by_its_hash() {
     let open_api = open_api();

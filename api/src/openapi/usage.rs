@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::definitions::{GVK, gvk, meta, reference};
+use super::definitions::{GVK, described, gvk, meta, reference};
 use crate::catalog::{Catalog, Resource};
 
 const PREFIX: &str = "io.k8s.metrics.pkg.apis.metrics.v1beta1";
@@ -64,11 +64,6 @@ fn kind(name: &str, description: &str, (field, schema): (&str, Value)) -> Value 
     });
     definition["properties"][field] = schema;
     definition
-}
-
-fn described(mut schema: Value, description: &str) -> Value {
-    schema["description"] = json!(description);
-    schema
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use super::defaults;
 use super::definitions::{self, GVK, V2_PREFIX};
 use super::operations::{Endpoint, Operation, endpoints};
 use super::parameters::Parameter;
-use super::values;
 use crate::catalog::Catalog;
 use crate::custom::Form;
 
@@ -25,7 +25,7 @@ pub(super) fn documents(
         by_version.entry(version).or_default().push(endpoint);
     }
     let mut schemas = definitions::all(catalog, Form::V3);
-    values::declare(&mut schemas);
+    defaults::declare(&mut schemas);
     let references: BTreeMap<String, BTreeSet<String>> =
         schemas.iter().map(|(name, schema)| (name.clone(), references_of(schema))).collect();
     schemas.values_mut().for_each(modernize);

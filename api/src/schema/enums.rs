@@ -37,6 +37,11 @@ pub(super) const ROWS: &[(&str, &str, &[&str])] = &[
     ("core.v1.EphemeralContainer", "imagePullPolicy", &["Always", "IfNotPresent", "Never"]),
     ("core.v1.EphemeralContainer", "terminationMessagePolicy", &["FallbackToLogsOnError", "File"]),
     ("core.v1.HTTPGetAction", "scheme", &["HTTP", "HTTPS"]),
+    (
+        "core.v1.HostPathVolumeSource",
+        "type",
+        &["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"],
+    ),
     ("core.v1.ImageVolumeSource", "pullPolicy", &["Always", "IfNotPresent", "Never"]),
     ("core.v1.NamespaceStatus", "phase", &["Active", "Terminating"]),
     ("core.v1.NodeSelectorRequirement", "operator", &["DoesNotExist", "Exists", "Gt", "In", "Lt", "NotIn"]),
@@ -53,6 +58,7 @@ pub(super) const ROWS: &[(&str, &str, &[&str])] = &[
     ("core.v1.PodSpec", "restartPolicy", &["Always", "Never", "OnFailure"]),
     ("core.v1.PodStatus", "phase", &["Failed", "Pending", "Running", "Succeeded", "Unknown"]),
     ("core.v1.PodStatus", "qosClass", &["BestEffort", "Burstable", "Guaranteed"]),
+    ("core.v1.PortStatus", "protocol", &["SCTP", "TCP", "UDP"]),
     ("core.v1.ScopedResourceSelectorRequirement", "operator", &["DoesNotExist", "Exists", "In", "NotIn"]),
     (
         "core.v1.ScopedResourceSelectorRequirement",
@@ -77,7 +83,7 @@ pub(super) const ROWS: &[(&str, &str, &[&str])] = &[
     ("core.v1.ServiceSpec", "type", &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"]),
     ("core.v1.Taint", "effect", &["NoExecute", "NoSchedule", "PreferNoSchedule"]),
     ("core.v1.Toleration", "effect", &["NoExecute", "NoSchedule", "PreferNoSchedule"]),
-    ("core.v1.Toleration", "operator", &["Equal", "Exists"]),
+    ("core.v1.Toleration", "operator", &["Equal", "Exists", "Gt", "Lt"]),
     ("core.v1.TopologySpreadConstraint", "nodeAffinityPolicy", &["Honor", "Ignore"]),
     ("core.v1.TopologySpreadConstraint", "nodeTaintsPolicy", &["Honor", "Ignore"]),
     ("core.v1.TopologySpreadConstraint", "whenUnsatisfiable", &["DoNotSchedule", "ScheduleAnyway"]),

@@ -2,6 +2,7 @@
 //! become short of something since (kubelet's `lifecycle` handlers).
 
 mod affinity;
+mod growth;
 mod refuse;
 
 use std::collections::BTreeMap;
@@ -9,11 +10,13 @@ use std::collections::BTreeMap;
 use coracle_api::pod::{QosClass, ResourceList, qos_class, tolerates};
 use k8s_openapi::api::core::v1::{Pod, Taint};
 
+pub use growth::{infeasible, judge_growth};
 pub use refuse::refuse;
 
 use crate::{
     eviction::{Condition, is_critical},
-    pods::{Asked, COUNTED, asked},
+    pods::{Asked, COUNTED, asked, in_units},
+    shared::Shared,
 };
 
 /// Why a pod is not taken: `status.reason`, and what is said about it.
@@ -39,30 +42,57 @@ pub struct Room<'a> {
     pub shutting_down: bool,
 }
 
+impl<'a> Room<'a> {
+    /// The node as it is, with so many pods that have been let have so much.
+    pub fn of(shared: &'a Shared, pods: u32, asked: Asked) -> Room<'a> {
+        Room {
+            allocatable: &shared.allocatable,
+            pods,
+            asked,
+            pressures: shared.health.pressures(),
+            shutting_down: shared.health.is_shutting_down(),
+        }
+    }
+}
+
 /// Judges a pod, without a look at labels.
 ///
 /// # Errors
 /// When it is not to run here.
 pub fn judge(pod: &Pod, room: &Room<'_>) -> Result<(), Refusal> {
-    if room.shutting_down {
-        let message = "Pod was rejected as the node is shutting down.".to_owned();
-        return Err(Refusal { reason: "NodeShutdown", message });
-    }
+    bear_end(room)?;
     if is_critical(pod) {
         return Ok(());
     }
     bear_pressure(pod, &room.pressures)?;
     let pods = room.allocatable.get("pods").map_or(i64::MAX, |pods| pods.value());
     enough("pods", 1, i64::from(room.pods), pods)?;
-    for ((name, wanted), used) in COUNTED.iter().zip(asked(pod)).zip(room.asked) {
-        let all = room.allocatable.get(*name).copied();
-        let capacity = all.map_or(i64::MAX, |all| if *name == "cpu" { all.milli_value() } else { all.value() });
+    enough_of_all(asked(pod), room)
+}
+
+fn bear_end(room: &Room<'_>) -> Result<(), Refusal> {
+    if room.shutting_down {
+        let message = "Pod was rejected as the node is shutting down.".to_owned();
+        return Err(Refusal { reason: "NodeShutdown", message });
+    }
+    Ok(())
+}
+
+fn enough_of_all(wanted: Asked, room: &Room<'_>) -> Result<(), Refusal> {
+    let resources = COUNTED.iter().zip(wanted).zip(room.asked).zip(capacity(room.allocatable));
+    for (((name, wanted), used), capacity) in resources {
         // Who asks for nothing of it gets along with what there is.
         if wanted > 0 {
             enough(name, wanted, used, capacity)?;
         }
     }
     Ok(())
+}
+
+/// What there is of each resource; no end of it where the node says nothing.
+fn capacity(allocatable: &ResourceList) -> Asked {
+    let amounts = in_units(allocatable);
+    std::array::from_fn(|index| if allocatable.contains_key(COUNTED[index]) { amounts[index] } else { i64::MAX })
 }
 
 /// Whether the pod's node selector and affinity fit the node's labels.
@@ -134,13 +164,13 @@ mod tests {
 
     use super::*;
 
-    fn pod(requests: Value, extra: Value) -> Pod {
+    pub(super) fn pod(requests: Value, extra: Value) -> Pod {
         let mut pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "resources": {"requests": requests}}]}});
         pod["spec"].as_object_mut().unwrap().extend(extra.as_object().cloned().unwrap_or_default());
         serde_json::from_value(pod).unwrap()
     }
 
-    fn verdict(pod: &Pod, change: impl FnOnce(&mut Room<'_>)) -> Result<(), (&'static str, String)> {
+    pub(super) fn with_room<T>(change: impl FnOnce(&mut Room<'_>), ask: impl FnOnce(&Room<'_>) -> T) -> T {
         let allocatable: ResourceList = [("cpu", "2"), ("memory", "1Gi"), ("ephemeral-storage", "1Gi"), ("pods", "10")]
             .map(|(name, amount)| (name.to_owned(), amount.parse().unwrap()))
             .into();
@@ -152,7 +182,11 @@ mod tests {
             shutting_down: false,
         };
         change(&mut room);
-        judge(pod, &room).map_err(|refusal| (refusal.reason, refusal.message))
+        ask(&room)
+    }
+
+    fn verdict(pod: &Pod, change: impl FnOnce(&mut Room<'_>)) -> Result<(), (&'static str, String)> {
+        with_room(change, |room| judge(pod, room)).map_err(|refusal| (refusal.reason, refusal.message))
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::{
     format::LineSplitter,
     writer::{LogFile, LogWriter},
 };
-use crate::config::LogLimits;
+use crate::{config::LogLimits, streaming::Screen};
 
 /// What may wait in memory for one container. A guest that is faster than the disk waits for the disk.
 const BUFFER_LIMIT_BYTES: usize = 256 * 1024;
@@ -156,6 +156,15 @@ impl LogSink {
         } else if idle {
             self.writer.schedule(self);
         }
+    }
+}
+
+/// What is typed at a container's terminal is seen by all who are attached, and by nobody later: no guest can switch
+/// echo off for a password.
+impl Screen for LogSink {
+    fn show(&self, bytes: &[u8]) {
+        let pending = self.pending.lock();
+        pending.taps.iter().filter_map(Weak::upgrade).for_each(|tap| tap.offer(Stream::Stdout, bytes));
     }
 }
 

@@ -11,7 +11,7 @@ use coracle_wasi_host::Container;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
-use crate::logs::LogSink;
+use crate::{logs::LogSink, streaming::Terminal};
 
 /// One pod that is here.
 pub struct LivePod {
@@ -49,12 +49,13 @@ struct LiveContainer {
     /// The number of its present or last run.
     run: Option<i32>,
     handle: Option<Container>,
+    terminal: Option<Arc<Terminal>>,
     sink: Option<Arc<LogSink>>,
 }
 
 impl LiveContainer {
     fn waiting(name: String, image: String) -> LiveContainer {
-        LiveContainer { name, image, waiting: None, run: None, handle: None, sink: None }
+        LiveContainer { name, image, waiting: None, run: None, handle: None, terminal: None, sink: None }
     }
 }
 
@@ -150,6 +151,7 @@ impl LivePod {
         self.with(container, |it| {
             image.clone_into(&mut it.image);
             it.run = Some(run);
+            it.terminal = Terminal::of(&handle, sink.clone());
             it.handle = Some(handle);
             it.sink = Some(sink);
         });
@@ -157,7 +159,7 @@ impl LivePod {
 
     /// A container's run is over; its log is written to the end.
     pub fn set_ended(&self, container: &str) {
-        self.with(container, |it| it.handle = None);
+        self.with(container, |it| (it.handle, it.terminal) = (None, None));
     }
 
     fn with(&self, container: &str, change: impl FnOnce(&mut LiveContainer)) {
@@ -181,6 +183,12 @@ impl LivePod {
     pub fn container(&self, name: &str) -> Option<Container> {
         let containers = self.containers.lock();
         containers.iter().find(|it| it.name == name).and_then(|it| it.handle.clone())
+    }
+
+    /// The terminal of the container of this name, while it runs, if it has one that can be typed at.
+    pub fn terminal(&self, name: &str) -> Option<Arc<Terminal>> {
+        let containers = self.containers.lock();
+        containers.iter().find(|it| it.name == name).and_then(|it| it.terminal.clone())
     }
 
     /// Where the log of a container's present run is, or of the run before.

@@ -2,6 +2,7 @@
 //! directory instead.
 
 mod arrivals;
+mod listing;
 mod statics;
 
 use std::{
@@ -11,7 +12,6 @@ use std::{
     time::Duration,
 };
 
-use coracle_api::pod::is_terminal;
 use coracle_client::changes;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
@@ -19,7 +19,7 @@ use kube::{Api, ResourceExt, runtime::watcher};
 use tokio::{
     sync::watch,
     task::{Id, JoinError, JoinSet},
-    time::timeout,
+    time::{MissedTickBehavior, interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -30,13 +30,15 @@ use super::{
     worker::{Desired, Worker, subject},
 };
 use crate::{
+    admission::judge_growth,
     shared::Shared,
     static_pods::{StaticPods, is_mirror},
-    volumes,
 };
 
 /// How long a worker that has failed rests before its pod gets another one.
 const FAULT_PAUSE: Duration = Duration::from_secs(1);
+/// How long resizes rest that wait for room, if no pod's end gives them any (kubelet's `retryDelay`).
+const RESIZE_RETRY: Duration = Duration::from_secs(180);
 /// How long the workers have in all when the node stops.
 const SHUTDOWN_WAIT: Duration = Duration::from_millis(1500);
 
@@ -97,6 +99,8 @@ pub async fn run_pods(shared: Arc<Shared>, sources: Sources, shutdown: Cancellat
         waiting: Vec::new(),
     };
     let mut more_statics = true;
+    let mut retry = interval(RESIZE_RETRY);
+    retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
@@ -107,6 +111,8 @@ pub async fn run_pods(shared: Arc<Shared>, sources: Sources, shutdown: Cancellat
             Some(ended) = manager.workers.join_next_with_id() => manager.take_end(ended),
             Some(Ok(compared)) = manager.compared.join_next() => manager.take_compared(compared),
             Some(_) = manager.refusals.join_next() => {}
+            () = manager.shared.roster.freed() => manager.settle_resizes(),
+            _ = retry.tick() => manager.settle_resizes(),
             changed = statics.changed(), if more_statics => match changed {
                 Ok(()) => {
                     let pods = statics.borrow_and_update().clone();
@@ -120,6 +126,10 @@ pub async fn run_pods(shared: Arc<Shared>, sources: Sources, shutdown: Cancellat
 }
 
 impl Manager {
+    fn settle_resizes(&self) {
+        self.shared.roster.settle(judge_growth(&self.shared));
+    }
+
     fn take(&mut self, event: watcher::Event<Pod>) {
         match event {
             watcher::Event::Init => self.listed.clear(),
@@ -135,49 +145,6 @@ impl Manager {
     fn slimmed(&self, pod: Pod) -> Arc<Pod> {
         let known = pod.metadata.uid.as_ref().is_some_and(|uid| self.entries.contains_key(uid));
         Arc::new(slim(pod, known))
-    }
-
-    /// Takes in a whole list: what it doesn't have is gone. Addresses are given back to those who had them before
-    /// anybody gets a new one.
-    fn take_list(&mut self) {
-        let (mirrors, listed): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.listed).into_iter().partition(|pod| is_mirror(pod));
-        self.shared.mirrors.see_all(mirrors.iter());
-        let mut uids: HashSet<String> = listed.iter().filter_map(|pod| pod.uid()).collect();
-        uids.extend(self.entries.iter().filter(|(_, entry)| entry.is_static).map(|(uid, _)| uid.clone()));
-        let known = self.entries.keys().chain(&self.undecided);
-        let gone: Vec<String> = known.filter(|uid| !uids.contains(*uid)).cloned().collect();
-        gone.iter().for_each(|uid| self.gone(uid));
-        if !self.synced {
-            self.synced = true;
-            self.shared.addresses.retain(|uid| uids.contains(uid));
-            self.remove_strangers(&listed);
-        }
-        for pod in listed.iter().filter(|pod| !is_terminal(pod)) {
-            let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()).and_then(|ip| ip.parse().ok());
-            if let (Some(address), Some(uid)) = (address, pod.uid()) {
-                self.shared.addresses.reserve(&uid, address);
-            }
-        }
-        listed.into_iter().for_each(|pod| self.apply(pod));
-    }
-
-    /// Removes the directories of pods that ended while the node was away.
-    fn remove_strangers(&self, listed: &[Arc<Pod>]) {
-        let here = listed.iter().map(|pod| pod_dir(&self.shared.pods_dir, pod));
-        let live = self.shared.live.all();
-        let known: HashSet<PathBuf> = here.chain(live.iter().map(|pod| pod.dir.clone())).collect();
-        let all = self.shared.pods_dir.clone();
-        tokio::task::spawn_blocking(move || {
-            for entry in std::fs::read_dir(all).into_iter().flatten().flatten() {
-                let path = entry.path();
-                if !known.contains(&path)
-                    && let Err(error) = volumes::remove(&path)
-                {
-                    tracing::warn!(dir = %path.display(), %error, "the directory of a former pod could not be removed");
-                }
-            }
-        });
     }
 
     fn apply(&mut self, pod: Arc<Pod>) {

@@ -3,6 +3,7 @@
 //!
 //! Invariant: one pod, one worker: nobody else starts or stops its containers or writes its status.
 
+mod allocation;
 mod backoff;
 mod context;
 mod env;
@@ -25,7 +26,7 @@ mod worker;
 pub use live::{EndRequest, LivePod, LivePods};
 pub use manager::{Sources, run_pods};
 pub use resources::limit_of;
-pub use roster::{Asked, COUNTED, Roster, asked};
+pub use roster::{Asked, COUNTED, Growth, Roster, asked, in_units};
 pub use worker::subject;
 
 #[cfg(test)]

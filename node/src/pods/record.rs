@@ -1,15 +1,19 @@
 //! What the worker knows of one container: its state, its past, its waiting times.
 
-use coracle_api::pod::is_sidecar;
-use coracle_wasi_host::{Exit, ExitReason};
+mod of_spec;
+mod state;
+
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Container as Spec, EphemeralContainer, PodSpec, ResourceRequirements};
+use k8s_openapi::api::core::v1::{Container as Spec, PodSpec, ResourceRequirements};
 use tokio::time::Instant;
 
 use super::{
+    allocation::some,
     backoff::Backoff,
     restart::{RestartPolicy, RestartRules},
 };
+
+pub use state::{Ended, State};
 
 /// What a container is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,84 +28,6 @@ pub enum Role {
     Ephemeral,
 }
 
-/// The state of a container, as `status.containerStatuses[*].state` shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// Not running: not yet, or not again yet. Reason and message say why.
-    Waiting {
-        /// `ContainerCreating`, `PodInitializing`, `CrashLoopBackOff`, `ErrImagePull` …
-        reason: String,
-        /// More about it.
-        message: Option<String>,
-    },
-    /// Running.
-    Running {
-        /// Since when.
-        since: Timestamp,
-        /// The run's ID.
-        id: String,
-    },
-    /// Over. If it is to be started again that happens from here.
-    Ended(Ended),
-}
-
-/// The end of one run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
-    /// The exit code.
-    pub code: i32,
-    /// `Completed`, `Error`, `OOMKilled` …
-    pub reason: String,
-    /// The termination message.
-    pub message: Option<String>,
-    /// When the run began; absent if it could not be started.
-    pub started: Option<Timestamp>,
-    /// When it ended.
-    pub finished: Option<Timestamp>,
-    /// The run's ID.
-    pub id: Option<String>,
-}
-
-impl Ended {
-    /// The end of a run that went as `exit` says.
-    pub fn of(exit: &Exit, message: Option<String>, started: Timestamp, id: String) -> Ended {
-        let reason = match exit.reason {
-            ExitReason::OutOfMemory => "OOMKilled",
-            _ if exit.code == 0 => "Completed",
-            _ => "Error",
-        };
-        let finished = Some(Timestamp::now());
-        Ended { code: exit.code, reason: reason.to_owned(), message, started: Some(started), finished, id: Some(id) }
-    }
-
-    /// The end of a run that could not begin (containerd's `StartError`).
-    pub fn not_started(message: String, id: String) -> Ended {
-        let finished = Some(Timestamp::now());
-        Ended {
-            code: 128,
-            reason: "StartError".to_owned(),
-            message: Some(message),
-            started: None,
-            finished,
-            id: Some(id),
-        }
-    }
-
-    /// The end of a run that nobody saw: the node went down while the container ran.
-    pub fn unknown(started: Option<Timestamp>, id: Option<String>) -> Ended {
-        Ended {
-            code: 137,
-            reason: "ContainerStatusUnknown".to_owned(),
-            message: Some(
-                "The container could not be located when the node was started. It was running before".to_owned(),
-            ),
-            started,
-            finished: Some(Timestamp::now()),
-            id,
-        }
-    }
-}
-
 /// One container of the pod.
 #[derive(Debug, Clone)]
 pub struct Record {
@@ -113,8 +39,10 @@ pub struct Record {
     pub policy: RestartPolicy,
     /// Exit codes after which it is started again whatever its policy says.
     rules: RestartRules,
-    /// What it has been given, unless that is nothing: the spec may already ask for something else (KEP-1287).
+    /// What it has been let have, unless that is nothing: the spec may already ask for something else (KEP-1287).
     pub allocated: Option<Box<ResourceRequirements>>,
+    /// What its present run has, while that is not yet what it has been let have.
+    pub behind: Option<Box<ResourceRequirements>>,
     /// Its place in `initContainers`, `containers` or `ephemeralContainers`.
     pub index: usize,
     /// Its part of the spec, if the spec has it in another form.
@@ -144,67 +72,6 @@ pub struct Record {
 }
 
 impl Record {
-    fn new(spec: &Spec, role: Role, index: usize, pod_policy: RestartPolicy) -> Record {
-        let policy = match (role, spec.restart_policy.as_deref()) {
-            (Role::Sidecar, _) => RestartPolicy::Always,
-            (Role::Ephemeral, _) => RestartPolicy::Never,
-            (_, Some(own)) => RestartPolicy::read(Some(own)),
-            // A pod that always restarts tries its init containers again until they succeed, not for ever.
-            (Role::Init, None) if pod_policy == RestartPolicy::Always => RestartPolicy::OnFailure,
-            (_, None) => pod_policy,
-        };
-        Record {
-            name: spec.name.clone(),
-            role,
-            policy,
-            rules: RestartRules::of(spec),
-            allocated: spec.resources.clone().filter(|it| *it != ResourceRequirements::default()).map(Box::new),
-            index,
-            ephemeral: None,
-            state: State::Waiting { reason: "ContainerCreating".to_owned(), message: None },
-            last: None,
-            restarts: 0,
-            image: spec.image.clone().unwrap_or_default(),
-            image_id: String::new(),
-            started: false,
-            ready: false,
-            not_before: None,
-            starting: false,
-            crash: Backoff::of_restarts(),
-            pull: Backoff::of_pulls(),
-        }
-    }
-
-    /// The records of a pod that has not run yet: init containers in order, then containers.
-    pub fn all(spec: &PodSpec) -> Vec<Record> {
-        let policy = RestartPolicy::read(spec.restart_policy.as_deref());
-        let role = |container: &Spec| if is_sidecar(container) { Role::Sidecar } else { Role::Init };
-        let init = spec.init_containers.iter().flatten().enumerate();
-        let init = init.map(|(index, container)| Record::new(container, role(container), index, policy));
-        let app = spec.containers.iter().enumerate();
-        let mut records: Vec<Record> =
-            init.chain(app.map(|(index, container)| Record::new(container, Role::App, index, policy))).collect();
-        records.extend(Record::ephemeral(spec, 0));
-        records.shrink_to_fit();
-        if records.first().is_some_and(Record::initializes) {
-            for record in records.iter_mut().filter(|record| record.role != Role::Ephemeral) {
-                record.state = State::Waiting { reason: "PodInitializing".to_owned(), message: None };
-            }
-        }
-        records
-    }
-
-    /// The records of the ephemeral containers from the `first` on: they are only ever added.
-    pub fn ephemeral(spec: &PodSpec, first: usize) -> Vec<Record> {
-        let added = spec.ephemeral_containers.iter().flatten().enumerate().skip(first);
-        let record = |(index, container)| {
-            let container = as_container(container)?;
-            let record = Record::new(&container, Role::Ephemeral, index, RestartPolicy::Never);
-            Some(Record { ephemeral: Some(Box::new(container)), ..record })
-        };
-        added.filter_map(record).collect()
-    }
-
     /// The container's part of the pod's spec.
     pub fn spec<'a>(&'a self, pod: &'a PodSpec) -> Option<&'a Spec> {
         match self.role {
@@ -262,6 +129,19 @@ impl Record {
         if had_a_run { self.restarts + 1 } else { self.restarts }
     }
 
+    /// What it has: its run's, or what the next one will have.
+    pub fn actual(&self) -> Option<&ResourceRequirements> {
+        self.behind.as_deref().or(self.allocated.as_deref())
+    }
+
+    /// It is let have what `spec` asks for. A run that is there has what it had until it is given the new.
+    pub fn allocate(&mut self, wanted: Option<&ResourceRequirements>) {
+        let before = std::mem::replace(&mut self.allocated, some(wanted)).unwrap_or_default();
+        if self.is_running() || self.starting {
+            self.behind.get_or_insert(before);
+        }
+    }
+
     /// Takes in that a run has begun.
     pub fn begin(&mut self, id: String, since: Timestamp) {
         self.restarts = self.next_run();
@@ -283,6 +163,7 @@ impl Record {
             }
         }
         self.state = State::Ended(ended);
+        self.behind = None;
         (self.started, self.ready) = (false, false);
     }
 
@@ -292,13 +173,9 @@ impl Record {
             self.last = Some(ended.clone());
         }
         self.state = State::Waiting { reason: reason.to_owned(), message };
+        self.behind = None;
         self.not_before = Some(until);
     }
-}
-
-/// An ephemeral container as the container that it is, but for the one it targets: all share one pod context anyway.
-fn as_container(ephemeral: &EphemeralContainer) -> Option<Spec> {
-    serde_json::to_value(ephemeral).and_then(serde_json::from_value).ok()
 }
 
 #[cfg(test)]
@@ -309,26 +186,6 @@ mod tests {
 
     fn records(spec: serde_json::Value) -> Vec<Record> {
         Record::all(&serde_json::from_value(spec).unwrap())
-    }
-
-    #[test]
-    fn policies_follow_role_pod_and_container() {
-        let all = records(json!({
-            "restartPolicy": "Always",
-            "initContainers": [{"name": "i"}, {"name": "s", "restartPolicy": "Always"}],
-            "containers": [{"name": "a"}, {"name": "b", "restartPolicy": "Never"}],
-        }));
-        let policies: Vec<_> = all.iter().map(|record| (record.role, record.policy)).collect();
-        assert_eq!(
-            policies,
-            [
-                (Role::Init, RestartPolicy::OnFailure),
-                (Role::Sidecar, RestartPolicy::Always),
-                (Role::App, RestartPolicy::Always),
-                (Role::App, RestartPolicy::Never),
-            ]
-        );
-        assert!(matches!(&all[2].state, State::Waiting { reason, .. } if reason == "PodInitializing"));
     }
 
     #[test]
@@ -356,14 +213,5 @@ mod tests {
         record.wait("CrashLoopBackOff", None, Instant::now());
         record.end(Ended::not_started("port in use".into(), "2".into()));
         assert_eq!((record.restarts, record.next_run()), (1, 2));
-    }
-
-    #[test]
-    fn exits_have_kubernetes_reasons() {
-        let reason = |exit: Exit| Ended::of(&exit, None, Timestamp::now(), String::new()).reason;
-        assert_eq!(reason(crate::pods::testing::exit(0)), "Completed");
-        assert_eq!(reason(crate::pods::testing::exit(2)), "Error");
-        assert_eq!(reason(crate::pods::testing::out_of_memory()), "OOMKilled");
-        assert_eq!(reason(crate::pods::testing::trap("unreachable")), "Error");
     }
 }

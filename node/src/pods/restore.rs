@@ -4,7 +4,10 @@
 use coracle_api::pod::is_terminal;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
 
-use super::record::{Ended, Record, Role, State};
+use super::{
+    allocation::found_of,
+    record::{Ended, Record, Role, State},
+};
 
 /// The records of `pod` with the past that its status tells.
 pub fn restore(pod: &Pod) -> Vec<Record> {
@@ -31,9 +34,7 @@ fn take_in(record: &mut Record, known: &ContainerStatus, terminal: bool) {
     if !known.image.is_empty() {
         record.image.clone_from(&known.image);
     }
-    if let Some(actual) = &known.resources {
-        record.allocated = Some(Box::new(actual.clone())).filter(|it| **it != Default::default());
-    }
+    record.allocated = found_of(known, record.allocated.as_deref());
     record.last = known.last_state.as_ref().and_then(|last| last.terminated.as_ref()).map(ended);
     let state = known.state.clone().unwrap_or_default();
     let over = match (state.terminated, state.running) {

@@ -1,13 +1,22 @@
-//! The pods of this node as objects, and what they ask for together: for those who must judge a pod or all of them.
+//! The pods of this node as objects, and what they have been let have together: for those who must judge a pod or all
+//! of them. A pod that wants more than it has (KEP-1287) gets it here, or waits here.
+
+mod waiting;
 
 use std::{collections::HashMap, sync::Arc};
 
 use coracle_api::{
-    pod::{is_terminal, requests},
+    pod::{ResourceList, is_terminal, requests},
     quantity::Quantity,
 };
 use k8s_openapi::api::core::v1::Pod;
 use parking_lot::RwLock;
+use tokio::sync::{Notify, oneshot};
+
+use self::waiting::{Waiting, insert};
+use super::allocation::found_allocated;
+
+pub use waiting::Claim;
 
 /// Resources that are counted, in the order of [`Asked`].
 pub const COUNTED: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
@@ -19,6 +28,7 @@ pub type Asked = [i64; COUNTED.len()];
 #[derive(Default)]
 pub struct Roster {
     inner: RwLock<Inner>,
+    freed: Notify,
 }
 
 #[derive(Default)]
@@ -26,38 +36,123 @@ struct Inner {
     pods: HashMap<String, Entry>,
     sum: Asked,
     active: u32,
+    waiting: Vec<Waiting>,
 }
 
 struct Entry {
     pod: Arc<Pod>,
-    /// What it asks for; None once it has ended.
+    /// What it has been let have; None once it has ended.
     asked: Option<Asked>,
+}
+
+/// A pod that wants more, as it is judged.
+pub struct Growth<'a> {
+    /// The pod.
+    pub pod: &'a Pod,
+    /// What it has.
+    pub held: Asked,
+    /// What it wants to have.
+    pub wanted: Asked,
+    /// What all others have.
+    pub others: Asked,
+}
+
+/// What becomes of a claim.
+#[derive(Debug)]
+pub enum Verdict {
+    /// The pod has what it wants.
+    Granted,
+    /// It has to wait.
+    Waits {
+        /// Why.
+        message: String,
+        /// Says when it should ask again; fails if another claim took this one's place.
+        news: oneshot::Receiver<()>,
+    },
+    /// It waits already, and listens.
+    StillWaits,
 }
 
 /// What one pod asks for.
 pub fn asked(pod: &Pod) -> Asked {
-    let all = requests(pod);
+    in_units(&requests(pod))
+}
+
+/// Amounts of the resources that are counted, in the units that they are counted in; zero for those that aren't there.
+pub fn in_units(amounts: &ResourceList) -> Asked {
     COUNTED.map(|name| {
-        let amount = all.get(name).copied().unwrap_or(Quantity::ZERO);
+        let amount = amounts.get(name).copied().unwrap_or(Quantity::ZERO);
         if name == "cpu" { amount.milli_value() } else { amount.value() }
     })
 }
 
 impl Roster {
-    /// Takes in a pod, new or changed.
+    /// Takes in a pod, new or changed. What a known pod has been let have stays: a resize asks for itself.
     pub fn put(&self, uid: &str, pod: Arc<Pod>) {
-        let asked = (!is_terminal(&pod)).then(|| asked(&pod));
-        let mut inner = self.inner.write();
-        inner.count(asked, 1);
-        let before = inner.pods.insert(uid.to_owned(), Entry { pod, asked });
-        inner.count(before.and_then(|entry| entry.asked), -1);
+        let is_new = !self.inner.read().pods.contains_key(uid);
+        let found = is_new.then(|| found_allocated(&pod));
+        self.changed(|inner| inner.put(uid, pod, found));
+    }
+
+    /// Takes in a new pod, which counts from now on, and says how it is judged beside the others: how many they are, and
+    /// what they have.
+    ///
+    /// # Errors
+    /// That of `judge`.
+    pub fn admit<E>(&self, uid: &str, pod: Arc<Pod>, judge: impl FnOnce(u32, Asked) -> Result<(), E>) -> Result<(), E> {
+        let found = Some(found_allocated(&pod));
+        self.changed(|inner| {
+            let verdict = judge(inner.active, inner.sum);
+            inner.put(uid, pod, found);
+            verdict
+        })
     }
 
     /// The pod is gone.
     pub fn remove(&self, uid: &str) {
-        let mut inner = self.inner.write();
-        let before = inner.pods.remove(uid);
-        inner.count(before.and_then(|entry| entry.asked), -1);
+        self.changed(|inner| {
+            let before = inner.pods.remove(uid);
+            inner.count(before.and_then(|entry| entry.asked), -1);
+            inner.waiting.retain(|it| it.uid != uid);
+        });
+    }
+
+    /// A pod wants to have something else than it has. If `judge` says why that can't be, it waits for its turn.
+    pub fn claim(
+        &self,
+        uid: &str,
+        mut claim: Claim,
+        mut judge: impl FnMut(&Growth<'_>) -> Result<(), String>,
+    ) -> Verdict {
+        self.changed(|inner| {
+            if let Some(known) = inner.waiting.iter_mut().find(|it| it.uid == uid && it.claim.wanted == claim.wanted) {
+                let message = known.message.clone();
+                return known.listen().map_or(Verdict::StillWaits, |news| Verdict::Waits { message, news });
+            }
+            if let Some(at) = inner.waiting.iter().position(|it| it.uid == uid) {
+                claim.since = claim.since.min(inner.waiting.remove(at).claim.since);
+            }
+            insert(&mut inner.waiting, Waiting::new(uid, claim));
+            inner.settle(&mut judge);
+            let Some(known) = inner.waiting.iter_mut().find(|it| it.uid == uid) else { return Verdict::Granted };
+            let message = known.message.clone();
+            known.listen().map_or(Verdict::StillWaits, |news| Verdict::Waits { message, news })
+        })
+    }
+
+    /// The pod wants nothing any more that it doesn't have.
+    pub fn withdraw(&self, uid: &str) {
+        self.inner.write().waiting.retain(|it| it.uid != uid);
+    }
+
+    /// Tries again for all who wait, in their order; who gets what it wants is told.
+    pub fn settle(&self, mut judge: impl FnMut(&Growth<'_>) -> Result<(), String>) {
+        self.changed(|inner| inner.settle(&mut judge));
+    }
+
+    /// Returns when somebody waits and there is more room than there was.
+    pub async fn freed(&self) {
+        self.freed.notified().await;
     }
 
     /// The pod of this UID.
@@ -77,14 +172,32 @@ impl Roster {
         active.map(|(uid, entry)| (uid.clone(), Arc::clone(&entry.pod))).collect()
     }
 
-    /// How many pods have not ended, and what they ask for together.
-    pub fn load(&self) -> (u32, Asked) {
-        let inner = self.inner.read();
-        (inner.active, inner.sum)
+    /// Changes what is there; if that leaves more room, whoever looks after those who wait is told.
+    fn changed<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
+        let mut inner = self.inner.write();
+        let before = inner.sum;
+        let result = change(&mut inner);
+        let has_more = inner.sum.iter().zip(before).any(|(now, before)| *now < before);
+        if has_more && !inner.waiting.is_empty() {
+            self.freed.notify_one();
+        }
+        result
     }
 }
 
 impl Inner {
+    /// `found` is what a pod has that comes for the first time.
+    fn put(&mut self, uid: &str, pod: Arc<Pod>, found: Option<Asked>) {
+        let held = self.pods.get(uid).map_or(found, |entry| entry.asked);
+        let asked = held.filter(|_| !is_terminal(&pod));
+        if asked.is_none() {
+            self.waiting.retain(|it| it.uid != uid);
+        }
+        self.count(asked, 1);
+        let before = self.pods.insert(uid.to_owned(), Entry { pod, asked });
+        self.count(before.and_then(|entry| entry.asked), -1);
+    }
+
     fn count(&mut self, asked: Option<Asked>, sign: i64) {
         let Some(asked) = asked else { return };
         for (sum, amount) in self.sum.iter_mut().zip(asked) {
@@ -92,33 +205,32 @@ impl Inner {
         }
         self.active = self.active.saturating_add_signed(if sign > 0 { 1 } else { -1 });
     }
+
+    /// Gives to those who wait what fits by now. One that can't be served doesn't hold up those behind it, as in kubelet.
+    fn settle(&mut self, judge: &mut dyn FnMut(&Growth<'_>) -> Result<(), String>) {
+        for mut it in std::mem::take(&mut self.waiting) {
+            let Some(entry) = self.pods.get_mut(&it.uid) else { continue };
+            let (Some(held), wanted) = (entry.asked, it.claim.wanted) else { continue };
+            let others = std::array::from_fn(|index| self.sum[index].saturating_sub(held[index]));
+            let waits = match judge(&Growth { pod: &entry.pod, held, wanted, others }) {
+                Err(message) => it.refuse(message),
+                Ok(()) => {
+                    // Without a listener its worker is gone, and the next one asks for itself.
+                    if it.tell() {
+                        entry.asked = Some(wanted);
+                        self.count(Some(wanted), 1);
+                        self.count(Some(held), -1);
+                    }
+                    false
+                }
+            };
+            if waits {
+                self.waiting.push(it);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn pod(cpu: &str, phase: &str) -> Arc<Pod> {
-        let containers = json!([{"name": "c", "resources": {"requests": {"cpu": cpu, "memory": "1Ki"}}}]);
-        let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": containers}, "status": {"phase": phase}});
-        Arc::new(serde_json::from_value(pod).unwrap())
-    }
-
-    #[test]
-    fn what_has_not_ended_is_counted_once() {
-        let roster = Roster::default();
-        roster.put("a", pod("500m", "Pending"));
-        roster.put("b", pod("1", "Running"));
-        assert_eq!(roster.load(), (2, [1500, 2048, 0]));
-        roster.put("b", pod("2", "Running"));
-        assert_eq!(roster.load(), (2, [2500, 2048, 0]));
-        roster.put("b", pod("2", "Succeeded"));
-        assert_eq!((roster.load(), roster.active().len(), roster.all().len()), ((1, [500, 1024, 0]), 1, 2));
-        roster.remove("a");
-        roster.remove("b");
-        roster.remove("b");
-        assert_eq!(roster.load(), (0, [0, 0, 0]));
-    }
-}
+#[path = "roster_tests.rs"]
+mod tests;

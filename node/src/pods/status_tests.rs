@@ -1,10 +1,15 @@
 //! Statuses of pods in all their states.
 
+use serde_json::{Value, json};
+
 use super::*;
+use crate::pods::record::Ended;
 
 fn pod(spec: Value) -> Pod {
     serde_json::from_value(json!({"metadata": {"name": "p", "uid": "u", "generation": 3}, "spec": spec})).unwrap()
 }
+
+static NOTHING: Resizing = Resizing { pending: None, progress: None };
 
 fn facts<'a>(pod: &'a Pod, records: &'a [Record]) -> Facts<'a> {
     Facts {
@@ -17,7 +22,8 @@ fn facts<'a>(pod: &'a Pod, records: &'a [Record]) -> Facts<'a> {
         still_running: false,
         outcome: super::super::plan::plan(records, tokio::time::Instant::now()).outcome,
         evicted: None,
-        resize: None,
+        resizing: &NOTHING,
+        whole: None,
         now: "2026-01-01T00:00:05Z".parse().unwrap(),
     }
 }
@@ -192,4 +198,24 @@ fn the_end_of_a_container_is_urgent_and_its_start_again_is_not() {
     exit(&mut all[1], 1);
     all[1].wait("CrashLoopBackOff", None, tokio::time::Instant::now());
     assert!(is_urgent(&again, &of(&all)), "though it only waits now");
+}
+
+#[test]
+fn every_container_shows_its_mounts() {
+    let mounts = json!([{"name": "d", "mountPath": "/d"}, {"name": "d", "mountPath": "/r", "readOnly": true},
+        {"name": "d", "mountPath": "/e", "readOnly": true, "recursiveReadOnly": "IfPossible"},
+        {"name": "d", "mountPath": "/w", "readOnly": false}]);
+    let container = |name: &str| json!({"name": name, "volumeMounts": mounts});
+    let pod = pod(json!({"initContainers": [container("i")], "containers": [container("a"), {"name": "b"}],
+        "ephemeralContainers": [container("e")]}));
+    let all = Record::all(pod.spec.as_ref().unwrap());
+    let status = status(&facts(&pod, &all), &PodStatus::default());
+    let shown = json!([{"name": "d", "mountPath": "/d"},
+        {"name": "d", "mountPath": "/r", "readOnly": true, "recursiveReadOnly": "Disabled"},
+        {"name": "d", "mountPath": "/e", "readOnly": true, "recursiveReadOnly": "Enabled"},
+        {"name": "d", "mountPath": "/w"}]);
+    for list in [&status.init_container_statuses, &status.container_statuses, &status.ephemeral_container_statuses] {
+        assert_eq!(json!(list.as_ref().unwrap()[0].volume_mounts), shown);
+    }
+    assert_eq!(status.container_statuses.unwrap()[1].volume_mounts, None);
 }

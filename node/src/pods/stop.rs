@@ -1,4 +1,4 @@
-//! Stopping one container: its preStop hook, then its grace period, of which the hook's time is a part.
+//! Stopping one container: its grace period, of which its preStop hook's time is a part.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -42,29 +42,27 @@ pub struct Stopping {
     pub subject: Subject,
 }
 
-/// Stops a container. That it has ended is told by whoever waits for it.
-pub async fn stop(shared: Arc<Shared>, what: Stopping) {
+/// Runs the container's preStop hook, if it has one, and says how long the container has after that; None if it has
+/// ended meanwhile.
+pub async fn pre_stop(shared: Arc<Shared>, what: Stopping) -> Option<Duration> {
     let Stopping { container, handle, address, grace, subject } = what;
     let begun = Instant::now();
-    let hook = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.clone());
-    let mut left = grace;
-    if let Some(hook) = hook {
-        let place = HookPlace { prober: &shared.prober, container: &container, handle: &handle, address };
-        let ended = handle.clone();
-        tokio::select! {
-            result = timeout(grace, run_hook(&hook, &place)) => match result {
-                Ok(Ok(())) => {}
-                Ok(Err(message)) => {
-                    tracing::debug!(container = container.name, message, "PreStop hook failed");
-                    shared.events.warning(&subject, "FailedPreStopHook", "PreStopHook failed");
-                }
-                Err(_) => tracing::info!(container = container.name, "PreStop hook not completed in grace period"),
-            },
-            _ = ended.wait() => return,
-        }
-        left = grace.saturating_sub(begun.elapsed()).max(GRACE_AFTER_HOOK.min(grace));
+    let Some(hook) = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref()) else {
+        return Some(grace);
+    };
+    let place = HookPlace { prober: &shared.prober, container: &container, handle: &handle, address };
+    tokio::select! {
+        result = timeout(grace, run_hook(hook, &place)) => match result {
+            Ok(Ok(())) => {}
+            Ok(Err(message)) => {
+                tracing::debug!(container = container.name, message, "PreStop hook failed");
+                shared.events.warning(&subject, "FailedPreStopHook", "PreStopHook failed");
+            }
+            Err(_) => tracing::info!(container = container.name, "PreStop hook not completed in grace period"),
+        },
+        _ = handle.wait() => return None,
     }
-    handle.stop(left).await;
+    Some(grace.saturating_sub(begun.elapsed()).max(GRACE_AFTER_HOOK.min(grace)))
 }
 
 /// Where a hook runs.

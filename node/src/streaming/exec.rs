@@ -6,11 +6,13 @@ use coracle_wasi_host::{Container, Exec, StdinPipe};
 use futures::FutureExt;
 
 use super::{
+    input::Input,
     options::Streams,
-    pipe::OutputPipe,
-    remote::{Input, Job},
+    pipe::{OutputPipe, Shape},
+    remote::Job,
     status::Outcome,
     tar,
+    terminal::{Screen, Terminal},
 };
 
 /// Starts a command in a container.
@@ -18,7 +20,7 @@ pub fn start(container: &Container, command: Vec<String>, streams: Streams) -> R
     if let Some(own) = tar::OwnCommand::of(&command) {
         return own.start(container, streams.stdin);
     }
-    let output = OutputPipe::new(streams.tty);
+    let output = OutputPipe::new(if streams.tty { Shape::Terminal } else { Shape::Two });
     let stdin = streams.stdin.then(StdinPipe::new);
     let exec = Exec {
         args: command.clone(),
@@ -27,6 +29,7 @@ pub fn start(container: &Container, command: Vec<String>, streams: Streams) -> R
         output: Arc::clone(&output) as Arc<dyn coracle_wasi_host::Output>,
     };
     let started = container.exec(exec).map_err(|error| format!("error executing command in container: {error}"))?;
+    let terminal = Terminal::of(&started, Arc::clone(&output) as Arc<dyn Screen>);
     let running = Running(started);
     let end = {
         let output = Arc::clone(&output);
@@ -39,7 +42,11 @@ pub fn start(container: &Container, command: Vec<String>, streams: Streams) -> R
             }
         }
     };
-    let input = stdin.map_or(Input::Nowhere, |pipe| Input::Guest { pipe, once: true });
+    let input = match (terminal, stdin) {
+        (Some(terminal), _) => Input::Terminal { terminal, once: true, signals: true },
+        (None, Some(pipe)) => Input::Guest { pipe, once: true },
+        (None, None) => Input::Nowhere,
+    };
     Ok(Job { input, output, end: Box::pin(end) })
 }
 

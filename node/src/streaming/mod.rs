@@ -10,6 +10,7 @@
 
 mod attach;
 mod exec;
+mod input;
 mod options;
 mod pipe;
 mod port_forward;
@@ -17,6 +18,7 @@ mod remote;
 mod spdy;
 mod status;
 mod tar;
+mod terminal;
 mod upgrade;
 mod websocket;
 mod wire;
@@ -31,6 +33,8 @@ use axum::{
     routing::get,
 };
 use coracle_wasi_host::Container;
+
+pub use terminal::{Screen, Terminal};
 
 use crate::{pods::LivePod, shared::Shared};
 
@@ -96,9 +100,10 @@ async fn attach(
     let container = container(&live, &name)?;
     let sink = live.log(&name, false).ok().and_then(|place| place.sink);
     let sink = sink.ok_or_else(|| (StatusCode::INTERNAL_SERVER_ERROR, format!("container not found ({name:?})")))?;
-    let stdin_once = shared.roster.get(&live.uid).is_some_and(|pod| attach::stdin_once(&pod, &name));
+    let manners = shared.roster.get(&live.uid).map(|pod| attach::manners(&pod, &name)).unwrap_or_default();
+    let terminal = live.terminal(&name);
     drop(shared);
-    let attachment = attach::Attachment { container, sink, stdin_once };
+    let attachment = attach::Attachment { container, terminal, sink, manners };
     let serve = move |link| remote::serve(link, streams, async move || attachment.start(streams));
     Ok(upgrade::upgrade(request, remote::OFFER, serve).await)
 }

@@ -5,18 +5,30 @@ use std::{collections::VecDeque, sync::Arc};
 use bytes::{Bytes, BytesMut};
 use coracle_wasi_host::{Output, Stream};
 use futures::future::BoxFuture;
+use memchr::memchr;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::terminal::Screen;
 use crate::logs::Tap;
 
 /// What may wait for a client. A command's guest waits beyond it; a client that is only attached is dropped.
 const BUFFER_LIMIT_BYTES: usize = 512 * 1024;
 
+/// What becomes of a program's two streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// They stay two.
+    Two,
+    /// They become one, for a client that knows no other.
+    One,
+    /// They become a terminal's output, with line ends for a screen (ONLCR).
+    Terminal,
+}
+
 /// Output of a program for one client.
 pub struct OutputPipe {
-    /// With a terminal there is one stream only.
-    merged: bool,
+    shape: Shape,
     state: Mutex<State>,
     /// Told when there is something to read, or never will be.
     filled: Notify,
@@ -33,10 +45,10 @@ struct State {
 }
 
 impl OutputPipe {
-    /// An empty pipe; `merged` makes stderr part of stdout.
-    pub fn new(merged: bool) -> Arc<OutputPipe> {
+    /// An empty pipe.
+    pub fn new(shape: Shape) -> Arc<OutputPipe> {
         let (filled, emptied) = (Notify::new(), Notify::new());
-        Arc::new(OutputPipe { merged, state: Mutex::default(), filled, emptied })
+        Arc::new(OutputPipe { shape, state: Mutex::default(), filled, emptied })
     }
 
     /// The next piece, of whatever size; None at the end.
@@ -93,13 +105,29 @@ impl OutputPipe {
     }
 
     fn push(&self, state: &mut State, stream: Stream, bytes: &[u8]) {
-        let stream = if self.merged { Stream::Stdout } else { stream };
-        state.bytes += bytes.len();
-        match state.pieces.back_mut() {
-            Some((last, piece)) if *last == stream => piece.extend_from_slice(bytes),
-            _ => state.pieces.push_back((stream, BytesMut::from(bytes))),
+        let stream = if self.shape == Shape::Two { stream } else { Stream::Stdout };
+        if state.pieces.back().is_none_or(|(last, _)| *last != stream) {
+            state.pieces.push_back((stream, BytesMut::new()));
         }
+        let Some((_, piece)) = state.pieces.back_mut() else { return };
+        let before = piece.len();
+        if self.shape == Shape::Terminal {
+            put_for_a_screen(piece, bytes);
+        } else {
+            piece.extend_from_slice(bytes);
+        }
+        state.bytes += piece.len() - before;
     }
+}
+
+/// Appends with a carriage return before each line feed.
+fn put_for_a_screen(piece: &mut BytesMut, mut bytes: &[u8]) {
+    while let Some(end) = memchr(b'\n', bytes) {
+        piece.extend_from_slice(&bytes[..end]);
+        piece.extend_from_slice(b"\r\n");
+        bytes = &bytes[end + 1..];
+    }
+    piece.extend_from_slice(bytes);
 }
 
 impl Output for OutputPipe {
@@ -134,6 +162,15 @@ impl Output for OutputPipe {
     }
 }
 
+impl Screen for OutputPipe {
+    fn show(&self, bytes: &[u8]) {
+        // A client that types without reading gets no echo.
+        if bytes.len() <= self.room() {
+            self.write(Stream::Stdout, bytes);
+        }
+    }
+}
+
 impl Tap for OutputPipe {
     fn offer(&self, stream: Stream, bytes: &[u8]) {
         let mut state = self.state.lock();
@@ -164,7 +201,7 @@ mod tests {
 
     #[tokio::test]
     async fn pieces_come_out_in_order_and_then_the_end() {
-        let pipe = OutputPipe::new(false);
+        let pipe = OutputPipe::new(Shape::Two);
         pipe.write(Stream::Stdout, b"a");
         pipe.write(Stream::Stdout, b"b");
         pipe.write(Stream::Stderr, b"c");
@@ -178,16 +215,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_terminal_has_one_stream() {
-        let pipe = OutputPipe::new(true);
-        pipe.write(Stream::Stderr, b"a");
-        pipe.write(Stream::Stdout, b"b");
-        assert_eq!(pipe.next().await.unwrap(), (Stream::Stdout, Bytes::from_static(b"ab")));
+    async fn a_terminal_has_one_stream_and_line_ends_of_its_own() {
+        for (shape, shown) in [(Shape::One, &b"a\nb\n\n"[..]), (Shape::Terminal, b"a\r\nb\r\n\r\n")] {
+            let pipe = OutputPipe::new(shape);
+            pipe.write(Stream::Stderr, b"a\n");
+            pipe.write(Stream::Stdout, b"b\n\n");
+            assert_eq!(pipe.next().await.unwrap(), (Stream::Stdout, Bytes::from_static(shown)));
+            assert_eq!(pipe.room(), BUFFER_LIMIT_BYTES);
+        }
+    }
+
+    #[tokio::test]
+    async fn echo_is_shown_while_there_is_room_for_it() {
+        let pipe = OutputPipe::new(Shape::Terminal);
+        pipe.write(Stream::Stdout, &vec![0; BUFFER_LIMIT_BYTES - 1]);
+        pipe.show(b"12");
+        pipe.show(b"3");
+        assert_eq!(pipe.next().await.unwrap().1.len(), BUFFER_LIMIT_BYTES);
     }
 
     #[tokio::test]
     async fn a_writer_waits_for_room_until_somebody_reads_or_nobody_will() {
-        let pipe = OutputPipe::new(false);
+        let pipe = OutputPipe::new(Shape::Two);
         pipe.write(Stream::Stdout, &vec![0; BUFFER_LIMIT_BYTES]);
         assert_eq!(pipe.room(), 0);
         let ((), piece) = tokio::join!(pipe.wait_for_room(), pipe.next());
@@ -198,7 +247,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_tap_that_is_not_emptied_is_closed() {
-        let pipe = OutputPipe::new(false);
+        let pipe = OutputPipe::new(Shape::Two);
         pipe.offer(Stream::Stdout, &vec![0; BUFFER_LIMIT_BYTES]);
         assert!(!pipe.is_closed());
         pipe.offer(Stream::Stdout, b"more");

@@ -3,12 +3,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use coracle_wasi_host::{StdinPipe, Stream};
+use coracle_wasi_host::Stream;
 use futures::future::BoxFuture;
-use tokio::sync::mpsc;
 
 use super::{
+    input::Input,
     options::Streams,
     pipe::OutputPipe,
     status::Outcome,
@@ -37,6 +36,8 @@ const PING_PERIOD: Duration = Duration::from_secs(30);
 /// kubectl reads from a WebSocket (version 5) before it has made its streams, and throws away what comes too early for
 /// them. It is nearer to this server than to any other, so this server gives it the time that a network would.
 const HEAD_START: Duration = Duration::from_millis(10);
+/// A client that was too slow gets what was kept for it, and is told, if it takes them within this time.
+const LAST_READ: Duration = Duration::from_secs(60);
 /// What a client may send before all of its streams are there.
 const EARLY_EVENTS: usize = 64;
 
@@ -84,46 +85,6 @@ impl Roles {
 
     fn all(&self) -> impl Iterator<Item = u32> {
         [self.error, self.stdout, self.stderr, self.stdin, self.resize].into_iter().flatten()
-    }
-}
-
-/// Where a client's stdin goes.
-pub enum Input {
-    /// To a guest. `once`: its end is the end of the guest's stdin.
-    Guest {
-        /// The guest's stdin.
-        pipe: StdinPipe,
-        /// Whether it ends with the client's.
-        once: bool,
-    },
-    /// To a program of the node's own; dropping the sender is the end.
-    Own(Option<mpsc::Sender<Bytes>>),
-    /// Nowhere.
-    Nowhere,
-}
-
-impl Input {
-    async fn write(&mut self, bytes: Bytes) {
-        // A program that reads no more is no reason to end: it may still print.
-        match self {
-            Input::Guest { pipe, .. } => drop(pipe.write(&bytes).await),
-            Input::Own(Some(sender)) => drop(sender.send(bytes).await),
-            Input::Own(None) | Input::Nowhere => {}
-        }
-    }
-
-    fn end(&mut self) {
-        match self {
-            Input::Guest { pipe, once: true } => pipe.close(),
-            Input::Own(sender) => *sender = None,
-            Input::Guest { .. } | Input::Nowhere => {}
-        }
-    }
-}
-
-impl Drop for Input {
-    fn drop(&mut self) {
-        self.end();
     }
 }
 
@@ -228,6 +189,7 @@ async fn run(connection: &mut Connection, roles: &Roles, early: Vec<Event>, job:
         done = done => done,
         () = feed(&mut *connection.source, roles, early, &mut input) => None,
         () = keep_alive(sink) => None,
+        () = last_read(&output) => None,
     };
     // Whoever still writes is not to wait for somebody who is gone.
     output.close();
@@ -262,6 +224,15 @@ async fn keep_alive(sink: &SharedSink) {
             return;
         }
     }
+}
+
+/// Completes when a client that was too slow has had its time.
+async fn last_read(output: &OutputPipe) {
+    output.closed().await;
+    if !output.is_overrun() {
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep(LAST_READ).await;
 }
 
 async fn finish(sink: &SharedSink, roles: &Roles, told: &[u8]) {

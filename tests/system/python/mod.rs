@@ -23,7 +23,7 @@ fn run_flows(python: &PathBuf, cluster: &Cluster, module: &str) -> Command {
     let mut command = Command::new(python);
     let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/system/python");
     command.current_dir(&directory).args(["run.py", module]);
-    command.args(["ticker", "quick", "streams"].map(guests::image));
+    command.args(["ticker", "quick", "streams", "toolbox"].map(guests::image));
     command.env("KUBECONFIG", cluster.kubeconfig()).env("PYTHONDONTWRITEBYTECODE", "1");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
@@ -40,8 +40,9 @@ fn the_python_client_runs_its_examples() {
     guests::push(&cluster, "ticker", guests::TICKER);
     guests::push(&cluster, "quick", guests::QUICK);
     guests::push(&cluster, "streams", STREAMS);
+    guests::push_toolbox(&cluster);
     // Side by side on one cluster: they use different names.
-    let modules = ["workloads", "reading", "custom", "programs", "streams"];
+    let modules = ["workloads", "reading", "custom", "programs", "streams", "pods"];
     let running = modules.map(|module| run_flows(&python, &cluster, module).spawn().expect("Python starts"));
     for (module, child) in modules.into_iter().zip(running) {
         let finished = Finished::from(child.wait_with_output().expect("Python ends"));

@@ -1,7 +1,7 @@
 """Runs the client's flows against the cluster of $KUBECONFIG.
 
-Usage: run.py MODULE TICKER-IMAGE QUICK-IMAGE STREAMS-IMAGE [FLOW …]. Every flow prints its name when it is done; the first mistake
-ends the program.
+Usage: run.py MODULE TICKER-IMAGE QUICK-IMAGE STREAMS-IMAGE TOOLBOX-IMAGE [FLOW …]. Every flow prints its name when it is
+done; the first mistake ends the program.
 """
 
 import importlib
@@ -12,8 +12,8 @@ from kubernetes import config
 
 def main():
     module = importlib.import_module(f"flows.{sys.argv[1]}")
-    images = dict(zip(("ticker", "quick", "streams"), sys.argv[2:5]))
-    wanted = sys.argv[5:]
+    images = dict(zip(("ticker", "quick", "streams", "toolbox"), sys.argv[2:6]))
+    wanted = sys.argv[6:]
     config.load_kube_config()
     for flow in module.FLOWS:
         if not wanted or flow.__name__ in wanted:

@@ -2,8 +2,11 @@
 //! (The Python client's are in tests/system/python/flows/streams.py.)
 
 mod copies;
+mod debugging;
 mod forwards;
+mod keys;
 mod program;
+mod slow;
 mod terminals;
 
 use std::io::Write as _;

@@ -11,7 +11,7 @@ use crate::client::{client, in_time};
 use crate::harness::Cluster;
 
 /// What a process prints, and how it ended.
-async fn finish(mut process: AttachedProcess) -> (String, String, Status) {
+pub async fn finish(mut process: AttachedProcess) -> (String, String, Status) {
     let status = process.take_status().unwrap();
     let (mut out, mut err) = (String::new(), String::new());
     let (mut stdout, mut stderr) = (process.stdout(), process.stderr());
@@ -52,7 +52,7 @@ async fn a_program_executes_and_attaches() {
     // With a terminal there is no stderr.
     let terminal = AttachParams::default().stdin(false).stderr(false).tty(true);
     let (out, _, _) = finish(pods.exec("streams", ["fail"], &terminal).await.unwrap()).await;
-    assert_eq!(out, "wrong\n");
+    assert_eq!(out, "wrong\r\n");
 
     // Version 5 tells the program that there is no more input.
     let input = AttachParams::default().stdin(true).stderr(false);

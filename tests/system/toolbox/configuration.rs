@@ -96,6 +96,10 @@ volumeMounts:
     let volumes = "volumes: [{ name: c, configMap: { name: c } }, { name: d, emptyDir: {} }]";
     let script = "[sh, -c, 'cat /etc/app/file; write /own/x y; cat /all/sub/x']";
     assert_eq!(output(&cluster, &pod("box", script, mounts, volumes), "box"), "oney");
+    let shown = "{range .status.containerStatuses[0].volumeMounts[*]}{.mountPath}{.readOnly}{.recursiveReadOnly} {end}";
+    let shown = cluster.kubectl(&format!("get pod box -o jsonpath='{shown}'")).ok();
+    assert!(shown.starts_with("/etc/app/file /own /all "), "{shown}");
+    assert!(shown.ends_with("/serviceaccounttrueDisabled "), "{shown}");
 }
 
 /// [k8s.io] KubeletManagedEtcHosts should test kubelet managed /etc/hosts file

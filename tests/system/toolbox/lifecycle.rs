@@ -1,8 +1,8 @@
-//! Probes, hooks, restarts, debugging, resizes.
+//! Probes, hooks, restarts, debugging.
 
 use super::{cluster, ended, pod, ready, shows};
+use crate::harness::eventually;
 use crate::harness::guests::TOOLBOX;
-use crate::harness::{eventually, get};
 
 /// [k8s.io] Probing container should be restarted with a exec "cat /tmp/health" liveness probe
 #[test]
@@ -48,6 +48,33 @@ fn hooks_run_where_they_belong() {
     asked("/pre-stop");
 }
 
+/// [sig-node] Probing container should mark readiness on pods to false while pod is in progress of terminating when a pod
+/// has a readiness probe
+#[test]
+fn a_pod_that_terminates_says_whether_it_is_ready_and_is_not_restarted() {
+    let cluster = cluster();
+    let probes = "readinessProbe: { exec: { command: [cat, /d/health] }, periodSeconds: 1, failureThreshold: 1 }
+livenessProbe: { exec: { command: [cat, /d/health] }, periodSeconds: 1, failureThreshold: 1 }
+lifecycle: { preStop: { sleep: { seconds: 600 } } }
+volumeMounts: [{ name: d, mountPath: /d }]";
+    let manifest =
+        pod("box", "[sh, -c, 'touch /d/health; sleep 1000']", probes, "volumes: [{ name: d, emptyDir: {} }]");
+    let manifest = manifest.replace("terminationGracePeriodSeconds: 1", "terminationGracePeriodSeconds: 600");
+    cluster.apply(&manifest.replace("restartPolicy: Never", "restartPolicy: Always"));
+    ready(&cluster, "box");
+    cluster.kubectl("delete pod box --wait=false").ok();
+    let is_ready = ".status.conditions[?(@.type==\"Ready\")].status";
+    shows(&cluster, "box", is_ready, "True");
+    cluster.kubectl("exec box -- rm /d/health").ok();
+    shows(&cluster, "box", is_ready, "False");
+    cluster.kubectl("exec box -- touch /d/health").ok();
+    shows(&cluster, "box", is_ready, "True");
+    shows(&cluster, "box", ".status.containerStatuses[0].restartCount", "0");
+    let events = cluster.kubectl("get events --field-selector reason=Unhealthy").ok();
+    assert!(events.contains("Readiness probe failed") && !events.contains("Liveness"), "{events}");
+    cluster.kubectl("delete pod box --grace-period=0 --force").ok();
+}
+
 /// [k8s.io] InitContainer [NodeConformance] should invoke init containers on a RestartNever pod
 #[test]
 fn rules_restart_a_container_by_its_exit_code() {
@@ -75,26 +102,6 @@ fn an_ephemeral_container_meets_the_pod_on_localhost() {
     shows(&cluster, "web", state, "0");
     assert_eq!(cluster.kubectl("logs web -c debugger").ok(), "web");
     shows(&cluster, "web", ".status.phase", "Running");
-}
-
-#[test]
-fn a_running_container_is_resized() {
-    let cluster = cluster();
-    let resources = "resources: { requests: { cpu: 100m, memory: 64Mi }, limits: { cpu: 200m, memory: 64Mi } }";
-    cluster.apply(&pod("web", "[serve, '8080']", resources, ""));
-    ready(&cluster, "web");
-    let id = cluster.kubectl("get pod web -o jsonpath={.status.containerStatuses[0].containerID}").ok();
-    let patch =
-        r#"{"spec":{"containers":[{"name":"main","resources":{"requests":{"cpu":"300m"},"limits":{"cpu":"400m"}}}]}}"#;
-    cluster.kubectl(&format!("patch pod web --subresource resize -p {patch}")).ok();
-    shows(&cluster, "web", ".status.containerStatuses[0].resources.limits.cpu", "400m");
-    shows(&cluster, "web", ".status.containerStatuses[0].allocatedResources.cpu", "300m");
-    shows(&cluster, "web", ".status.containerStatuses[0].containerID", &id);
-    let patch = r#"{"spec":{"containers":[{"name":"main","resources":{"requests":{"cpu":"100000"},"limits":{"cpu":"200000"}}}]}}"#;
-    cluster.kubectl(&format!("patch pod web --subresource resize -p {patch}")).ok();
-    shows(&cluster, "web", ".status.conditions[?(@.type==\"PodResizePending\")].reason", "Infeasible");
-    let ip = cluster.kubectl("get pod web -o jsonpath={.status.podIP}").ok();
-    assert_eq!(get(&format!("http://{ip}:8080/hostname")).unwrap(), "web");
 }
 
 #[test]

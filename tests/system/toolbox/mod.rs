@@ -3,7 +3,9 @@
 
 mod configuration;
 mod connections;
+mod endings;
 mod lifecycle;
+mod resize;
 
 use crate::harness::guests::{TOOLBOX, push_toolbox};
 use crate::harness::{Cluster, eventually};

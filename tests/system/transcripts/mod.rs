@@ -1,9 +1,12 @@
 //! Golden transcripts of kubectl against the whole API: built-in and custom kinds, with what a person sees.
 
 mod apply;
+mod connections;
 mod creating;
 mod custom;
+mod debugging;
 mod explaining;
+mod logs;
 mod nodes;
 mod verbs;
 
@@ -50,4 +53,20 @@ fn with_sites() -> crate::harness::Cluster {
     cluster.apply(crate::operator::site::DEFINITION);
     cluster.kubectl("wait --for=condition=established crd/sites.demo.example.com --timeout=30s").ok();
     cluster
+}
+
+/// A cluster that has the toolbox in its registry.
+fn with_toolbox() -> crate::harness::Cluster {
+    let cluster = crate::harness::Cluster::start();
+    crate::harness::guests::push_toolbox(&cluster);
+    cluster
+}
+
+/// A pod that runs a tool (`command`, a YAML list) and is labelled with its name; `more` are further lines of its container.
+fn toolbox(name: &str, command: &str, more: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, labels: {{app: {name}}}}}\nspec:\n  restartPolicy: Never\n  \
+         terminationGracePeriodSeconds: 1\n  containers:\n  - name: main\n    image: {}\n    command: {command}\n{more}",
+        crate::harness::guests::TOOLBOX
+    )
 }

@@ -9,3 +9,4 @@ mod http;
 mod kinds;
 mod sockets;
 mod support;
+mod terminals;

@@ -10,6 +10,7 @@ use super::super::error::EvalError;
 use super::super::function::{Overload, mismatch};
 use super::super::types::Sig;
 use super::super::value::Value;
+use super::core::overflow;
 use super::time;
 
 type Result<'a> = std::result::Result<Value<'a>, EvalError>;
@@ -64,10 +65,6 @@ fn conversion<'a>(value: &Value<'_>, wanted: &str) -> Result<'a> {
     Err(EvalError::other(format!("type conversion error from '{}' to '{wanted}'", value.type_name())))
 }
 
-fn out_of_range<'a>(kind: &str) -> Result<'a> {
-    Err(EvalError::other(format!("{kind} overflow")))
-}
-
 fn to_bool<'a>(args: &[Value<'a>]) -> Result<'a> {
     match &args[0] {
         Value::Bool(flag) => Ok(Value::Bool(*flag)),
@@ -83,16 +80,16 @@ fn to_bool<'a>(args: &[Value<'a>]) -> Result<'a> {
 fn to_int<'a>(args: &[Value<'a>]) -> Result<'a> {
     match &args[0] {
         Value::Int(number) => Ok(Value::Int(*number)),
-        Value::Uint(number) => i64::try_from(*number).map_or_else(|_| out_of_range("integer"), |n| Ok(Value::Int(n))),
+        Value::Uint(number) => i64::try_from(*number).map_or_else(|_| overflow("integer"), |n| Ok(Value::Int(n))),
         // The ends of the range are no doubles; cel-go keeps clear of them.
         Value::Double(number) if number.is_finite() && *number > i64::MIN as f64 && *number < i64::MAX as f64 => {
             Ok(Value::Int(*number as i64))
         }
-        Value::Double(_) => out_of_range("integer"),
+        Value::Double(_) => overflow("integer"),
         Value::String(text) => text.parse().map_or_else(|_| conversion(&args[0], "int"), |n| Ok(Value::Int(n))),
         Value::Timestamp(moment) => Ok(Value::Int(moment.at.as_second())),
         Value::Duration(duration) => {
-            i64::try_from(duration.as_nanos()).map_or_else(|_| out_of_range("integer"), |n| Ok(Value::Int(n)))
+            i64::try_from(duration.as_nanos()).map_or_else(|_| overflow("integer"), |n| Ok(Value::Int(n)))
         }
         _ => mismatch(),
     }
@@ -102,10 +99,10 @@ fn to_uint<'a>(args: &[Value<'a>]) -> Result<'a> {
     match &args[0] {
         Value::Uint(number) => Ok(Value::Uint(*number)),
         Value::Int(number) => {
-            u64::try_from(*number).map_or_else(|_| out_of_range("unsigned integer"), |n| Ok(Value::Uint(n)))
+            u64::try_from(*number).map_or_else(|_| overflow("unsigned integer"), |n| Ok(Value::Uint(n)))
         }
         Value::Double(number) if *number >= 0.0 && *number < u64::MAX as f64 => Ok(Value::Uint(*number as u64)),
-        Value::Double(_) => out_of_range("unsigned integer"),
+        Value::Double(_) => overflow("unsigned integer"),
         Value::String(text) => text.parse().map_or_else(|_| conversion(&args[0], "uint"), |n| Ok(Value::Uint(n))),
         _ => mismatch(),
     }

@@ -103,7 +103,8 @@ pub(super) const FUNCTIONS: &[Overload] = &[
     }),
 ];
 
-fn overflow<'a>(kind: &str) -> Result<'a> {
+/// What comes of a number, time or duration that its type can't hold.
+pub(super) fn overflow<'a>(kind: &str) -> Result<'a> {
     Err(EvalError::other(format!("{kind} overflow")))
 }
 

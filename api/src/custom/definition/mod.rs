@@ -39,7 +39,7 @@ pub fn definition_errors(definition: &Value) -> Vec<FieldError> {
 }
 
 /// A text field, empty when absent.
-fn text<'v>(object: &'v Value, field: &str) -> &'v str {
+pub(super) fn text<'v>(object: &'v Value, field: &str) -> &'v str {
     object.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::json::{carry_over, integer, object, sections, set_default, set_if_zero, text};
 use super::table::{AGE, CONTAINERS, IMAGES, age, column, of_containers, selector, wide};
-use super::{generation, pod, warnings};
+use super::{generation, pod, warnings, workload};
 use crate::catalog::{Column, RowCells, Rules, ScalePaths};
 use crate::names;
 
@@ -16,7 +16,7 @@ pub static RULES: Rules = Rules {
     prepare_create: |deployment| deployment["status"] = json!({}),
     prepare_update,
     validate: validation::validate,
-    validate_update: validation::validate_update,
+    validate_update: workload::selector_stays,
     validate_status: validation::validate_status,
     warnings: warnings::of_workload,
     name_errors: names::subdomain_name,

@@ -28,13 +28,6 @@ pub(super) fn validate(deployment: &Value) -> Vec<FieldError> {
     errors.0
 }
 
-pub(super) fn validate_update(new: &Value, old: &Value) -> Vec<FieldError> {
-    let mut errors = Errors::default();
-    let selector = |object: &Value| object.pointer("/spec/selector").cloned().unwrap_or_default();
-    errors.unchanged(&Path::root("spec").child("selector"), &selector(new), &selector(old));
-    errors.0
-}
-
 fn strategy(errors: &mut Errors, spec: &Value, path: &Path) {
     match text(spec, "strategy.type") {
         "Recreate" if has(spec, "strategy.rollingUpdate") => {

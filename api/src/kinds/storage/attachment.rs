@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::driver_name;
 use super::inline_volume::inline_volume;
 use crate::catalog::{Column, RowCells, Rules};
 use crate::field::{FieldError, Path};
 use crate::kinds::check::{Errors, same};
 use crate::kinds::generation;
 use crate::kinds::json::{boolean, carry_over, entries, has, integer, part, text};
+use crate::kinds::pod::volume_sources::driver_name;
 use crate::kinds::table::{AGE, NAME, age, column, flag};
 use crate::names;
 

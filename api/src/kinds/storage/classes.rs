@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::driver_name;
 use crate::catalog::{RowCells, Rules};
 use crate::field::{FieldError, Path};
 use crate::kinds::check::{Errors, same};
@@ -64,7 +63,7 @@ pub static STORAGE_CLASS: Rules = Rules {
 pub static VOLUME_ATTRIBUTES_CLASS: Rules = Rules {
     validate: |class| {
         let mut errors = Errors::default();
-        driver_name(&mut errors, text(class, "driverName"), &Path::root("driverName"));
+        provisioner(&mut errors, class, "driverName");
         if entries(class, "parameters").next().is_none() {
             errors.required(&Path::root("parameters"), "must contain at least one key/value pair");
         }
@@ -117,16 +116,19 @@ fn parameters(errors: &mut Errors, class: &Value) {
     }
 }
 
+/// Who makes volumes, or changes their attributes.
+fn provisioner(errors: &mut Errors, class: &Value, field: &str) {
+    let (name, path) = (text(class, field), Path::root(field));
+    if name.is_empty() {
+        return errors.required(&path, "");
+    }
+    let details = names::qualified_name(&name.to_lowercase());
+    details.iter().for_each(|detail| errors.invalid(&path, &name, detail));
+}
+
 fn storage_class(class: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
-    let provisioner = text(class, "provisioner");
-    let path = Path::root("provisioner");
-    if provisioner.is_empty() {
-        errors.required(&path, "");
-    } else {
-        let details = names::qualified_name(&provisioner.to_lowercase());
-        details.iter().for_each(|detail| errors.invalid(&path, &provisioner, detail));
-    }
+    provisioner(&mut errors, class, "provisioner");
     parameters(&mut errors, class);
     errors.choice_if_set(&Path::empty(), class, "reclaimPolicy", &["Delete", "Retain"]);
     if has(class, "volumeBindingMode") {

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::driver_name;
 use crate::catalog::{Column, RowCells, Rules};
 use crate::field::{FieldError, Path};
 use crate::kinds::check::{Errors, same};
 use crate::kinds::generation;
 use crate::kinds::json::{boolean, has, integer, list, object, part, sections, set_default, text, texts};
+use crate::kinds::pod::volume_sources::driver_name;
 use crate::kinds::table::{AGE, age, column, flag, number, or_none, or_unset};
 use crate::names;
 

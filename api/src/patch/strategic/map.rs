@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use super::directives::{DELETE_FROM_LIST, ELEMENT_ORDER, PATCH, retain_keys, settle, target};
 use super::elements::same_kind;
 use super::list::delete_scalars;
-use super::{Merger, Result, StrategicError, go_kind, order, whole};
+use super::{Merger, Result, StrategicError, order, whole};
+use crate::decode::json_type;
 use crate::schema::Type;
 
 impl<'s> Merger<'s> {
@@ -112,6 +113,6 @@ fn into_map(value: Value) -> Option<Map<String, Value>> {
 fn into_list(value: Value) -> Result<Vec<Value>> {
     match value {
         Value::Array(items) => Ok(items),
-        other => Err(StrategicError::NotAList(go_kind(&other))),
+        other => Err(StrategicError::NotAList(json_type(&other))),
     }
 }

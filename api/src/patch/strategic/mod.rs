@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 
 use super::errors::rejected;
 use super::go_format::format;
+use crate::decode::json_type;
 use crate::error::{ApiError, Reason};
 use crate::schema::{ListRule, Schemas, Type};
 
@@ -68,7 +69,7 @@ type Result<T> = std::result::Result<T, StrategicError>;
 
 /// Applies a patch to a document of the type.
 pub(super) fn apply(schemas: &Schemas, ty: &Type, current: &Value, patch: Value) -> Result<Value> {
-    let Value::Object(patch) = patch else { return Err(StrategicError::NotAnObject(go_kind(&patch))) };
+    let Value::Object(patch) = patch else { return Err(StrategicError::NotAnObject(json_type(&patch))) };
     let current = current.as_object().cloned().unwrap_or_default();
     Merger { schemas }.map(current, patch, ty).map(Value::Object)
 }
@@ -100,18 +101,6 @@ impl<'s> Merger<'s> {
             Type::Map(element) => Ok(Known { ty: element, rule: ListRule::ATOMIC }),
             _ => Ok(Known { ty: &Type::Any, rule: ListRule::ATOMIC }),
         }
-    }
-}
-
-/// What Go calls the type of a value in an interface.
-fn go_kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
     }
 }
 

@@ -1,61 +1,14 @@
-//! The authority: loads or makes itself, signs server and client certificates, sets up TLS.
+//! The authority: loads or makes itself, signs server and client certificates.
 
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use jiff::{Timestamp, ToSpan, tz::TimeZone};
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-};
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::server::WebPkiClientVerifier;
+use jiff::Timestamp;
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::files::{self, Secrecy};
 use super::inspect::{covers, der_of, issued_by};
-use super::{AUTHORITY_DAYS, CERTIFICATE_DAYS, Identity, RENEW_BEFORE_DAYS};
-
-/// The authority's common name. It is the same in every cluster: the key tells clusters apart.
-const COMMON_NAME: &str = "coracle-ca";
-
-/// Why certificates could not be had.
-#[derive(Debug, thiserror::Error)]
-pub enum PkiError {
-    /// A file cannot be read or written.
-    #[error("cannot use {path}: {source}")]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// One half of the authority is there, the other is not: it must not be replaced silently.
-    #[error(
-        "{missing} is missing beside its other half; restore it, or remove {directory} to start with a new authority"
-    )]
-    Incomplete {
-        /// The file that is not there.
-        missing: PathBuf,
-        /// Where the authority lives.
-        directory: PathBuf,
-    },
-    /// A file does not hold what it should.
-    #[error("{path} does not hold a valid {what}; restore it, or remove it to have it made anew")]
-    Malformed {
-        /// Which file.
-        path: PathBuf,
-        /// `private key` or `certificate`.
-        what: &'static str,
-    },
-    /// A certificate could not be made.
-    #[error("cannot make a certificate: {0}")]
-    Signing(#[from] rcgen::Error),
-    /// TLS cannot be set up with what there is.
-    #[error("cannot set up TLS: {0}")]
-    Tls(String),
-}
+use super::{Identity, PkiError, RENEW_BEFORE_DAYS, parameters};
 
 /// A certificate authority in a directory.
 pub struct Authority {
@@ -77,7 +30,7 @@ impl Authority {
                 if der_of(&certificate_pem).is_none() {
                     return Err(PkiError::Malformed { path: certificate, what: "certificate" });
                 }
-                Ok(Self { directory, certificate_pem, issuer: Issuer::new(parameters(), pair) })
+                Ok(Self { directory, certificate_pem, issuer: Issuer::new(parameters::authority(), pair) })
             }
             (None, None) => {
                 let pair = KeyPair::generate()?;
@@ -97,7 +50,7 @@ impl Authority {
 
     /// The authority of a key, with a new certificate.
     fn certify(directory: PathBuf, certificate: &Path, pair: KeyPair) -> Result<Self, PkiError> {
-        let parameters = parameters();
+        let parameters = parameters::authority();
         let certificate_pem = parameters.self_signed(&pair)?.pem();
         write(certificate, &certificate_pem, Secrecy::Public)?;
         Ok(Self { directory, certificate_pem, issuer: Issuer::new(parameters, pair) })
@@ -111,7 +64,7 @@ impl Authority {
     /// A server certificate for these names and addresses, kept as `{file}.crt` and `{file}.key`. One that is there
     /// is used again while it lasts and names everything asked for.
     pub fn server(&self, file: &str, names: &[String]) -> Result<Identity, PkiError> {
-        let mut parameters = leaf(ExtendedKeyUsagePurpose::ServerAuth);
+        let mut parameters = parameters::leaf(ExtendedKeyUsagePurpose::ServerAuth);
         parameters.subject_alt_names = CertificateParams::new(names)?.subject_alt_names;
         parameters.distinguished_name.push(DnType::CommonName, "coracle-apiserver");
         self.keep(file, &parameters, |kept| names.iter().all(|name| covers(kept, name)))
@@ -119,7 +72,7 @@ impl Authority {
 
     /// A client certificate for `user` in `group` (empty: none), kept as `{file}.crt` and `{file}.key`.
     pub fn client(&self, file: &str, user: &str, group: &str) -> Result<Identity, PkiError> {
-        let mut parameters = leaf(ExtendedKeyUsagePurpose::ClientAuth);
+        let mut parameters = parameters::leaf(ExtendedKeyUsagePurpose::ClientAuth);
         parameters.distinguished_name.push(DnType::CommonName, user);
         if !group.is_empty() {
             parameters.distinguished_name.push(DnType::OrganizationName, group);
@@ -144,30 +97,6 @@ impl Authority {
         let pem = KeyPair::generate()?.serialize_pem();
         write(&path, &pem, Secrecy::Private)?;
         Ok(pem)
-    }
-
-    /// TLS for a server: its certificate, and client certificates of this authority. A client without one is let
-    /// in as nobody, so that it can be told 401 rather than see a broken handshake.
-    pub fn tls(&self, server: &Identity) -> Result<Arc<rustls::ServerConfig>, PkiError> {
-        let tls = |error: &dyn std::fmt::Display| PkiError::Tls(error.to_string());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut roots = rustls::RootCertStore::empty();
-        let root = der_of(&self.certificate_pem).ok_or_else(|| tls(&"the authority's certificate is not PEM"))?;
-        roots.add(root).map_err(|e| tls(&e))?;
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-            .allow_unauthenticated()
-            .build()
-            .map_err(|e| tls(&e))?;
-        let chain = vec![der_of(&server.certificate_pem).ok_or_else(|| tls(&"the server's certificate is not PEM"))?];
-        let key = PrivateKeyDer::from_pem_slice(server.key_pem.as_bytes()).map_err(|e| tls(&e))?;
-        let mut config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|e| tls(&e))?
-            .with_client_cert_verifier(verifier)
-            .with_single_cert(chain, key)
-            .map_err(|e| tls(&e))?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
     }
 
     /// The identity in the files if it may go on being used, otherwise a new one.
@@ -211,40 +140,6 @@ impl Authority {
             && issued_by(&kept, &authority)
             && suits(&kept)
     }
-}
-
-/// What the authority's own certificate says. Made the same way when it is loaded: an issuer needs its subject
-/// name, its key usages and how its key identifier is computed.
-fn parameters() -> CertificateParams {
-    let mut parameters = dated(AUTHORITY_DAYS);
-    parameters.distinguished_name.push(DnType::CommonName, COMMON_NAME);
-    parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    parameters.key_usages =
-        vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
-    parameters
-}
-
-fn leaf(usage: ExtendedKeyUsagePurpose) -> CertificateParams {
-    let mut parameters = dated(CERTIFICATE_DAYS);
-    parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    parameters.extended_key_usages = vec![usage];
-    parameters.use_authority_key_identifier_extension = true;
-    parameters
-}
-
-/// Valid from yesterday (clocks differ) for so many days.
-fn dated(days: i64) -> CertificateParams {
-    let mut parameters = CertificateParams::default();
-    parameters.distinguished_name = rcgen::DistinguishedName::new();
-    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-    let date = |days: i64| {
-        let date = today.saturating_add(days.days());
-        // A jiff date has months 1..=12 and days 1..=31.
-        rcgen::date_time_ymd(i32::from(date.year()), date.month().unsigned_abs(), date.day().unsigned_abs())
-    };
-    parameters.not_before = date(-1);
-    parameters.not_after = date(days);
-    parameters
 }
 
 /// Writes a file that only its owner may read, such as a kubeconfig, so that a crash leaves the old one or the new one.

@@ -4,11 +4,15 @@
 //! server starts and less than [`RENEW_BEFORE_DAYS`] are left; the authority itself is made for ten years.
 
 mod authority;
+mod error;
 mod files;
 mod inspect;
 mod kubeconfig;
+mod parameters;
+mod tls;
 
-pub use authority::{Authority, PkiError, write_private};
+pub use authority::{Authority, write_private};
+pub use error::PkiError;
 pub use kubeconfig::kubeconfig;
 
 /// A certificate and its private key.

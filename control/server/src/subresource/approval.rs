@@ -3,39 +3,26 @@
 use axum::body::Body;
 use coracle_api::ApiResult;
 use coracle_api::kinds::signing_request::validate_approval;
-use coracle_api::patch::patch_object;
 use http::Response;
 use serde_json::{Value, json};
 
-use crate::http::Verb;
+use super::part;
 use crate::hub::{Call, Hub};
-use crate::read::key;
-use crate::write::{Next, Writer, author, body_of, check_version, edit_as, now, patch_kind, respond, revise_as};
+use crate::write::now;
 
 /// Answers a PUT or PATCH.
 pub(super) async fn update(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
-    let resource = &call.target.resource;
-    let author = author(call)?;
-    let given = if call.verb == Verb::Patch { None } else { Some(body_of(call)?) };
-    let mut warnings = Vec::new();
-    let decide = |old: &Value| {
-        let (wanted, found) = match &given {
-            Some(given) => given.clone(),
-            None => patch_object(resource, patch_kind(call)?, old, &call.body, call.params.field_validation()?)?,
-        };
-        warnings = found;
-        let pinned = check_version(call, &wanted, old)?;
-        let conditions = wanted["status"].get("conditions").cloned().unwrap_or_else(|| json!([]));
-        let mut new = json!({ "metadata": wanted["metadata"] });
-        for kept in ["apiVersion", "kind", "spec", "status"] {
-            new[kept] = old[kept].clone();
-        }
-        new["status"]["conditions"] = timed(conditions, &old["status"]["conditions"]);
-        let object = revise_as(resource, new, old, &author, validate_approval)?;
-        Ok(Next::Write { object, pinned })
-    };
-    let edited = edit_as(hub, &Writer::of(call)?, &key(&call.target), decide).await?;
-    respond(call, &edited.record, &warnings)
+    part::update(hub, call, take_conditions, validate_approval).await
+}
+
+fn take_conditions(wanted: &Value, old: &Value) -> Value {
+    let conditions = wanted["status"].get("conditions").cloned().unwrap_or_else(|| json!([]));
+    let mut new = json!({ "metadata": wanted["metadata"] });
+    for kept in ["apiVersion", "kind", "spec", "status"] {
+        new[kept] = old[kept].clone();
+    }
+    new["status"]["conditions"] = timed(conditions, &old["status"]["conditions"]);
+    new
 }
 
 /// Conditions with the times that nobody gave.

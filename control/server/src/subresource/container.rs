@@ -3,33 +3,31 @@
 use coracle_api::{ApiError, ApiResult};
 use serde_json::Value;
 
-/// The container that is meant: the named one, or the only one.
+/// The lists of a pod's spec that have containers, in the order in which their names are offered.
+const LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
+
+/// The container that is meant: the named one, or the only one beside those that prepare the pod or look into it.
 pub(super) fn container(pod_name: &str, pod: &Value, named: Option<&str>) -> ApiResult<String> {
-    let names = |list: &str| -> Vec<String> {
-        let containers = pod["spec"][list].as_array().map(Vec::as_slice).unwrap_or_default();
-        containers.iter().filter_map(|c| Some(c["name"].as_str()?.to_string())).collect()
+    let names = |list: &'static str| {
+        let containers = pod["spec"][list].as_array().into_iter().flatten();
+        containers.filter_map(|container| container["name"].as_str())
     };
-    let (containers, init) = (names("containers"), names("initContainers"));
-    match named {
-        Some(name) if containers.iter().chain(&init).chain(&names("ephemeralContainers")).any(|c| c == name) => {
-            Ok(name.into())
+    if let Some(named) = named.filter(|named| !named.is_empty()) {
+        let known = LISTS.into_iter().flat_map(names).any(|name| name == named);
+        let refusal = || ApiError::bad_request(format!("container {named} is not valid for pod {pod_name}"));
+        return known.then(|| named.to_owned()).ok_or_else(refusal);
+    }
+    let mut main = names("containers");
+    match (main.next(), main.next()) {
+        (Some(only), None) => Ok(only.to_owned()),
+        (None, _) => Err(ApiError::bad_request(format!("a container name must be specified for pod {pod_name}"))),
+        _ => {
+            let all: Vec<_> = LISTS.into_iter().flat_map(names).collect();
+            Err(ApiError::bad_request(format!(
+                "a container name must be specified for pod {pod_name}, choose one of: [{}]",
+                all.join(" ")
+            )))
         }
-        Some(name) => Err(ApiError::bad_request(format!("container {name} is not valid for pod {pod_name}"))),
-        None => match (
-            containers.as_slice(),
-            pod["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"].as_str(),
-        ) {
-            ([only], _) if init.is_empty() => Ok(only.clone()),
-            (many, Some(default)) if many.iter().any(|c| c == default) => Ok(default.into()),
-            ([], _) => Err(ApiError::bad_request(format!("pod {pod_name} has no containers"))),
-            (many, _) => {
-                let mut choice = format!("choose one of: [{}]", many.join(" "));
-                if !init.is_empty() {
-                    choice += &format!(" or one of the init containers: [{}]", init.join(" "));
-                }
-                Err(ApiError::bad_request(format!("a container name must be specified for pod {pod_name}, {choice}")))
-            }
-        },
     }
 }
 
@@ -38,15 +36,35 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn refused(pod: &Value, named: Option<&str>) -> String {
+        container("p", pod, named).unwrap_err().message
+    }
+
     #[test]
     fn the_container_is_the_only_one_or_must_be_named() {
-        let one = json!({ "spec": { "containers": [{ "name": "a" }] } });
+        let one = json!({ "spec": { "containers": [{ "name": "a" }], "initContainers": [{ "name": "first" }] } });
         assert_eq!(container("p", &one, None).unwrap(), "a");
-        let two = json!({ "spec": { "containers": [{ "name": "a" }, { "name": "b" }] } });
+        assert_eq!(container("p", &one, Some("")).unwrap(), "a");
+        assert_eq!(container("p", &one, Some("first")).unwrap(), "first");
+        assert_eq!(refused(&json!({}), None), "a container name must be specified for pod p");
+    }
+
+    #[test]
+    fn the_names_of_all_containers_are_offered() {
+        let two = json!({
+            "metadata": { "annotations": { "kubectl.kubernetes.io/default-container": "a" } },
+            "spec": {
+                "initContainers": [{ "name": "first" }],
+                "containers": [{ "name": "a" }, { "name": "b" }],
+                "ephemeralContainers": [{ "name": "debugger" }],
+            }
+        });
+        // The annotation is kubectl's.
         assert_eq!(
-            container("p", &two, None).unwrap_err().message,
-            "a container name must be specified for pod p, choose one of: [a b]"
+            refused(&two, None),
+            "a container name must be specified for pod p, choose one of: [first a b debugger]"
         );
-        assert_eq!(container("p", &two, Some("x")).unwrap_err().message, "container x is not valid for pod p");
+        assert_eq!(container("p", &two, Some("debugger")).unwrap(), "debugger");
+        assert_eq!(refused(&two, Some("x")), "container x is not valid for pod p");
     }
 }

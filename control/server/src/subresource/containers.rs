@@ -2,22 +2,16 @@
 //! is there already. Each takes a whole pod and looks at its own part of it only.
 
 use axum::body::Body;
-use coracle_api::field::FieldError;
 use coracle_api::kinds::pod::{take_resize, validate_ephemeral_update, validate_resize};
-use coracle_api::patch::patch_object;
 use coracle_api::{ApiResult, meta};
 use http::Response;
 use serde_json::{Value, json};
 
-use crate::http::Verb;
+use super::part::{self, Check};
 use crate::hub::{Call, Hub};
-use crate::read::key;
-use crate::write::{Next, Writer, author, body_of, check_version, edit_as, patch_kind, respond, revise_as};
 
 /// Puts its part of a wanted pod into the one that is there.
 type Take = fn(&mut Value, &Value);
-/// What is wrong with the step from the old pod to the new one.
-type Check = fn(&Value, &Value) -> Vec<FieldError>;
 
 /// Answers a PUT or PATCH of `ephemeralcontainers`.
 pub(super) async fn debug(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
@@ -31,29 +25,18 @@ pub(super) async fn resize(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> 
 
 async fn update(hub: &Hub, call: &Call, take: Take, check: Check) -> ApiResult<Response<Body>> {
     let resource = &call.target.resource;
-    let author = author(call)?;
-    let given = if call.verb == Verb::Patch { None } else { Some(body_of(call)?) };
-    let mut warnings = Vec::new();
-    let decide = |old: &Value| {
-        let (wanted, found) = match &given {
-            Some(given) => given.clone(),
-            None => patch_object(resource, patch_kind(call)?, old, &call.body, call.params.field_validation()?)?,
-        };
-        warnings = found;
-        let pinned = check_version(call, &wanted, old)?;
+    let successor = |wanted: &Value, old: &Value| {
         let mut new = old.clone();
-        take(&mut new, &wanted);
+        take(&mut new, wanted);
         // What the kind defaults for containers (image pull policy and the like) holds for new ones too.
         (resource.rules.defaults)(&mut new);
         if new["spec"] != old["spec"] {
             let generation = meta::generation(old) + 1;
             new["metadata"]["generation"] = json!(generation);
         }
-        let object = revise_as(resource, new, old, &author, check)?;
-        Ok(Next::Write { object, pinned })
+        new
     };
-    let edited = edit_as(hub, &Writer::of(call)?, &key(&call.target), decide).await?;
-    respond(call, &edited.record, &warnings)
+    part::update(hub, call, successor, check).await
 }
 
 fn take_ephemeral(new: &mut Value, wanted: &Value) {

@@ -9,6 +9,7 @@ mod containers;
 mod eviction;
 mod finalize;
 mod log;
+mod part;
 mod proxy;
 mod scale;
 mod socket;

@@ -33,7 +33,7 @@ pub(crate) use delete::{delete_as, delete_object};
 pub(crate) use document::{body_of, encode as stored_as_is, load, parsed};
 pub(crate) use edit::{Next, Writer, edit, edit_as};
 pub(crate) use strategy::{Author, Part, now, prepare_create, revise, revise_as, seconds_text};
-pub(crate) use update::{check_version, patch_kind, respond, update_part};
+pub(crate) use update::{check_place, check_version, patch_kind, respond, update_part};
 
 use crate::http::Verb;
 use crate::hub::{Call, Hub};

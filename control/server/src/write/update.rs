@@ -178,7 +178,7 @@ fn no_version(resource: &Resource, name: &str) -> ApiError {
 }
 
 /// The object must be the one that the URL names.
-pub(super) fn check_place(call: &Call, object: &Value) -> ApiResult<()> {
+pub(crate) fn check_place(call: &Call, object: &Value) -> ApiResult<()> {
     let (target, name, namespace) = (&call.target, meta::name(object), meta::namespace(object));
     if target.resource.namespaced && !namespace.is_empty() && namespace != target.namespace {
         return Err(ApiError::bad_request(

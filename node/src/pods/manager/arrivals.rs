@@ -20,8 +20,12 @@ impl Manager {
     pub(super) fn arrive(&mut self, uid: String, pod: Arc<Pod>) {
         let known = self.shared.roster.get(&uid).is_some();
         let judged = known || is_here(&pod);
-        let verdict = if judged { Ok(()) } else { self.judge(&pod) };
-        self.shared.roster.put(&uid, Arc::clone(&pod));
+        let verdict = if judged {
+            self.shared.roster.put(&uid, Arc::clone(&pod));
+            Ok(())
+        } else {
+            self.admit(&uid, &pod)
+        };
         if self.undecided.contains(&uid) {
             // Its end has come through, or somebody deletes it: a worker does the rest.
             if is_terminal(&pod) || is_deleting(&pod) {
@@ -40,17 +44,9 @@ impl Manager {
         }
     }
 
-    fn judge(&self, pod: &Pod) -> Result<(), Refusal> {
-        let shared = &self.shared;
-        let (pods, asked) = shared.roster.load();
-        let room = Room {
-            allocatable: &shared.allocatable,
-            pods,
-            asked,
-            pressures: shared.health.pressures(),
-            shutting_down: shared.health.is_shutting_down(),
-        };
-        judge(pod, &room)
+    fn admit(&self, uid: &str, pod: &Arc<Pod>) -> Result<(), Refusal> {
+        let judge = |pods, asked| judge(pod, &Room::of(&self.shared, pods, asked));
+        self.shared.roster.admit(uid, Arc::clone(pod), judge)
     }
 
     /// Whether the labels that the node is known to have are those the pod wants.
@@ -75,7 +71,7 @@ impl Manager {
 }
 
 /// Whether the pod needs no judgement: it has one, or is on its way out.
-fn is_here(pod: &Pod) -> bool {
+pub(super) fn is_here(pod: &Pod) -> bool {
     let started = pod.status.as_ref().is_some_and(|status| status.start_time.is_some());
     started || is_terminal(pod) || is_deleting(pod)
 }

@@ -1,26 +1,23 @@
-//! The worker's part about containers while the pod runs: starts, ends, probes, readiness.
+//! The worker's part about containers while the pod runs: starts, ends, starts again.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
-use coracle_wasi_host::{Exit, ExitReason};
+use coracle_wasi_host::Exit;
 use futures::FutureExt;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, Pod};
 use tokio::time::Instant;
 
-use super::{Message, Run, Stage, Worker};
+use super::{Message, Run, Stage, Worker, last_words::wait};
 use crate::{
     go_duration,
-    logs::LogSink,
     pods::{
         record::{Ended, Record, Role, State},
         start::{Attempt, StartFailure, Started},
     },
-    probes::{Probe, ProbeKind, ProbeReport, ProbeRunner},
+    probes::ProbeKind,
 };
 
-/// The longest termination message of one container (kubelet's `MaxContainerTerminationMessageLength`).
-const TERMINATION_MESSAGE_BYTES: usize = 4096;
 /// How long `ErrImagePull` is shown before it becomes `ImagePullBackOff`: the node's next look at the pod.
 const PULL_ERROR_SHOWN: std::time::Duration = std::time::Duration::from_secs(2);
 
@@ -41,7 +38,7 @@ impl Worker {
         }
         let record = &mut self.records[index];
         let container = Container { resources: record.allocated.as_deref().cloned(), ..container };
-        record.starting = true;
+        (record.starting, record.behind) = (true, None);
         let attempt = Attempt {
             shared: Arc::clone(&self.shared),
             pod: Arc::clone(&self.pod),
@@ -144,83 +141,6 @@ impl Worker {
         self.set_started(index);
     }
 
-    /// The container counts as started: the probes that wait for that begin.
-    fn set_started(&mut self, index: usize) {
-        self.records[index].started = true;
-        let has_readiness = self.probe(index, ProbeKind::Readiness);
-        self.probe(index, ProbeKind::Liveness);
-        if let Some(run) = &mut self.runs[index] {
-            run.probed_ready = has_readiness.then_some(false);
-        }
-        self.refresh_ready(index);
-    }
-
-    /// Begins a probe, if the container has one of this kind.
-    fn probe(&mut self, index: usize, kind: ProbeKind) -> bool {
-        let (Some(spec), Some(prepared), Some(run)) = (self.spec_of(index), &self.prepared, &self.runs[index]) else {
-            return false;
-        };
-        let wire = match kind {
-            ProbeKind::Startup => &spec.startup_probe,
-            ProbeKind::Readiness => &spec.readiness_probe,
-            ProbeKind::Liveness => &spec.liveness_probe,
-        };
-        // An init container that runs to its end is not probed, nor is one that only looks into the pod.
-        let Some(wire) = wire.as_ref().filter(|_| self.records[index].counts_for_readiness()) else { return false };
-        let probe = Probe::read(kind, wire, spec, prepared.address);
-        let runner = ProbeRunner::new(probe, Some(run.handle.clone()));
-        let number = run.number;
-        self.ask(index, number, runner);
-        true
-    }
-
-    fn ask(&mut self, index: usize, number: i32, runner: ProbeRunner) {
-        let asking = runner.run(Arc::clone(&self.shared.prober));
-        let told = asking.map(move |(runner, report)| Message::Probed(index, number, Box::new(runner), report));
-        self.tasks.push(told.boxed());
-    }
-
-    pub(super) fn take_probe(&mut self, index: usize, number: i32, runner: ProbeRunner, report: ProbeReport) {
-        let current = self.runs[index].as_ref().is_some_and(|run| run.number == number && !run.stopping);
-        if !current {
-            return;
-        }
-        if let Some(failure) = &report.failure {
-            self.shared.events.warning(&self.container_subject(index), "Unhealthy", failure);
-        }
-        match (report.kind, report.verdict) {
-            (ProbeKind::Startup, Some(true)) => return self.set_started(index),
-            (ProbeKind::Startup | ProbeKind::Liveness, Some(false)) => {
-                let word = report.kind.word().to_lowercase();
-                let message = format!("Container {} failed {word} probe, will be restarted", self.records[index].name);
-                return self.stop_container(index, &message, runner.probe.grace);
-            }
-            (ProbeKind::Readiness, Some(ready)) => {
-                if let Some(run) = &mut self.runs[index] {
-                    run.probed_ready = Some(ready);
-                }
-                self.refresh_ready(index);
-            }
-            _ => {}
-        }
-        self.ask(index, number, runner);
-    }
-
-    pub(super) fn take_listening(&mut self, index: usize, number: i32) {
-        if let Some(run) = self.runs[index].as_mut().filter(|run| run.number == number) {
-            run.listening = *run.handle.ready().borrow();
-            self.refresh_ready(index);
-        }
-    }
-
-    /// Ready: it runs, has started, takes connections, and its probe, if it has one, says so.
-    fn refresh_ready(&mut self, index: usize) {
-        let record = &mut self.records[index];
-        let run = self.runs[index].as_ref();
-        let ready = run.is_some_and(|run| run.listening && run.probed_ready.unwrap_or(true));
-        record.ready = ready && record.started && record.counts_for_readiness();
-    }
-
     pub(super) fn take_exit(&mut self, index: usize, number: i32, exit: &Exit, message: Option<String>) {
         let Some(run) = self.runs[index].take_if(|run| run.number == number) else { return };
         self.shared.metrics.running_containers.dec();
@@ -286,69 +206,5 @@ impl Worker {
                 self.records[index].wait("ContainerCreating", None, Instant::now());
             }
         }
-    }
-}
-
-/// Waits for the end of a run; its log is complete then, and its last words are read.
-async fn wait(
-    handle: coracle_wasi_host::Container,
-    sink: Arc<LogSink>,
-    file: Option<PathBuf>,
-    policy: Option<String>,
-) -> (Exit, Option<String>) {
-    let exit = handle.wait().await;
-    let of = exit.clone();
-    let message = tokio::task::spawn_blocking(move || {
-        sink.close();
-        last_words(&of, &sink, file, policy.as_deref())
-    });
-    let message = message.await.unwrap_or_else(|_| exit.message.clone());
-    (exit, message)
-}
-
-/// The termination message: what the program left in its file; what it printed last, if its policy says so and it
-/// failed; otherwise what the sandbox says, such as a trap's backtrace.
-fn last_words(exit: &Exit, sink: &LogSink, file: Option<PathBuf>, policy: Option<&str>) -> Option<String> {
-    let left = file.and_then(|file| read_bounded(&file)).filter(|text| !text.is_empty());
-    let printed = || {
-        let wanted = policy == Some("FallbackToLogsOnError") && exit.reason != ExitReason::Completed;
-        wanted.then(|| sink.last_output()).filter(|text| !text.is_empty())
-    };
-    let mut message = left.or_else(printed).or_else(|| exit.message.clone())?;
-    if message.len() > TERMINATION_MESSAGE_BYTES {
-        message.truncate(message.floor_char_boundary(TERMINATION_MESSAGE_BYTES));
-    }
-    Some(message)
-}
-
-fn read_bounded(path: &std::path::Path) -> Option<String> {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    std::fs::File::open(path).ok()?.take(TERMINATION_MESSAGE_BYTES as u64).read_to_end(&mut bytes).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use coracle_wasi_host::Stream;
-
-    use super::*;
-    use crate::{config::LogLimits, logs::LogWriter};
-
-    #[test]
-    fn last_words_come_from_the_file_then_the_log_then_the_sandbox() {
-        let dir = tempfile::tempdir().unwrap();
-        let sink = LogSink::new(dir.path().join("0.log"), LogLimits::default(), LogWriter::start().unwrap());
-        sink.output().write(Stream::Stderr, b"printed\n");
-        sink.close();
-        let file = dir.path().join("message");
-        std::fs::write(&file, b"").unwrap();
-        let trap = crate::pods::testing::trap("unreachable");
-        let words = |exit: &Exit, policy| last_words(exit, &sink, Some(file.clone()), policy);
-        assert_eq!(words(&trap, None).as_deref(), Some("unreachable"));
-        assert_eq!(words(&trap, Some("FallbackToLogsOnError")).as_deref(), Some("printed\n"));
-        assert_eq!(words(&crate::pods::testing::exit(0), Some("FallbackToLogsOnError")), None);
-        std::fs::write(&file, "x".repeat(5000)).unwrap();
-        assert_eq!(words(&trap, Some("FallbackToLogsOnError")).map(|text| text.len()), Some(4096));
     }
 }

@@ -11,7 +11,7 @@ use crate::{
         plan::Outcome,
         record::{Record, Role, State},
         report::{Written, delete},
-        stop::{Stopping, grace_period, stop},
+        stop::{Stopping, grace_period, pre_stop},
     },
     volumes,
 };
@@ -49,6 +49,7 @@ impl Worker {
             _ => {}
         }
         self.cancel.cancel();
+        self.end_resizing();
         self.end_by = end_by;
         self.stage = Stage::Ending(why);
     }
@@ -116,13 +117,14 @@ impl Worker {
         };
         let Some(run) = self.runs[index].as_mut().filter(|run| !run.stopping) else { return };
         run.stopping = true;
+        let number = run.number;
         self.shared.events.normal(&subject, "Killing", message);
-        // It gets no new work while it drains.
-        self.records[index].ready = false;
         let grace = grace.unwrap_or(left.max(least));
         let what = Stopping { container, handle: run.handle.clone(), address, grace, subject };
-        let stopping = stop(Arc::clone(&self.shared), what);
-        self.tasks.push(stopping.map(|()| Message::Stopped).boxed());
+        let hook = pre_stop(Arc::clone(&self.shared), what);
+        let drains =
+            move |left: Option<Duration>| left.map_or(Message::Stopped, |left| Message::Draining(index, number, left));
+        self.tasks.push(hook.map(drains).boxed());
     }
 
     /// The last step of a deletion, once the final status is written.

@@ -1,95 +1,47 @@
 //! The worker of one pod: a small task that sleeps until something happens to its pod, does the next step, and
 //! reports. Everything that takes time (pulls, starts, stops, probes, writes) is a future it holds beside itself.
 
+mod beginning;
 mod containers;
 mod ending;
 mod hooks;
+mod last_words;
+mod message;
+mod probing;
 mod reporting;
+mod resize_notes;
 mod resizing;
+mod stage;
 
 use std::{sync::Arc, time::Duration};
 
-use coracle_api::pod::is_terminal;
-use coracle_wasi_host::{Container as Handle, Exit};
+use coracle_wasi_host::Container as Handle;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ObjectReference, Pod, PodStatus};
+use k8s_openapi::api::core::v1::{ObjectReference, Pod, PodStatus, ResourceRequirements};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
+use self::{
+    beginning::deadline,
+    message::Message,
+    stage::{Ending, Stage},
+};
 use super::{
     backoff::Backoff,
     context::{PrepareError, Prepared, prepare},
     live::{EndRequest, LivePod},
     plan::{Outcome, plan},
     record::Record,
-    report::Written,
-    restore::restore,
-    start::{StartFailure, Started},
     status::DEADLINE_EXCEEDED,
 };
-use crate::{
-    events::Subject,
-    logs::LogSink,
-    probes::{ProbeReport, ProbeRunner},
-    shared::Shared,
-};
+use crate::{events::Subject, logs::LogSink, shared::Shared};
 
-pub use resizing::Resize;
-
-/// What the node wants of a pod: the mailbox holds only the latest.
-#[derive(Debug, Clone)]
-pub enum Desired {
-    /// To be as this object says.
-    Exist(Arc<Pod>),
-    /// The API server has it no more.
-    Gone,
-}
-
-/// Where a pod is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// Bound to this node; the context is being made, or will be tried again at the time given.
-    Preparing(Option<Instant>),
-    /// The context is there; containers are started and started again as the plan says.
-    Running,
-    /// Containers are being stopped and none is started; see [`Ending`] for what follows.
-    Ending(Ending),
-    /// It has run to its end. Nothing of it is left but its status, its logs and its name.
-    Over,
-    /// Its containers are stopped and its status is final; the API server is asked to delete it.
-    Deleting,
-    /// Nothing is left to do.
-    Done,
-}
-
-/// Why a pod ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    /// Its containers have ended by themselves; sidecars follow.
-    Finished,
-    /// The node ended it: its time was over.
-    Evicted,
-    /// Somebody deleted it.
-    Deleted,
-    /// It is no longer in the API.
-    Removed,
-}
-
-/// What happened to the pod.
-enum Message {
-    Prepared(Option<Result<Prepared, PrepareError>>),
-    Started(usize, Result<Started, StartFailure>),
-    Listening(usize, i32),
-    Exited(usize, i32, Exit, Option<String>),
-    Probed(usize, i32, Box<ProbeRunner>, ProbeReport),
-    Stopped,
-    Reported(Written),
-    Deleted(Written),
-}
+pub use message::Desired;
+pub use resizing::Resizing;
 
 /// A run of a container that is under way.
 struct Run {
@@ -121,8 +73,9 @@ pub struct Worker {
     setup: Backoff,
     outcome: Option<Outcome>,
     evicted: Option<(&'static str, String)>,
-    /// A resize that is not done, and since when.
-    resize: Option<(Resize, Instant)>,
+    /// What the pod as a whole has been let have, unless that is nothing.
+    whole: Option<Box<ResourceRequirements>>,
+    resizing: Resizing,
     started: Timestamp,
     /// When this worker first saw the pod, until its first container runs.
     seen: Option<Instant>,
@@ -142,46 +95,6 @@ const SHUTDOWN_GRACE: Duration = Duration::from_millis(800);
 const SHUTDOWN_WAIT: Duration = Duration::from_millis(1200);
 
 impl Worker {
-    /// The worker of a pod. What its status tells of an earlier life of the node is taken up.
-    ///
-    /// It is boxed: a future keeps room for every place a value is moved through, and there are ten thousand workers.
-    pub fn new(shared: Arc<Shared>, pod: Arc<Pod>, live: Arc<LivePod>) -> Box<Worker> {
-        let records = restore(&pod);
-        let status = pod.status.clone().unwrap_or_default();
-        let over = is_terminal(&pod);
-        let started = status.start_time.as_ref().map_or_else(Timestamp::now, |time| time.0);
-        for record in &records {
-            if record.next_run() > 0 || record.last.is_some() {
-                live.set_past_run(&record.name, record.next_run() - 1);
-            }
-        }
-        let outcome =
-            over.then(|| if status.phase.as_deref() == Some("Failed") { Outcome::Failed } else { Outcome::Succeeded });
-        Box::new(Worker {
-            deadline: deadline(&pod, started),
-            subject: subject(&pod, None),
-            stage: if over { Stage::Over } else { Stage::Preparing(None) },
-            runs: records.iter().map(|_| None).collect(),
-            records,
-            prepared: None,
-            preparing: false,
-            setup: Backoff::of_setup(),
-            outcome,
-            evicted: None,
-            resize: None,
-            started,
-            seen: Some(Instant::now()),
-            end_by: Instant::now(),
-            cancel: CancellationToken::new(),
-            reported: status,
-            write: reporting::Write::default(),
-            tasks: FuturesUnordered::new(),
-            shared,
-            pod,
-            live,
-        })
-    }
-
     /// Works until the pod is gone from the API and from the node, or until `shutdown`: then containers are stopped
     /// and everything else is left for the node's next life.
     pub async fn run(mut self: Box<Self>, mut mailbox: watch::Receiver<Desired>, shutdown: CancellationToken) {
@@ -231,8 +144,8 @@ impl Worker {
                     self.take_ephemeral();
                     if self.stage == Stage::Running {
                         self.restart_redefined(&before);
-                        self.resize();
                     }
+                    self.resize();
                 }
             }
         }
@@ -288,7 +201,7 @@ impl Worker {
         if let Some(index) = plan.start.first().filter(|_| !self.records.iter().any(|record| record.starting)) {
             self.start(*index);
         }
-        let resize = self.retry_resize(now);
+        let resize = self.go_on_resizing(now);
         [plan.wake, self.deadline, resize].into_iter().flatten().min()
     }
 
@@ -300,7 +213,9 @@ impl Worker {
             Message::Listening(index, run) => self.take_listening(index, run),
             Message::Exited(index, run, exit, message) => self.take_exit(index, run, &exit, message),
             Message::Probed(index, run, runner, report) => self.take_probe(index, run, *runner, report),
-            Message::Stopped => {}
+            Message::Draining(index, run, left) => self.take_draining(index, run, left),
+            Message::Stopped | Message::Resizable(false) => {}
+            Message::Resizable(true) => self.resize(),
             Message::Reported(written) => self.take_reported(written),
             Message::Deleted(written) => self.take_deleted(written),
         }
@@ -313,6 +228,7 @@ impl Worker {
             Ok(prepared) => {
                 self.setup.reset();
                 self.prepared = Some(Arc::new(prepared));
+                self.limit_memory();
                 self.stage = Stage::Running;
             }
             Err(error) => {
@@ -340,12 +256,4 @@ pub fn subject(pod: &Pod, field_path: Option<String>) -> Subject {
         resource_version: pod.metadata.resource_version.clone(),
         field_path,
     })
-}
-
-/// When the pod's time is over (`activeDeadlineSeconds` counts from `status.startTime`).
-fn deadline(pod: &Pod, started: Timestamp) -> Option<Instant> {
-    let seconds = pod.spec.as_ref()?.active_deadline_seconds?;
-    let seconds = Duration::from_secs(u64::try_from(seconds).ok()?);
-    let elapsed = Duration::try_from(Timestamp::now().duration_since(started)).unwrap_or(Duration::ZERO);
-    Instant::now().checked_add(seconds.saturating_sub(elapsed))
 }

@@ -83,7 +83,8 @@ impl Worker {
             still_running: matches!(self.stage, Stage::Ending(_)) && self.is_occupied(),
             outcome: self.outcome,
             evicted: self.evicted.clone(),
-            resize: self.resize.as_ref().map(|(resize, _)| resize),
+            resizing: &self.resizing,
+            whole: self.whole.as_deref(),
             now: Timestamp::now(),
         };
         status(&facts, &self.reported)
@@ -130,6 +131,7 @@ fn differs(before: &PodStatus, after: &PodStatus) -> bool {
             status.start_time.as_ref().map(|time| time.0.as_second()),
             // Who waits for a condition asks whether it is about the present spec.
             status.observed_generation,
+            (status.resources.clone(), status.allocated_resources.clone()),
         )
     };
     let conditions = |status: &PodStatus| {

@@ -24,8 +24,9 @@ use tokio::{
 };
 
 use super::{
-    pipe::OutputPipe,
-    remote::{Input, Job},
+    input::Input,
+    pipe::{OutputPipe, Shape},
+    remote::Job,
     status::Outcome,
 };
 use options::{Action, Plan};
@@ -67,7 +68,7 @@ impl OwnCommand {
     pub fn start(self, container: &Container, stdin: bool) -> Result<Job, String> {
         let place = RUNNING.try_acquire();
         let place = place.map_err(|_| format!("{RUNNING_LIMIT} copies are under way on this node already"))?;
-        let output = OutputPipe::new(false);
+        let output = OutputPipe::new(Shape::Two);
         let (sender, pieces) = mpsc::channel(QUEUE);
         let places = Places::new(container.preopens());
         let printer = Printer { pipe: Arc::clone(&output), stream: Stream::Stdout, runtime: Handle::current() };

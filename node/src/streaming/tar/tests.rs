@@ -25,7 +25,7 @@ async fn tar(root: &Path, line: &str, input: Vec<u8>) -> (i32, Vec<u8>, String) 
     let places = places(root);
     let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
     let task = OwnCommand::of(&words).unwrap().task;
-    let output = OutputPipe::new(false);
+    let output = OutputPipe::new(Shape::Two);
     let printer = Printer { pipe: Arc::clone(&output), stream: Stream::Stdout, runtime: Handle::current() };
     let (sender, pieces) = mpsc::channel(QUEUE);
     let running = tokio::task::spawn_blocking(move || run(task, &places, pieces, printer));

@@ -73,8 +73,17 @@ def deployment_crud_and_restart(images):
 
     scale = apps.read_namespaced_deployment_scale("web", NAMESPACE)
     same((scale.spec.replicas, scale.status.selector), (1, "app=web"))
-    scale.spec.replicas = 0
-    apps.replace_namespaced_deployment_scale("web", NAMESPACE, scale)
+
+    def scaled_to_none():
+        scale = apps.read_namespaced_deployment_scale("web", NAMESPACE)
+        scale.spec.replicas = 0
+        try:
+            return apps.replace_namespaced_deployment_scale("web", NAMESPACE, scale)
+        except client.ApiException as error:
+            # The controller has written the status meanwhile.
+            same(error.status, 409)
+
+    eventually("no replicas", scaled_to_none)
     same(apps.read_namespaced_deployment("web", NAMESPACE).spec.replicas, 0)
 
     options = client.V1DeleteOptions(propagation_policy="Foreground", grace_period_seconds=5)

@@ -7,6 +7,7 @@ mod plugin;
 use serde_json::Value;
 
 pub(in crate::kinds::pod) use network::interface_name;
+pub(in crate::kinds) use plugin::driver_name;
 
 use crate::field::Path;
 use crate::kinds::check::Errors;

@@ -22,10 +22,10 @@ pub(super) fn flex(errors: &mut Errors, source: &Value, path: &Path) {
     }
 }
 
-/// The name of a CSI driver.
-fn driver_name(errors: &mut Errors, name: &str, path: &Path) {
+/// The name of a CSI driver, which becomes part of paths and labels.
+pub(in crate::kinds) fn driver_name(errors: &mut Errors, name: &str, path: &Path) {
     if name.is_empty() {
-        errors.required(path, "");
+        return errors.required(path, "");
     }
     if name.len() > MAX_DRIVER_BYTES {
         errors.0.push(FieldError::too_long(path, MAX_DRIVER_BYTES));

@@ -171,7 +171,7 @@ fn slices_hint_at_whom_they_serve() {
 
 #[test]
 fn what_autoscalers_measure_is_normalised() {
-    let mut autoscaler = workloads::autoscaler();
+    let mut autoscaler = autoscaling::autoscaler();
     autoscaler["spec"]["metrics"] = json!([{ "type": "Pods", "pods": { "metric": { "name": "a/b" }, "target": { "type": "AverageValue", "averageValue": "1000m" } } }]);
     autoscaler["spec"]["behavior"] = json!({ "scaleUp": { "tolerance": "0.10" }, "scaleDown": { "tolerance": "-1" } });
     let stored = defaulted("horizontalpodautoscalers", autoscaler.clone());
@@ -187,7 +187,7 @@ fn what_autoscalers_measure_is_normalised() {
 #[test]
 fn what_scales_is_named_with_its_group() {
     let named = |kind: &str, version: &str| {
-        let mut autoscaler = workloads::autoscaler();
+        let mut autoscaler = autoscaling::autoscaler();
         autoscaler["spec"]["scaleTargetRef"] = json!({ "kind": kind, "name": "web", "apiVersion": version });
         autoscaler
     };

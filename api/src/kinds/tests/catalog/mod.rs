@@ -1,9 +1,12 @@
 //! A golden story per kind: what a minimal object becomes and how it is listed; what is wrong with a bad one.
 
+mod autoscaling;
 mod cluster;
 mod details;
 mod extensions;
 mod network;
+mod quotas;
+mod stateful_sets;
 mod storage;
 mod workloads;
 
@@ -73,7 +76,7 @@ fn a_good_object_can_be_written_again() {
         ("persistentvolumeclaims", storage::claim()),
         ("persistentvolumes", storage::volume()),
         ("ingresses", network::ingress()),
-        ("horizontalpodautoscalers", workloads::autoscaler()),
+        ("horizontalpodautoscalers", autoscaling::autoscaler()),
     ] {
         assert_eq!(complaints(plural, object.clone()), "", "{plural}");
         assert_eq!(refused(plural, object, json!({ "metadata": { "labels": { "a": "b" } } })), "", "{plural}");

@@ -2,11 +2,6 @@ use expect_test::expect;
 
 use super::*;
 
-pub(super) fn autoscaler() -> Value {
-    json!({ "metadata": { "name": "web" }, "spec": { "maxReplicas": 5,
-        "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "web" } } })
-}
-
 fn template() -> Value {
     json!({ "metadata": { "labels": { "app": "web" } }, "spec": { "containers": [container()] } })
 }
@@ -71,43 +66,6 @@ fn a_new_template_of_a_daemon_set_is_counted() {
     new["spec"]["template"]["spec"]["containers"][0]["image"] = json!("other");
     (row.rules.prepare_update)(&mut new, &old);
     assert_eq!(new["metadata"]["annotations"][annotation], "2");
-}
-
-#[test]
-fn stateful_sets() {
-    let minimal = workload(
-        "StatefulSet",
-        json!({ "serviceName": "web", "volumeClaimTemplates": [
-        { "metadata": { "name": "data" }, "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1024Mi" } } } }] }),
-    );
-    expect![[r#"
-        {"kind":"StatefulSet","metadata":{"generation":1,"name":"w","namespace":"default"},"spec":{"persistentVolumeClaimRetentionPolicy":{"whenDeleted":"Retain","whenScaled":"Retain"},"podManagementPolicy":"OrderedReady","replicas":1,"revisionHistoryLimit":10,"selector":{"matchLabels":{"app":"web"}},"serviceName":"web","template":{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"image":"registry.local/web:v1","imagePullPolicy":"IfNotPresent","name":"web","resources":{},"terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File"}],"dnsPolicy":"ClusterFirst","restartPolicy":"Always","schedulerName":"default-scheduler","securityContext":{},"terminationGracePeriodSeconds":30}},"updateStrategy":{"rollingUpdate":{"maxUnavailable":1,"partition":0},"type":"RollingUpdate"},"volumeClaimTemplates":[{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"data"},"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}},"volumeMode":"Filesystem"},"status":{"phase":"Pending"}}]},"status":{"availableReplicas":0,"replicas":0}}
-        Ready="0/1" Age="5m3s" Containers="web" Images="registry.local/web:v1"
-    "#]].assert_eq(&story("statefulsets", minimal));
-    let bad = workload(
-        "StatefulSet",
-        json!({ "podManagementPolicy": "Sometimes", "replicas": -1,
-        "updateStrategy": { "type": "OnDelete", "rollingUpdate": { "partition": -1 } }, "ordinals": { "start": -1 },
-        "persistentVolumeClaimRetentionPolicy": { "whenDeleted": "Keep" } }),
-    );
-    expect![[r#"
-        spec.podManagementPolicy: Invalid value: "Sometimes": must be 'OrderedReady' or 'Parallel'
-        spec.updateStrategy.rollingUpdate: Invalid value: {"partition":-1}: only allowed for updateStrategy 'RollingUpdate'
-        spec.persistentVolumeClaimRetentionPolicy.whenDeleted: Unsupported value: "Keep": supported values: "Retain", "Delete"
-        spec.replicas: Invalid value: -1: must be greater than or equal to 0
-        spec.ordinals.start: Invalid value: -1: must be greater than or equal to 0
-    "#]].assert_eq(&complaints("statefulsets", bad));
-    let new = json!({ "serviceName": "Not.A.Label", "volumeClaimTemplates": [{ "metadata": { "name": "data" },
-        "spec": { "accessModes": ["Sometimes"], "resources": { "requests": { "storage": "-1" } } } }] });
-    expect![[r#"
-        spec.serviceName: Invalid value: "Not.A.Label": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')
-        spec.volumeClaimTemplates[0].spec.accessModes: Unsupported value: "Sometimes": supported values: "ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"
-        spec.volumeClaimTemplates[0].spec.resources[storage]: Invalid value: "-1": must be greater than zero
-    "#]].assert_eq(&complaints("statefulsets", workload("StatefulSet", new)));
-    let change = json!({ "spec": { "serviceName": "other" } });
-    expect![[r#"
-        spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden
-    "#]].assert_eq(&refused("statefulsets", workload("StatefulSet", json!({})), change));
 }
 
 #[test]
@@ -198,97 +156,6 @@ fn failure_and_success_policies_of_jobs() {
         spec.successPolicy.rules[1].succeededCount: Invalid value: 4: must be less than or equal to 0 (the number of indexes in the specified succeededIndexes field)
         spec.successPolicy.rules[2].succeededIndexes: Invalid value: "0-7": error parsing succeededIndexes: too large index: "7"
     "#]].assert_eq(&complaints("jobs", bad));
-}
-
-#[test]
-fn autoscalers() {
-    expect![[r#"
-        {"metadata":{"name":"web"},"spec":{"maxReplicas":5,"metrics":[{"resource":{"name":"cpu","target":{"averageUtilization":80,"type":"Utilization"}},"type":"Resource"}],"minReplicas":1,"scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"web"}},"status":{"currentMetrics":null,"desiredReplicas":0}}
-        Reference="Deployment/web" Targets="cpu: <unknown>/80%" MinPods="1" MaxPods=5 Replicas=0 Age="5m3s"
-    "#]].assert_eq(&story("horizontalpodautoscalers", autoscaler()));
-    let bad = json!({ "spec": { "minReplicas": 0, "maxReplicas": -1, "scaleTargetRef": { "kind": "a/b" }, "metrics": [
-        { "type": "Pods", "pods": { "metric": {}, "target": { "type": "Value" } } },
-        { "type": "Resource", "pods": { "metric": { "name": "m" }, "target": { "type": "AverageValue", "averageValue": "-1" } } },
-        { "type": "Resource", "resource": { "name": "cpu", "target": { "type": "Utilization", "averageUtilization": 0, "averageValue": "1" } } },
-    ], "behavior": { "scaleUp": { "stabilizationWindowSeconds": 4000, "selectPolicy": "Any", "policies": [{ "type": "Pods", "value": 0, "periodSeconds": 4000 }] } } } });
-    expect![[r#"
-        spec.minReplicas: Invalid value: 0: must be greater than or equal to 1
-        spec.maxReplicas: Invalid value: -1: must be greater than 0
-        spec.maxReplicas: Invalid value: -1: must be greater than or equal to `minReplicas`
-        spec.scaleTargetRef.kind: Invalid value: "a/b": may not contain '/'
-        spec.scaleTargetRef.name: Required value
-        spec.metrics[0].pods.metric.name: Required value: must specify a metric name
-        spec.metrics[0].pods.target.averageValue: Required value: must specify a positive target averageValue
-        spec.metrics[1].pods.target.averageValue: Invalid value: "-1": must be positive
-        spec.metrics[1].resource: Required value: must populate information for the given metric source
-        spec.metrics[2].resource.target.averageUtilization: Invalid value: 0: must be greater than 0
-        spec.metrics[2].resource.target.averageValue: Forbidden: may not set both a target raw value and a target utilization
-        spec.behavior.scaleUp.stabilizationWindowSeconds: Invalid value: 4000: must be less than or equal to 3600
-        spec.behavior.scaleUp.selectPolicy: Unsupported value: "Any": supported values: "Disabled", "Max", "Min"
-        spec.behavior.scaleUp.policies[0].value: Invalid value: 0: must be greater than zero
-        spec.behavior.scaleUp.policies[0].periodSeconds: Invalid value: 4000: must be less than or equal to 1800
-        spec.scaleTargetRef.apiVersion: Invalid value: "": apiVersion must specify API group
-    "#]].assert_eq(&complaints("horizontalpodautoscalers", bad));
-}
-
-#[test]
-fn autoscalers_convert_both_ways() {
-    let catalog = Catalog::builtin();
-    let v1 = catalog.find("autoscaling", "v1", "horizontalpodautoscalers").unwrap();
-    let mut stored = autoscaler();
-    stored["spec"]["metrics"] = json!([
-        { "type": "Resource", "resource": { "name": "cpu", "target": { "type": "Utilization", "averageUtilization": 70 } } },
-        { "type": "Pods", "pods": { "metric": { "name": "rps" }, "target": { "type": "AverageValue", "averageValue": "10" } } },
-    ]);
-    stored["spec"]["behavior"] = json!({ "scaleDown": { "selectPolicy": "Min" } });
-    let mut stored = defaulted("horizontalpodautoscalers", stored);
-    stored["status"] = json!({ "currentReplicas": 2, "desiredReplicas": 3, "currentMetrics": [
-        { "type": "Resource", "resource": { "name": "cpu", "current": { "averageUtilization": 35, "averageValue": "70m" } } }],
-        "conditions": [{ "type": "AbleToScale", "status": "True" }] });
-    let old = (v1.rules.from_storage.unwrap())(stored.clone());
-    expect![[r#"
-        {
-          "apiVersion": "autoscaling/v1",
-          "metadata": {
-            "annotations": {
-              "autoscaling.alpha.kubernetes.io/behavior": "{\"scaleDown\":{\"policies\":[{\"periodSeconds\":15,\"type\":\"Percent\",\"value\":100}],\"selectPolicy\":\"Min\"},\"scaleUp\":{\"policies\":[{\"periodSeconds\":15,\"type\":\"Pods\",\"value\":4},{\"periodSeconds\":15,\"type\":\"Percent\",\"value\":100}],\"selectPolicy\":\"Max\",\"stabilizationWindowSeconds\":0}}",
-              "autoscaling.alpha.kubernetes.io/conditions": "[{\"status\":\"True\",\"type\":\"AbleToScale\"}]",
-              "autoscaling.alpha.kubernetes.io/current-metrics": "[{\"resource\":{\"currentAverageUtilization\":35,\"currentAverageValue\":\"70m\",\"name\":\"cpu\"},\"type\":\"Resource\"}]",
-              "autoscaling.alpha.kubernetes.io/metrics": "[{\"pods\":{\"metricName\":\"rps\",\"targetAverageValue\":\"10\"},\"type\":\"Pods\"}]"
-            },
-            "name": "web"
-          },
-          "spec": {
-            "maxReplicas": 5,
-            "minReplicas": 1,
-            "scaleTargetRef": {
-              "apiVersion": "apps/v1",
-              "kind": "Deployment",
-              "name": "web"
-            },
-            "targetCPUUtilizationPercentage": 70
-          },
-          "status": {
-            "currentCPUUtilizationPercentage": 35,
-            "currentReplicas": 2,
-            "desiredReplicas": 3
-          }
-        }"#]].assert_eq(&pretty(&old));
-    let mut back = (v1.rules.to_storage.unwrap())(old);
-    let metrics = back["spec"]["metrics"].as_array_mut().unwrap();
-    metrics.reverse();
-    let mut expected = stored;
-    expected["apiVersion"] = json!("autoscaling/v2");
-    assert_eq!(back, expected);
-    expect![[r#"
-        Reference: "Deployment/web"
-        Targets: "cpu: 35%/70%, <unknown>/10"
-        MinPods: "1"
-        MaxPods: 5
-        Replicas: 2
-        Age: "<unknown>"
-    "#]]
-    .assert_eq(&table("horizontalpodautoscalers", &back));
 }
 
 #[test]

@@ -1,0 +1,198 @@
+//! Documents read value by value: how deep they go, and which fields come twice.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+use super::parse::MAX_DEPTH;
+
+/// Duplicates remembered, for the reason of [`super::MAX_STRICT_ERRORS`].
+const MAX_DUPLICATES: usize = 100;
+
+/// What the visitors share: where they are, and what came twice.
+#[derive(Default)]
+pub(super) struct Found {
+    path: RefCell<String>,
+    duplicates: RefCell<Vec<String>>,
+}
+
+impl Found {
+    /// What reads a document from its top.
+    pub(super) fn seed(&self) -> Seed<'_> {
+        Seed { found: self, depth: 0 }
+    }
+
+    /// The paths of the fields that came twice.
+    pub(super) fn into_duplicates(self) -> Vec<String> {
+        self.duplicates.into_inner()
+    }
+
+    /// Runs `step` with the path extended, and takes the extension back.
+    fn below<T>(&self, extend: impl FnOnce(&mut String), step: impl FnOnce() -> T) -> T {
+        let length = self.path.borrow().len();
+        extend(&mut self.path.borrow_mut());
+        let result = step();
+        self.path.borrow_mut().truncate(length);
+        result
+    }
+
+    fn duplicate(&self) {
+        let mut duplicates = self.duplicates.borrow_mut();
+        let path = self.path.borrow();
+        if duplicates.len() < MAX_DUPLICATES && !duplicates.iter().any(|known| known == path.as_str()) {
+            duplicates.push(path.clone());
+        }
+    }
+}
+
+/// Reads one value, at its depth.
+#[derive(Clone, Copy)]
+pub(super) struct Seed<'a> {
+    found: &'a Found,
+    depth: usize,
+}
+
+impl Seed<'_> {
+    fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
+        if self.depth >= MAX_DEPTH {
+            return Err(E::custom("exceeded max depth"));
+        }
+        Ok(Self { depth: self.depth + 1, ..self })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Seed<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Seed<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        let number = serde_json::Number::from_f64(value);
+        number.map(Value::Number).ok_or_else(|| E::custom(format!("json: unsupported value: {value}")))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.deserialize(deserializer)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut items = Vec::new();
+        loop {
+            let index = items.len();
+            let extend = |path: &mut String| path.push_str(&format!("[{index}]"));
+            match self.found.below(extend, || access.next_element_seed(inner))? {
+                Some(item) => items.push(item),
+                None => return Ok(Value::Array(items)),
+            }
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut fields = Map::new();
+        while let Some(key) = access.next_key_seed(Key)? {
+            let extend = |path: &mut String| {
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path.push_str(&key);
+            };
+            let value = self.found.below(extend, || {
+                if fields.contains_key(&key) {
+                    self.found.duplicate();
+                }
+                access.next_value_seed(inner)
+            })?;
+            fields.insert(key, value);
+        }
+        Ok(Value::Object(fields))
+    }
+}
+
+/// An object key; YAML has keys that are not strings.
+struct Key;
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = String;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Key {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a scalar key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<String, E> {
+        Ok(key.to_owned())
+    }
+
+    fn visit_string<E>(self, key: String) -> Result<String, E> {
+        Ok(key)
+    }
+
+    fn visit_bool<E>(self, key: bool) -> Result<String, E> {
+        Ok(key.to_string())
+    }
+
+    fn visit_i64<E>(self, key: i64) -> Result<String, E> {
+        Ok(key.to_string())
+    }
+
+    fn visit_u64<E>(self, key: u64) -> Result<String, E> {
+        Ok(key.to_string())
+    }
+
+    fn visit_f64<E>(self, key: f64) -> Result<String, E> {
+        Ok(key.to_string())
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<String, E> {
+        Err(E::custom("a mapping key can't be null"))
+    }
+}

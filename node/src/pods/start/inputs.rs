@@ -1,0 +1,77 @@
+//! What a container is started with and has to be fetched: its image, and what its variables say.
+
+use super::{Attempt, StartFailure};
+use crate::{
+    images::{ImageRequest, Keyring, ReadyImage},
+    pods::{
+        env::{EnvError, EnvSources, Environment, environment},
+        service_env::service_variables,
+    },
+    volumes::{Downward, Objects},
+};
+
+/// What a container is started with.
+pub struct Inputs {
+    /// The image, ready to run.
+    pub image: ReadyImage,
+    /// The variables.
+    pub env: Environment,
+}
+
+impl Attempt {
+    pub(super) async fn inputs(&self) -> Result<Inputs, StartFailure> {
+        let keyring = self.keyring().await;
+        let request = ImageRequest {
+            image: self.container.image.as_deref().unwrap_or_default(),
+            policy: self.container.image_pull_policy.as_deref(),
+            keyring: &keyring,
+            subject: &self.subject,
+        };
+        let image = self.shared.images.ensure(&request).await?;
+        let env = self.environment(&image).await?;
+        Ok(Inputs { image, env })
+    }
+
+    /// The credentials of the pod's pull secrets. One that is missing is told and left out, as kubelet does: the image
+    /// may be public.
+    async fn keyring(&self) -> Keyring {
+        let mut keyring = Keyring::default();
+        for reference in self.spec().iter().flat_map(|spec| spec.image_pull_secrets.iter().flatten()) {
+            let problem = match self.shared.client.secret(&self.live.namespace, &reference.name).await {
+                Ok(Some(secret)) => keyring.add(&secret).err().map(|error| error.to_string()),
+                Ok(None) => Some(format!("secret {:?} not found", reference.name)),
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(problem) = problem {
+                let message = format!(
+                    "Unable to retrieve some image pull secrets ({}); attempting to pull the image may not succeed: {problem}",
+                    reference.name
+                );
+                self.shared.events.warning(&self.subject, "FailedToRetrieveImagePullSecret", message);
+            }
+        }
+        keyring
+    }
+
+    async fn environment(&self, image: &ReadyImage) -> Result<Environment, EnvError> {
+        let links = self.spec().and_then(|spec| spec.enable_service_links).unwrap_or(true);
+        let sources = EnvSources {
+            about: Downward {
+                pod: &self.pod,
+                pod_ip: self.prepared.address,
+                host_ip: self.shared.address,
+                allocatable: &self.shared.allocatable,
+            },
+            hostname: &self.prepared.hostname,
+            services: service_variables(&self.shared.services, &self.live.namespace, links),
+            image: &image.image.config.env,
+            objects: &self.shared.client,
+            volumes: &self.prepared.volumes,
+        };
+        let env = environment(&self.container, &sources).await?;
+        for skipped in &env.skipped {
+            self.shared.events.warning(&self.subject, "InvalidEnvironmentVariableNames", skipped);
+        }
+        Ok(env)
+    }
+}

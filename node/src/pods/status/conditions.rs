@@ -1,0 +1,140 @@
+//! The conditions of a pod.
+
+use k8s_openapi::{
+    api::core::v1::{Pod, PodCondition, PodStatus},
+    apimachinery::pkg::apis::meta::v1::Time,
+};
+
+use super::{Facts, Record, Resizing};
+
+/// Conditions of ours that are there only while they are true.
+pub const PASSING: [&str; 2] = ["PodResizePending", "PodResizeInProgress"];
+
+/// Why a pod fails whose own time is over; every other reason of the node's is a disruption.
+pub const DEADLINE_EXCEEDED: &str = "DeadlineExceeded";
+
+/// The conditions of the pod. They keep the time they changed at, which is what `before` has.
+pub fn conditions(facts: &Facts<'_>, phase: &str, before: &PodStatus) -> Vec<PodCondition> {
+    let mut all = conditions_of_all(facts, phase, before);
+    all.extend(disruption(facts, before));
+    all
+}
+
+/// The conditions that every pod has.
+fn conditions_of_all(facts: &Facts<'_>, phase: &str, before: &PodStatus) -> Vec<PodCondition> {
+    let over = match phase {
+        "Succeeded" => Some("PodCompleted"),
+        "Failed" => Some("PodFailed"),
+        _ => None,
+    };
+    let names = |wanted: &dyn Fn(&&Record) -> bool| -> Vec<&str> {
+        facts.records.iter().filter(wanted).map(|record| &*record.name).collect()
+    };
+    let incomplete = names(&|record| record.initializes() && !record.is_initialized());
+    let unready = names(&|record| record.counts_for_readiness() && !record.ready);
+    let initialized = match over {
+        _ if incomplete.is_empty() => Verdict::yes((phase == "Succeeded").then_some("PodCompleted")),
+        Some("PodCompleted") => Verdict::yes(Some("PodCompleted")),
+        _ => Verdict::no(
+            "ContainersNotInitialized",
+            format!("containers with incomplete status: [{}]", incomplete.join(" ")),
+        ),
+    };
+    let containers_ready = match over {
+        Some(reason) => Verdict::no(reason, String::new()),
+        None if unready.is_empty() => Verdict::yes(None),
+        None => Verdict::no("ContainersNotReady", format!("containers with unready status: [{}]", unready.join(" "))),
+    };
+    let ready = match gates_missing(facts.pod) {
+        Some(message) if containers_ready.is_true() => Verdict::no("ReadinessGatesNotReady", message),
+        _ => containers_ready.clone(),
+    };
+    let context = if facts.has_context { Verdict::yes(None) } else { Verdict::no("", String::new()) };
+    let wanted = [
+        ("PodReadyToStartContainers", context),
+        ("Initialized", initialized),
+        ("Ready", ready),
+        ("ContainersReady", containers_ready),
+        ("PodScheduled", Verdict::yes(None)),
+    ];
+    let all = wanted.into_iter().chain(of_resizes(facts.resizing));
+    all.map(|(kind, verdict)| verdict.condition(kind, facts, before)).collect()
+}
+
+/// What a resize that is not done is shown by (KEP-1287).
+fn of_resizes(resizing: &Resizing) -> impl Iterator<Item = (&'static str, Verdict)> {
+    let pending = resizing.pending.as_ref().map(|it| ("PodResizePending", Verdict::because(it.reason, &it.message)));
+    let progress = resizing.progress.as_ref().map(|it| {
+        let verdict = it.error.as_ref().map_or(Verdict::yes(None), |error| Verdict::because("Error", error));
+        ("PodResizeInProgress", verdict)
+    });
+    pending.into_iter().chain(progress)
+}
+
+/// The condition of a pod that the node ends for the node's sake.
+fn disruption(facts: &Facts<'_>, before: &PodStatus) -> Option<PodCondition> {
+    let (_, message) = facts.evicted.as_ref().filter(|(reason, _)| *reason != DEADLINE_EXCEEDED)?;
+    let verdict = Verdict { message: Some(message.clone()), ..Verdict::yes(Some("TerminationByKubelet")) };
+    Some(verdict.condition("DisruptionTarget", facts, before))
+}
+
+/// The message about readiness gates that aren't open; None if all are.
+fn gates_missing(pod: &Pod) -> Option<String> {
+    let given = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    let gates = pod.spec.iter().flat_map(|spec| spec.readiness_gates.iter().flatten());
+    let messages: Vec<String> = gates
+        .filter_map(|gate| {
+            let kind = &gate.condition_type;
+            let condition = given.into_iter().flatten().find(|condition| condition.type_ == *kind);
+            match condition {
+                Some(condition) if condition.status == "True" => None,
+                Some(condition) => {
+                    Some(format!("the status of pod readiness gate {kind:?} is not \"True\", but {}", condition.status))
+                }
+                None => Some(format!("corresponding condition of pod readiness gate {kind:?} does not exist.")),
+            }
+        })
+        .collect();
+    (!messages.is_empty()).then(|| messages.join(", "))
+}
+
+#[derive(Clone)]
+struct Verdict {
+    status: &'static str,
+    reason: Option<String>,
+    message: Option<String>,
+}
+
+impl Verdict {
+    fn yes(reason: Option<&str>) -> Verdict {
+        Verdict { status: "True", reason: reason.map(str::to_owned), message: None }
+    }
+
+    /// True, which is no good news.
+    fn because(reason: &str, message: &str) -> Verdict {
+        Verdict { status: "True", reason: Some(reason.to_owned()), message: Some(message.to_owned()) }
+    }
+
+    fn no(reason: &str, message: String) -> Verdict {
+        let some = |text: String| (!text.is_empty()).then_some(text);
+        Verdict { status: "False", reason: some(reason.to_owned()), message: some(message) }
+    }
+
+    fn is_true(&self) -> bool {
+        self.status == "True"
+    }
+
+    fn condition(self, kind: &str, facts: &Facts<'_>, before: &PodStatus) -> PodCondition {
+        let old = before.conditions.iter().flatten().find(|condition| condition.type_ == kind);
+        let since = old.filter(|old| old.status == self.status).and_then(|old| old.last_transition_time.clone());
+        PodCondition {
+            type_: kind.to_owned(),
+            status: self.status.to_owned(),
+            reason: self.reason,
+            message: self.message,
+            last_transition_time: Some(since.unwrap_or(Time(facts.now))),
+            last_probe_time: None,
+            observed_generation: facts.pod.metadata.generation,
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! What reaches the worker of a pod.
+
+use std::{sync::Arc, time::Duration};
+
+use coracle_wasi_host::Exit;
+use k8s_openapi::api::core::v1::Pod;
+
+use crate::{
+    pods::{
+        context::{PrepareError, Prepared},
+        report::Written,
+        start::{StartFailure, Started},
+    },
+    probes::{ProbeReport, ProbeRunner},
+};
+
+/// What the node wants of a pod: the mailbox holds only the latest.
+#[derive(Debug, Clone)]
+pub enum Desired {
+    /// To be as this object says.
+    Exist(Arc<Pod>),
+    /// The API server has it no more.
+    Gone,
+}
+
+/// What happened to the pod.
+pub enum Message {
+    Prepared(Option<Result<Prepared, PrepareError>>),
+    Started(usize, Result<Started, StartFailure>),
+    Listening(usize, i32),
+    Exited(usize, i32, Exit, Option<String>),
+    Probed(usize, i32, Box<ProbeRunner>, ProbeReport),
+    /// A container's preStop hook is over; it has so long to end.
+    Draining(usize, i32, Duration),
+    Stopped,
+    /// A resize that waited may be asked for again, or another one took its place.
+    Resizable(bool),
+    Reported(Written),
+    Deleted(Written),
+}

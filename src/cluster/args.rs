@@ -1,0 +1,49 @@
+//! How a cluster is started.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+
+use super::{AddressArgs, NodeArgs};
+
+/// How a cluster is started.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ClusterArgs {
+    /// Where everything is kept [default: /var/lib/coracle as root, the user's data directory otherwise].
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Port of the API server; 0 picks a free one [default: the one used before, or 6443].
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// Address that the API server listens on.
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub bind_address: IpAddr,
+    /// Port of the built-in registry; 0 picks a free one [default: the one used before, or 5000 if it is free].
+    #[arg(long, value_name = "PORT")]
+    pub registry_port: Option<u16>,
+    /// Name of the node [default: the host's name].
+    #[arg(long, value_name = "NAME")]
+    pub node_name: Option<String>,
+    /// Pods that the node takes at most.
+    #[arg(long, value_name = "N", default_value_t = coracle_node::DEFAULT_MAX_PODS)]
+    pub max_pods: u32,
+    #[command(flatten)]
+    pub node: NodeArgs,
+    #[command(flatten)]
+    pub addresses: AddressArgs,
+}
+
+impl ClusterArgs {
+    /// For a measurement: everything in `directory`, on loopback addresses and free ports.
+    pub fn for_bench(directory: &Path) -> Self {
+        Self {
+            data_dir: Some(directory.to_path_buf()),
+            port: Some(0),
+            bind_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            registry_port: Some(0),
+            node_name: None,
+            max_pods: coracle_node::DEFAULT_MAX_PODS,
+            node: NodeArgs::usual(),
+            addresses: AddressArgs::loopback(),
+        }
+    }
+}

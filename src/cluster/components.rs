@@ -1,0 +1,99 @@
+//! The components, each started as the client that it would be on a machine of its own.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use coracle_controllers::ControllersConfig;
+use coracle_node::{Node, NodeAddresses, NodeConfig};
+use coracle_oci::{ImageStore, Registries};
+use coracle_scheduler::SchedulerConfig;
+use coracle_server::Server;
+use ipnet::IpNet;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::block::Block;
+use super::{ClusterArgs, DataDir};
+
+/// Name of the one node.
+const NODE_NAME_FALLBACK: &str = "coracle";
+
+pub(super) fn serve_api(
+    server: &Server,
+    listener: TcpListener,
+    tls: Arc<rustls::ServerConfig>,
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+    shutdown: &CancellationToken,
+) {
+    let (server, shutdown) = (server.clone(), shutdown.clone());
+    tasks.spawn(async move { server.serve(listener, tls, shutdown).await.context("the API server stopped") });
+}
+
+pub(super) fn start_control_loops(
+    server: &Server,
+    ca: String,
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+    shutdown: &CancellationToken,
+) {
+    let client = server.client("system:kube-scheduler", &["system:authenticated"]);
+    let token = shutdown.clone();
+    tasks.spawn(async move {
+        coracle_scheduler::run(client, SchedulerConfig::default(), token).await.context("the scheduler stopped")
+    });
+    let client = server.client("system:kube-controller-manager", &["system:authenticated"]);
+    let token = shutdown.clone();
+    let config = ControllersConfig { root_ca_pem: Some(ca), ..ControllersConfig::default() };
+    tasks
+        .spawn(async move { coracle_controllers::run(client, config, token).await.context("the controllers stopped") });
+}
+
+/// The node's configuration: its own directories, and the addresses and registries of the cluster.
+pub(super) fn node_config(
+    directory: &DataDir,
+    args: &ClusterArgs,
+    name: &str,
+    block: &Block,
+    registries: &Arc<Registries>,
+) -> anyhow::Result<NodeConfig> {
+    let images = ImageStore::open(&directory.path("images"), coracle_oci::Limits::default())
+        .context("cannot open the image store")?;
+    let addresses = NodeAddresses {
+        node: IpAddr::V4(block.node_ip),
+        pod_cidr: IpNet::V4(block.cluster_cidr),
+        service_cidr: IpNet::V4(block.service_cidr),
+    };
+    let mut config = NodeConfig::new(name.to_string(), directory.path("node"), addresses, images);
+    config.registries = registries.clone();
+    config.capacity.pods = Some(args.max_pods);
+    args.node.apply(&mut config)?;
+    Ok(config)
+}
+
+/// The node, as the client it would be on a machine of its own.
+pub(super) async fn start_node(
+    server: &Server,
+    config: NodeConfig,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Node> {
+    let user = format!("system:node:{}", config.name);
+    let client = server.client(&user, &["system:nodes", "system:authenticated"]);
+    Node::start(client, config, shutdown.clone()).await.context("cannot start the node")
+}
+
+/// The host's name as a node name: lower case, and only what a DNS name may have.
+pub(super) fn node_name(args: &ClusterArgs) -> String {
+    if let Some(name) = &args.node_name {
+        return name.clone();
+    }
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let clean: String = host
+        .trim()
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '-' })
+        .collect();
+    let clean = clean.trim_matches(|c| c == '-' || c == '.').to_string();
+    if clean.is_empty() { NODE_NAME_FALLBACK.into() } else { clean }
+}
