@@ -130,9 +130,22 @@ fn extend(short: &str, schema: &mut Value) {
             fields.insert("x-kubernetes-map-type".into(), json!("atomic"));
         }
     }
+    // Objects may come without metadata (a TokenReview does); only the older kind of events may not.
+    if short != "core.v1.Event" {
+        without_required_metadata(schema);
+    }
     let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
     for (field, property) in properties {
         extend_property(short, field, property);
+    }
+}
+
+fn without_required_metadata(schema: &mut Value) {
+    let Some(schema) = schema.as_object_mut() else { return };
+    let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) else { return };
+    required.retain(|field| field != "metadata");
+    if required.is_empty() {
+        schema.remove("required");
     }
 }
 

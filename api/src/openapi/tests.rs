@@ -48,6 +48,16 @@ fn values_of_a_field_stand_in_the_schema_and_in_its_description() {
     assert!(v2[port]["properties"]["protocol"].get("default").is_none());
 }
 
+/// kubectl checks objects against this before it sends them.
+#[test]
+fn objects_may_come_without_metadata() {
+    let v2: Value = serde_json::from_slice(&open_api().v2_json().bytes).unwrap();
+    let required = |name: &str| v2["definitions"][name]["required"].clone();
+    assert_eq!(required("io.k8s.api.authentication.v1.TokenReview"), json!(["spec"]));
+    assert_eq!(required("io.k8s.api.core.v1.Pod"), Value::Null);
+    assert_eq!(required("io.k8s.api.core.v1.Event"), json!(["involvedObject", "metadata"]));
+}
+
 #[test]
 fn the_index_names_every_document_by_its_hash() {
     let open_api = open_api();

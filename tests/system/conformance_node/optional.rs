@@ -52,6 +52,8 @@ fn followed(kind: &str, projected: bool) {
     reads(&site, "/mnt/comes/data-1", None);
     site.kubectl(&format!("delete {kind} goes")).ok();
     site.data(kind, "changes", &json!({"data-3": "value-3"}));
+    // What `stringData` once gave, it does not take back.
+    site.kubectl(&format!("patch {kind} changes --type=merge -p {{\"data\":{{\"data-1\":null}}}}")).ok();
     site.data(kind, "comes", &json!({"data-1": "value-1"}));
     reads(&site, "/mnt/comes/data-1", Some("value-1"));
     reads(&site, "/mnt/changes/data-3", Some("value-3"));

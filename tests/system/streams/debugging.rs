@@ -87,22 +87,25 @@ async fn a_program_adds_ephemeral_containers() {
             "targetContainerName": "main", "terminationMessagePolicy": "File",
         })
     };
-    let patch = json!({"spec": {"ephemeralContainers": [debugger("one")]}});
-    pods.patch_ephemeral_containers("box", &PatchParams::default(), &Patch::Strategic(patch)).await.unwrap();
+    // A patch that says nothing of the order puts the newest first.
+    for name in ["one", "two"] {
+        let patch = json!({"spec": {"ephemeralContainers": [debugger(name)]}});
+        pods.patch_ephemeral_containers("box", &PatchParams::default(), &Patch::Strategic(patch)).await.unwrap();
+    }
     // The node may write the status meanwhile.
-    let add_two = async {
+    let add_one = async {
         loop {
             let mut pod = pods.get_ephemeral_containers("box").await.unwrap();
             let debuggers = pod.spec.as_mut().unwrap().ephemeral_containers.as_mut().unwrap();
-            assert_eq!(debuggers.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["one"]);
-            debuggers.extend(["two", "three"].map(|name| object(debugger(name))));
+            assert_eq!(debuggers.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["two", "one"]);
+            debuggers.push(object(debugger("three")));
             match pods.replace_ephemeral_containers("box", &PostParams::default(), &pod).await {
                 Err(kube::Error::Api(status)) if status.code == 409 => {}
                 other => break other.unwrap(),
             }
         }
     };
-    in_time("no conflict", add_two).await;
+    in_time("no conflict", add_one).await;
     let done = |pod: Option<&Pod>| {
         let status = status(pod);
         let ended = |debugger: &&Value| debugger["state"]["terminated"]["exitCode"] == 0;

@@ -52,7 +52,7 @@ impl Record {
         let app = spec.containers.iter().enumerate();
         let mut records: Vec<Record> =
             init.chain(app.map(|(index, container)| Record::new(container, Role::App, index, policy))).collect();
-        records.extend(Record::ephemeral(spec, 0));
+        records.extend(Record::ephemeral(spec, |_| false));
         records.shrink_to_fit();
         if records.first().is_some_and(Record::initializes) {
             for record in records.iter_mut().filter(|record| record.role != Role::Ephemeral) {
@@ -62,9 +62,10 @@ impl Record {
         records
     }
 
-    /// The records of the ephemeral containers from the `first` on: they are only ever added.
-    pub fn ephemeral(spec: &PodSpec, first: usize) -> Vec<Record> {
-        let added = spec.ephemeral_containers.iter().flatten().enumerate().skip(first);
+    /// The records of the ephemeral containers that are not `known`, by name: they are only ever added, but patches put
+    /// the newest first.
+    pub fn ephemeral(spec: &PodSpec, known: impl Fn(&str) -> bool) -> Vec<Record> {
+        let added = spec.ephemeral_containers.iter().flatten().enumerate().filter(|(_, it)| !known(&it.name));
         let record = |(index, container)| {
             let container = as_container(container)?;
             let record = Record::new(&container, Role::Ephemeral, index, RestartPolicy::Never);

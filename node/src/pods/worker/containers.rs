@@ -12,7 +12,7 @@ use super::{Message, Run, Stage, Worker, last_words::wait};
 use crate::{
     go_duration,
     pods::{
-        record::{Ended, Record, Role, State},
+        record::{Ended, Record, State},
         start::{Attempt, StartFailure, Started},
     },
     probes::ProbeKind,
@@ -178,7 +178,8 @@ impl Worker {
 
     /// Takes in ephemeral containers that have been added to the pod.
     pub(super) fn take_ephemeral(&mut self) {
-        let known = self.records.iter().filter(|record| record.role == Role::Ephemeral).count();
+        // No two containers of a pod have the same name.
+        let known = |name: &str| self.records.iter().any(|record| record.name == name);
         let added = self.pod.spec.as_ref().map(|spec| Record::ephemeral(spec, known)).unwrap_or_default();
         for record in added {
             self.live.add_container(&record.name, &record.image);

@@ -25,8 +25,13 @@ struct Names {
     link: Option<String>,
 }
 
-/// Unpacks into `directory`; the result is how many members could not be. Fails when the archive can't be read on.
+/// Unpacks into `directory`; the result is how many members could not be. Fails when there is no such directory, and when
+/// the archive can't be read on.
 pub fn extract(places: &Places, directory: &str, input: Pieces, errors: &mut Printer) -> io::Result<usize> {
+    // The root is there, even if nothing of it is the container's.
+    if !(normal("/", directory).is_empty() || places.is_directory(directory)) {
+        return Err(io::Error::other(format!("{directory}: Cannot open: No such file or directory")));
+    }
     let mut archive = Archive::new(input);
     let mut failures = 0;
     let mut names = Names::default();
@@ -95,12 +100,12 @@ fn unpack<R: Read>(
     }
     let place = places.find(&normal(directory, name.trim_start_matches('/')))?;
     match entry.header().entry_type() {
-        EntryType::Directory => place.make_directory(),
+        EntryType::Directory => place.make_directory().map_err(|error| cannot("mkdir", &error)),
         EntryType::Regular | EntryType::Continuous => {
             let mode = entry.header().mode().unwrap_or(0o644) & 0o777;
-            let (parent, file) = place.made_parent()?;
             // What the container is given, the node's process must be able to open.
-            copy(entry, &mut create_in(parent, &file, mode | 0o600)?, buffer)
+            let file = place.made_parent().and_then(|(parent, file)| create_in(parent, &file, mode | 0o600));
+            copy(entry, &mut file.map_err(|error| cannot("open", &error))?, buffer)
         }
         EntryType::Symlink => make_link(&place, link.unwrap_or_default()),
         _ => Err(io::Error::other("Members of this type are not unpacked")),
@@ -128,10 +133,19 @@ fn make_link(place: &Place, target: &str) -> io::Result<()> {
         };
         depth = next.ok_or_else(|| io::Error::other("Links out of the directory are not unpacked"))?;
     }
+    replace_by_link(place, target).map_err(|error| cannot(&format!("create symlink to ‘{target}’"), &error))
+}
+
+fn replace_by_link(place: &Place, target: &str) -> io::Result<()> {
     let (parent, name) = place.made_parent()?;
     match rustix::fs::unlinkat(&parent, &name, AtFlags::empty()) {
         Ok(()) | Err(rustix::io::Errno::NOENT) => {}
         Err(error) => return Err(error.into()),
     }
     Ok(rustix::fs::symlinkat(target, parent, name)?)
+}
+
+/// In the words of GNU tar.
+fn cannot(what: &str, error: &io::Error) -> io::Error {
+    io::Error::other(format!("Cannot {what}: {}", os_text(error)))
 }

@@ -145,7 +145,11 @@ async fn nothing_is_written_outside_or_where_the_container_may_not() {
 
     let (code, _, said) = tar(dir.path(), "tar xf - -C /etc", archive(&[("a", EntryType::Regular, "x")])).await;
     assert_eq!(code, FATAL);
-    assert!(said.starts_with("tar: a: Read-only file system"), "{said}");
+    assert!(said.starts_with("tar: a: Cannot open: Read-only file system"), "{said}");
+
+    let (code, _, said) = tar(dir.path(), "tar xf - -C /nowhere", archive(&[("a", EntryType::Regular, "x")])).await;
+    let wanted = "tar: /nowhere: Cannot open: No such file or directory\ntar: Error is not recoverable: exiting now\n";
+    assert_eq!((code, said.as_str()), (FATAL, wanted));
 }
 
 #[tokio::test]
