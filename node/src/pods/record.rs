@@ -141,6 +141,8 @@ pub struct Record {
     pub crash: Backoff,
     /// Delays of pulls.
     pub pull: Backoff,
+    /// The image that the last attempt failed for, if it was that of a volume.
+    pub volume_image: Option<Box<str>>,
 }
 
 impl Record {
@@ -172,6 +174,7 @@ impl Record {
             starting: false,
             crash: Backoff::of_restarts(),
             pull: Backoff::of_pulls(),
+            volume_image: None,
         }
     }
 

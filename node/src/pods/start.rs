@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use coracle_client::about;
 use coracle_wasi_host::{Container as Handle, ContainerConfig, Preopen, ProgramKind, StartError, StdinPipe};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,7 @@ use crate::{
     logs::LogSink,
     network::port_number,
     shared::Shared,
-    volumes::{Downward, EtcFiles, Objects, View, ViewError, ViewRequest},
+    volumes::{Downward, EtcFiles, Objects, View, ViewError, ViewRequest, VolumeImageFailure},
 };
 
 /// The port an HTTP component listens on if its container names none.
@@ -96,6 +97,9 @@ pub enum StartFailure {
     /// its image can't be had or run
     #[error("{0}")]
     Image(#[from] ImageFailure),
+    /// the image of a volume it mounts can't be had
+    #[error(transparent)]
+    VolumeImage(#[from] VolumeImageFailure),
     /// its environment can't be made
     #[error("{0}")]
     Env(#[from] EnvError),
@@ -124,11 +128,22 @@ impl StartFailure {
     pub fn reason(&self) -> &'static str {
         match self {
             StartFailure::Image(failure) => failure.reason(),
-            StartFailure::Env(_) | StartFailure::View(ViewError::Mount(_)) => "CreateContainerConfigError",
+            StartFailure::VolumeImage(of) => of.failure.reason(),
+            StartFailure::Env(_) => "CreateContainerConfigError",
+            StartFailure::View(ViewError::Mount(error)) => error.reason(),
             StartFailure::View(ViewError::Files(_)) => "CreateContainerError",
             StartFailure::Run { .. } => "RunContainerError",
             StartFailure::Cancelled => "ContainerCreating",
             StartFailure::Hook(_) => "PostStartHookError",
+        }
+    }
+
+    /// What is wrong with an image, and whether that is a volume's.
+    pub fn image(&self) -> Option<(&ImageFailure, Option<&str>)> {
+        match self {
+            StartFailure::Image(failure) => Some((failure, None)),
+            StartFailure::VolumeImage(of) => Some((&of.failure, Some(&of.image))),
+            _ => None,
         }
     }
 }
@@ -165,6 +180,7 @@ impl Attempt {
 
     async fn inputs(&self) -> Result<Inputs, StartFailure> {
         let keyring = self.keyring().await;
+        self.volume_images(&keyring).await?;
         let request = ImageRequest {
             image: self.container.image.as_deref().unwrap_or_default(),
             policy: self.container.image_pull_policy.as_deref(),
@@ -174,6 +190,14 @@ impl Attempt {
         let image = self.shared.images.ensure(&request).await?;
         let env = self.environment(&image).await?;
         Ok(Inputs { image, env })
+    }
+
+    /// The images of the pod's volumes come before the container's own. One that can't be had keeps only those waiting
+    /// that mount it.
+    async fn volume_images(&self, keyring: &Keyring) -> Result<(), VolumeImageFailure> {
+        let volumes = &self.prepared.volumes;
+        volumes.pull_images(&self.shared.images, keyring, &about(&*self.pod)).await;
+        volumes.image_failure(&self.container).map_or(Ok(()), Err)
     }
 
     /// Runs the hook that belongs to the start; the container is killed if it fails, as in Kubernetes, and its end told.
