@@ -43,6 +43,8 @@ pub struct ReadyImage {
     pub image: Arc<Image>,
     /// The program.
     pub program: Program,
+    /// Keeps the image's files, if it has any, even when its name comes to stand for another one.
+    pub files: Option<Files>,
 }
 
 /// Why an image can't be run: `state.waiting.reason` and its message.
@@ -147,7 +149,8 @@ impl ImageManager {
     pub async fn ensure(&self, request: &ImageRequest<'_>) -> Result<ReadyImage, ImageFailure> {
         let found = self.obtain(Want::Program, request).await?;
         let program = self.programs.get(&found).await.map_err(ImageFailure::Program)?;
-        Ok(ReadyImage { image: Arc::new(found), program })
+        let files = found.rootfs.as_ref().and_then(|_| self.store.files(&found));
+        Ok(ReadyImage { image: Arc::new(found), program, files })
     }
 
     /// The image's files, pulled if the policy says so. While they are held no collection takes them.

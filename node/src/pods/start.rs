@@ -6,6 +6,7 @@ use std::{
 };
 
 use coracle_client::about;
+use coracle_oci::Files;
 use coracle_wasi_host::{Container as Handle, ContainerConfig, Preopen, ProgramKind, StartError, StdinPipe};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use tokio_util::sync::CancellationToken;
@@ -73,6 +74,8 @@ pub struct Started {
     pub image_id: String,
     /// Where it may leave its last words.
     pub termination_file: Option<PathBuf>,
+    /// Its image's files, for as long as it runs.
+    pub image_files: Option<Files>,
 }
 
 /// A run that ended with its postStart hook.
@@ -166,8 +169,9 @@ impl Attempt {
         self.live.set_running(&self.container.name, reference, self.run, handle.clone(), Arc::clone(&sink));
         let since = jiff::Timestamp::now();
         let hook = self.post_start(&handle).await;
-        let (image_id, image) = (image.image.repo_digest(), image.image.reference.clone());
-        let run = Started { handle, id, sink, image, image_id, termination_file };
+        let (image_id, image_files) = (image.image.repo_digest(), image.files);
+        let image = image.image.reference.clone();
+        let run = Started { handle, id, sink, image, image_id, termination_file, image_files };
         match hook {
             Ok(()) => Ok(run),
             Err(exit) => {

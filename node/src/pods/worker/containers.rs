@@ -127,7 +127,12 @@ impl Worker {
         }
         let policy = self.spec_of(index).and_then(|spec| spec.termination_message_policy.clone());
         let end = wait(started.handle.clone(), Arc::clone(&started.sink), started.termination_file, policy);
-        self.tasks.push(end.map(move |(exit, message)| Message::Exited(index, number, exit, message)).boxed());
+        let files = started.image_files;
+        let over = move |(exit, message)| {
+            drop(files);
+            Message::Exited(index, number, exit, message)
+        };
+        self.tasks.push(end.map(over).boxed());
         let run = Run {
             number,
             handle: started.handle,
