@@ -4,38 +4,19 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::blobs::sync_parent;
 use crate::digest::Digest;
 use crate::error::PullError;
+use crate::files::{self, Part};
 use crate::image::{Image, ImageConfig, Module};
+use crate::manifest::Descriptor;
 use crate::scoped;
 use crate::store::{InUse, Inner};
-use crate::unpack::{Budget, LayerFile, UnpackError, unpack};
 
 /// Unpacks the image unless it is, and stores its module as a blob of its own. Blocks.
-pub(crate) fn module(
-    inner: &Inner,
-    image: &Image,
-    layers: &[(Digest, LayerFile)],
-) -> Result<(Module, InUse), PullError> {
+pub(crate) fn module(inner: &Inner, image: &Image, parts: &[(Descriptor, Part)]) -> Result<(Module, InUse), PullError> {
     let name = &image.reference;
     let io = |error: io::Error| PullError::io(name, error);
-    let rootfs = inner.rootfs(&image.manifest_digest);
-    if !rootfs.is_dir() {
-        let temp = tempfile::tempdir_in(inner.blobs.tmp()).map_err(io)?;
-        let limits = &inner.limits;
-        let mut budget = Budget { bytes: limits.unpacked_bytes, entries: limits.unpacked_entries };
-        for (digest, layer) in layers {
-            if let Err(error) = unpack(layer, temp.path(), &mut budget) {
-                // Damaged on our disk, it would fail for ever: the check removes it, and the next pull
-                // fetches it again.
-                let whole = inner.blobs.check(digest);
-                tracing::debug!(%digest, ?whole, %error, "layer can't be unpacked");
-                return Err(unpack_error(inner, name, digest, error));
-            }
-        }
-        publish(temp, &rootfs).map_err(io)?;
-    }
+    let rootfs = files::make(inner, name, &image.manifest_digest, parts)?;
     let (path, file) =
         find(&rootfs, &image.config).map_err(|detail| PullError::NoModule { reference: name.clone(), detail })?;
     let bytes = read_module(inner, name, &file)?;
@@ -44,21 +25,6 @@ pub(crate) fn module(
     inner.blobs.put(&bytes).map_err(io)?;
     let module = Module { digest: digest.to_string(), size_bytes: bytes.len() as u64, path: Some(path) };
     Ok((module, in_use))
-}
-
-/// Gives the unpacked directory its name, unless another pull of the same manifest was first.
-fn publish(temp: tempfile::TempDir, rootfs: &Path) -> io::Result<()> {
-    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(temp.path(), permissions)?;
-    match fs::rename(temp.path(), rootfs) {
-        Ok(()) => {
-            // Renamed away: there is nothing left to delete.
-            let _ = temp.keep();
-            sync_parent(rootfs)
-        }
-        Err(_) if rootfs.is_dir() => Ok(()),
-        Err(error) => Err(error),
-    }
 }
 
 fn read_module(inner: &Inner, name: &str, file: &Path) -> Result<Vec<u8>, PullError> {
@@ -94,25 +60,5 @@ fn find(rootfs: &Path, config: &ImageConfig) -> Result<(String, PathBuf), String
         },
         (None, _) => Err("it has no entrypoint, and no .wasm file at its top".to_owned()),
         (Some(_), false) => Err("it has no entrypoint, and several .wasm files at its top".to_owned()),
-    }
-}
-
-fn unpack_error(inner: &Inner, name: &str, layer: &Digest, error: UnpackError) -> PullError {
-    let reference = name.to_owned();
-    let (bytes, entries) = (inner.limits.unpacked_bytes, inner.limits.unpacked_entries);
-    match error {
-        UnpackError::TooLarge => PullError::TooLarge {
-            reference,
-            what: format!("{error} (bytes)"),
-            size: bytes.saturating_add(1),
-            limit: bytes,
-        },
-        UnpackError::TooMany => {
-            PullError::TooLarge { reference, what: error.to_string(), size: entries.saturating_add(1), limit: entries }
-        }
-        UnpackError::Io(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
-            PullError::StorageFull { reference }
-        }
-        other => PullError::Unpack { reference, layer: layer.to_string(), detail: other.to_string() },
     }
 }

@@ -23,6 +23,11 @@ pub enum Format {
     ComponentLayerV0,
     /// A container image `FROM scratch` for a Wasm platform; its entrypoint names the module's file.
     Compat,
+    /// An artifact without Wasm, of which only the files are of use.
+    Artifact {
+        /// What it is: its artifact type, or its configuration's media type.
+        kind: String,
+    },
     /// A container image without Wasm.
     NotWasm {
         /// What it would run on, such as `linux/amd64`.
@@ -37,6 +42,7 @@ impl fmt::Display for Format {
             Format::WasmContentLayerV1 => f.write_str(media_type::WASM_CONTENT_V1),
             Format::ComponentLayerV0 => f.write_str(media_type::COMPONENT_V0),
             Format::Compat => f.write_str("compat image"),
+            Format::Artifact { kind } => write!(f, "artifact {kind}"),
             Format::NotWasm { platforms } => write!(f, "not Wasm ({})", platforms.join(", ")),
         }
     }

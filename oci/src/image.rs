@@ -30,7 +30,7 @@ pub struct Image {
     /// Annotations of the manifest.
     #[serde(default)]
     pub annotations: BTreeMap<String, String>,
-    /// The Wasm to run; absent only in an image that isn't Wasm.
+    /// The Wasm to run; absent in an image that has none, of which only the files are of use.
     pub module: Option<Module>,
     /// Where the files of a compat image lie, unpacked; read-only by convention: it is shared.
     #[serde(skip)]

@@ -149,6 +149,24 @@ impl Index {
             _ => None,
         })
     }
+
+    /// The entry whose files are mounted: the one that would run here, or else the one for this machine.
+    pub(crate) fn choose_files(&self) -> Option<&Descriptor> {
+        let is_host = |platform: &Platform| platform.os == "linux" && platform.architecture == host_architecture();
+        let host = || self.manifests.iter().find(|entry| entry.platform.as_ref().is_some_and(is_host));
+        self.choose_wasm().or_else(host)
+    }
+}
+
+/// The machine's architecture, in the names of image indexes (Go's).
+fn host_architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "x86" => "386",
+        "powerpc64" => "ppc64le",
+        other => other,
+    }
 }
 
 /// Either kind of document that a name can stand for.

@@ -25,6 +25,11 @@ pub(crate) const ACCEPT_MANIFESTS: &str = concat!(
     "application/vnd.docker.distribution.manifest.list.v2+json"
 );
 
+/// Whether a layer is a module or a component.
+pub(crate) fn is_wasm(media_type: &str) -> bool {
+    matches!(media_type, WASM | WASM_CONTENT_V1 | WASM_MODULE_CONTENT_V1 | COMPONENT_V0)
+}
+
 /// How the tar archive of a layer is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compression {

@@ -2,13 +2,14 @@
 //! limits, and the packaging that follows from them.
 
 use crate::config;
-use crate::digest::Digest;
 use crate::error::{PullError, chain};
+use crate::files::{Part, parts};
 use crate::format::{Format, container_format, is_container_image, wasm_layer};
 use crate::image::{Image, ImageConfig, Layer};
 use crate::limits::Limits;
 use crate::manifest::{Descriptor, ImageManifest, Manifest, ManifestError};
 use crate::remote::{RawManifest, Remote};
+use crate::store::Want;
 
 /// An image that is known but not yet here.
 pub(crate) struct Plan {
@@ -26,12 +27,20 @@ pub(crate) enum Fetch {
     NotWasm { platforms: Vec<String> },
     /// One layer, which is the Wasm.
     Module(Descriptor),
-    /// Archives to unpack in order, with the digests they must have decompressed.
-    Archives(Vec<(Descriptor, Option<Digest>)>),
+    /// Archives to unpack in order; the Wasm is in them.
+    Archives(Vec<(Descriptor, Part)>),
+    /// What the image's files are made of, and which of it is the Wasm, if any is.
+    Files(Vec<(Descriptor, Part)>, Option<Descriptor>),
 }
 
 /// Reads manifest and configuration of `name` at `remote`.
-pub(crate) async fn plan(remote: &Remote, name: &str, version: &str, limits: &Limits) -> Result<Plan, PullError> {
+pub(crate) async fn plan(
+    remote: &Remote,
+    name: &str,
+    version: &str,
+    limits: &Limits,
+    want: Want,
+) -> Result<Plan, PullError> {
     let checks = Checks { name, limits };
     let top = remote.manifest(version, limits).await?;
     let mut documents = vec![top.bytes.to_vec()];
@@ -39,7 +48,11 @@ pub(crate) async fn plan(remote: &Remote, name: &str, version: &str, limits: &Li
         Manifest::Image(manifest) => (None, *manifest),
         Manifest::Index(index) => {
             checks.count("manifests in the index", index.manifests.len(), limits.index_manifests)?;
-            let Some(entry) = index.choose_wasm() else {
+            let chosen = match want {
+                Want::Program => index.choose_wasm(),
+                Want::Files => index.choose_files(),
+            };
+            let Some(entry) = chosen else {
                 let (format, fetch) = not_wasm(index.platforms());
                 return Ok(Plan { image: bare(name, &top, format), documents, fetch });
             };
@@ -63,7 +76,10 @@ pub(crate) async fn plan(remote: &Remote, name: &str, version: &str, limits: &Li
         Err(_) => config::Parsed::default(),
     };
     documents.push(config);
-    let (format, fetch) = checks.format(&manifest, &parsed)?;
+    let (format, fetch) = match want {
+        Want::Program => checks.format(&manifest, &parsed)?,
+        Want::Files => checks.files(&manifest, &parsed)?,
+    };
     let mut image = bare(name, &top, format);
     image.manifest_digest = chosen.digest.to_string();
     image.config_digest = manifest.config.digest.to_string();
@@ -145,15 +161,25 @@ impl Checks<'_> {
             return Err(self.unsupported("the artifact, which has no Wasm layer", kind));
         }
         match container_format(manifest, &parsed.config) {
-            Format::Compat => {
-                let diff_ids = parsed.diff_ids.iter().cloned().map(Some).chain(std::iter::repeat(None));
-                let archives = manifest.layers.iter().cloned().zip(diff_ids).collect();
-                Ok((Format::Compat, Fetch::Archives(archives)))
-            }
+            Format::Compat => Ok((Format::Compat, Fetch::Archives(parts(self.name, manifest, &parsed.diff_ids)?))),
             Format::NotWasm { platforms } => Ok(not_wasm(platforms)),
             // No other format has archives.
             other => Err(self.unsupported("the artifact", &other.to_string())),
         }
+    }
+
+    /// Everything has files; what it could run is noted on the way, so that it need not be pulled again for that.
+    fn files(&self, manifest: &ImageManifest, parsed: &config::Parsed) -> Result<(Format, Fetch), PullError> {
+        let parts = parts(self.name, manifest, &parsed.diff_ids)?;
+        let wasm = wasm_layer(manifest).filter(|(_, layer)| layer.size <= self.limits.module_bytes);
+        let format = match &wasm {
+            Some((format, _)) => format.clone(),
+            None if is_container_image(manifest) => container_format(manifest, &parsed.config),
+            None => Format::Artifact {
+                kind: manifest.artifact_type.clone().unwrap_or_else(|| manifest.config.media_type.clone()),
+            },
+        };
+        Ok((format, Fetch::Files(parts, wasm.map(|(_, layer)| layer.clone()))))
     }
 
     fn count(&self, what: &str, count: usize, limit: usize) -> Result<(), PullError> {

@@ -9,16 +9,16 @@ use crate::blobs::blocking;
 use crate::compat;
 use crate::digest::Digest;
 use crate::error::PullError;
+use crate::files::{self, Part};
+use crate::format::Format;
 use crate::image::{Image, Module};
 use crate::manifest::Descriptor;
-use crate::media_type::tar_compression;
 use crate::plan::{Fetch, Plan, plan};
 use crate::progress::{Meter, Progress};
 use crate::reference::Reference;
 use crate::registries::{Endpoint, Registries};
 use crate::remote::Remote;
-use crate::store::{InUse, Inner};
-use crate::unpack::LayerFile;
+use crate::store::{InUse, Inner, Want};
 
 /// Layers of one image fetched at a time; containerd's default.
 const PARALLEL_LAYERS: usize = 3;
@@ -74,15 +74,20 @@ pub(crate) async fn inspect(inner: &Inner, reference: &Reference, options: &Pull
     let name = reference.to_string();
     let ask = |remote: Arc<Remote>| {
         let name = &name;
-        async move { plan(&remote, name, reference.version(), &inner.limits).await }
+        async move { plan(&remote, name, reference.version(), &inner.limits, Want::Program).await }
     };
     Ok(at_endpoints(reference, options, ask).await?.1.image)
 }
 
-pub(crate) async fn pull(inner: Arc<Inner>, reference: Reference, options: PullOptions) -> Result<Image, PullError> {
+pub(crate) async fn pull(
+    inner: Arc<Inner>,
+    want: Want,
+    reference: Reference,
+    options: PullOptions,
+) -> Result<Image, PullError> {
     let name = reference.to_string();
     // Found by another name, its blobs are reused, but held and recorded like those of a new image.
-    let local = inner.resolve(&reference).filter(|local| local.reference == name);
+    let local = inner.local(want, &reference).filter(|local| local.reference == name);
     let ask = |remote: Arc<Remote>| {
         let (name, local, inner, version) = (&name, &local, &inner, reference.version());
         async move {
@@ -92,7 +97,7 @@ pub(crate) async fn pull(inner: Arc<Inner>, reference: Reference, options: PullO
             {
                 return Ok(None);
             }
-            plan(&remote, name, version, &inner.limits).await.map(Some)
+            plan(&remote, name, version, &inner.limits, want).await.map(Some)
         }
     };
     let (remote, planned) = at_endpoints(&reference, &options, ask).await?;
@@ -132,9 +137,16 @@ impl Puller {
             Fetch::Archives(archives) => {
                 let layers = archives.iter().map(|(layer, _)| layer.clone()).collect();
                 in_use.extend(self.layers(layers).await?);
-                let (module, held) = self.unpack(&image, &archives).await?;
+                let (module, held) = self.unpack(&image, archives).await?;
                 in_use.push(held);
                 Some(module)
+            }
+            Fetch::Files(parts, wasm) => {
+                let layers = parts.iter().map(|(layer, _)| layer.clone()).collect();
+                in_use.extend(self.layers(layers).await?);
+                let (module, held) = self.make_files(&image, parts, wasm).await?;
+                in_use.extend(held);
+                module
             }
         };
         record(&self.inner, &self.name, &image).await?;
@@ -182,24 +194,32 @@ impl Puller {
         Ok(in_use)
     }
 
-    async fn unpack(
+    async fn unpack(&self, image: &Image, parts: Vec<(Descriptor, Part)>) -> Result<(Module, InUse), PullError> {
+        let (inner, image) = (self.inner.clone(), image.clone());
+        let work = move || Ok(compat::module(&inner, &image, &parts));
+        blocking(work).await.map_err(|error| self.io(error))?
+    }
+
+    /// Makes the image's files. Of a compat image the module is noted, too, if it has one.
+    async fn make_files(
         &self,
         image: &Image,
-        archives: &[(Descriptor, Option<Digest>)],
-    ) -> Result<(Module, InUse), PullError> {
-        let files = archives.iter().map(|(layer, diff_id)| {
-            let compression = tar_compression(&layer.media_type).ok_or_else(|| PullError::UnsupportedMediaType {
-                reference: self.name.clone(),
-                what: format!("layer {}", layer.digest),
-                media_type: layer.media_type.clone(),
-            })?;
-            let path = self.inner.blobs.path(&layer.digest);
-            Ok((layer.digest.clone(), LayerFile { path, compression, diff_id: diff_id.clone() }))
-        });
-        let files = files.collect::<Result<Vec<_>, PullError>>()?;
-        let (inner, image) = (self.inner.clone(), image.clone());
-        let work = move || Ok(compat::module(&inner, &image, &files));
-        blocking(work).await.map_err(|error| self.io(error))?
+        parts: Vec<(Descriptor, Part)>,
+        wasm: Option<Descriptor>,
+    ) -> Result<(Option<Module>, Option<InUse>), PullError> {
+        if image.format == Format::Compat {
+            return match self.unpack(image, parts).await {
+                Ok((module, held)) => Ok((Some(module), Some(held))),
+                // What is mounted needs none.
+                Err(PullError::NoModule { .. }) => Ok((None, None)),
+                Err(error) => Err(error),
+            };
+        }
+        let (inner, name, digest) = (self.inner.clone(), self.name.clone(), image.manifest_digest.clone());
+        let work = move || Ok(files::make(&inner, &name, &digest, &parts).map(drop));
+        blocking(work).await.map_err(|error| self.io(error))??;
+        let module = wasm.map(|layer| Module { digest: layer.digest.to_string(), size_bytes: layer.size, path: None });
+        Ok((module, None))
     }
 
     fn io(&self, error: std::io::Error) -> PullError {

@@ -1,6 +1,7 @@
 //! The image store: names, the blobs they need, and pulls that bring both in.
 //!
-//! On disk: `blobs/sha256/<hex>`, `names/<hex>.json`, `rootfs/<hex>/` for unpacked compat images, `tmp/`.
+//! On disk: `blobs/sha256/<hex>`, `names/<hex>.json`, `rootfs/<hex>/` for the files of compat images and of images that
+//! are mounted, `tmp/`.
 //!
 //! Invariant: a name is recorded after everything it needs is durable, and what a pull in progress needs is
 //! held (`InUse`), so removing images never breaks another one.
@@ -34,7 +35,7 @@ type Pulling = BoxFuture<'static, Result<Image, PullError>>;
 /// directory: keeping others out is the caller's lock.
 #[derive(Clone)]
 pub struct ImageStore {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 pub(crate) struct Inner {
@@ -43,10 +44,19 @@ pub(crate) struct Inner {
     pub(crate) limits: Limits,
     rootfs: PathBuf,
     /// Pulls under way. Credentials are part of the key: nobody gets an image by another one's secret.
-    pulls: Mutex<HashMap<(Reference, Auth), WeakShared<Pulling>>>,
+    pulls: Mutex<HashMap<(Reference, Auth, Want), WeakShared<Pulling>>>,
     pull_slots: Semaphore,
     /// Blobs that somebody fetches or is about to record.
     in_use: Mutex<HashMap<Digest, Weak<AsyncMutex<()>>>>,
+}
+
+/// What of an image is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Want {
+    /// The Wasm to run.
+    Program,
+    /// Its files.
+    Files,
 }
 
 /// Keeps a blob from being removed, and gives turns in fetching it.
@@ -88,14 +98,23 @@ impl ImageStore {
     /// Asks the registry what the name stands for now and fetches what is missing. Callers that ask for the
     /// same image with the same credentials at the same time share one pull and its end.
     pub async fn pull(&self, reference: &Reference, options: &PullOptions) -> Result<Image, PullError> {
+        self.pull_for(Want::Program, reference, options).await
+    }
+
+    pub(crate) async fn pull_for(
+        &self,
+        want: Want,
+        reference: &Reference,
+        options: &PullOptions,
+    ) -> Result<Image, PullError> {
         let pulling = {
             let mut pulls = self.inner.pulls.lock();
-            let key = (reference.clone(), options.auth.clone());
+            let key = (reference.clone(), options.auth.clone(), want);
             match pulls.get(&key).and_then(WeakShared::upgrade) {
                 Some(pulling) => pulling,
                 None => {
                     pulls.retain(|_, pulling| pulling.upgrade().is_some());
-                    let pulling = self.start(reference.clone(), options.clone());
+                    let pulling = self.start(want, reference.clone(), options.clone());
                     if let Some(weak) = pulling.downgrade() {
                         pulls.insert(key, weak);
                     }
@@ -106,12 +125,12 @@ impl ImageStore {
         pulling.await
     }
 
-    fn start(&self, reference: Reference, options: PullOptions) -> Shared<Pulling> {
+    fn start(&self, want: Want, reference: Reference, options: PullOptions) -> Shared<Pulling> {
         let inner = self.inner.clone();
         let pulling = async move {
             // Closed never: the semaphore lives as long as the store.
             let _slot = inner.pull_slots.acquire().await;
-            pull::pull(inner.clone(), reference, options).await
+            pull::pull(inner.clone(), want, reference, options).await
         };
         pulling.boxed().shared()
     }
@@ -166,12 +185,27 @@ impl std::fmt::Debug for ImageStore {
 }
 
 impl Inner {
-    pub(crate) fn resolve(&self, reference: &Reference) -> Option<Image> {
-        let image = self.names.get(&reference.to_string()).or_else(|| {
+    /// The image of this name, whatever of it is here.
+    pub(crate) fn named(&self, reference: &Reference) -> Option<Image> {
+        self.names.get(&reference.to_string()).or_else(|| {
             let repo_digest = format!("{}@{}", reference.name(), reference.pinned()?);
             self.names.find(|image| image.repo_digest() == repo_digest)
-        })?;
-        let image = self.with_rootfs(image);
+        })
+    }
+
+    /// The image of this name, if what is wanted of it is here.
+    pub(crate) fn local(&self, want: Want, reference: &Reference) -> Option<Image> {
+        match want {
+            Want::Program => self.resolve(reference),
+            Want::Files => {
+                let image = self.named(reference).filter(|image| self.rootfs(&image.manifest_digest).is_dir())?;
+                Some(self.with_rootfs(image))
+            }
+        }
+    }
+
+    pub(crate) fn resolve(&self, reference: &Reference) -> Option<Image> {
+        let image = self.with_rootfs(self.named(reference)?);
         let module = Digest::parse(&image.module.as_ref()?.digest).ok()?;
         let whole = self.blobs.contains(&module) && (image.format != Format::Compat || image.rootfs.is_some());
         whole.then_some(image)
@@ -186,6 +220,10 @@ impl Inner {
         let held = Arc::new(AsyncMutex::new(()));
         in_use.insert(digest.clone(), Arc::downgrade(&held));
         InUse(held)
+    }
+
+    pub(crate) fn is_held(&self, digest: &Digest) -> bool {
+        self.in_use.lock().get(digest).is_some_and(|held| held.strong_count() > 0)
     }
 
     /// Where the files of this manifest are, or will be. Manifests' digests come from `Digest`.

@@ -85,6 +85,21 @@ pub(crate) fn unpack(layer: &LayerFile, root: &Path, budget: &mut Budget) -> Res
     }
 }
 
+/// Puts a blob into `root` as a file of this name: a link to it, or a copy where there can be none.
+pub(crate) fn place(blob: &Path, root: &Path, name: &Path) -> Result<(), UnpackError> {
+    let name = inside(name)?;
+    let (Some(file), Some(parent)) = (name.file_name(), name.parent()) else {
+        return Err(UnpackError::Escapes { path: name });
+    };
+    let target = scoped::resolve(root, parent, true)?.join(file);
+    make_way(&target, false)?;
+    if fs::hard_link(blob, &target).is_err() {
+        fs::copy(blob, &target)?;
+        File::open(&target)?.sync_all()?;
+    }
+    Ok(())
+}
+
 /// Names that extension headers give to the entry after them.
 #[derive(Default)]
 struct Names {

@@ -2,49 +2,17 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
 
 use serde_json::json;
 
+use crate::harness::artifacts::{MANIFEST, digest, manifest, put};
 use crate::harness::{Cluster, eventually, guests, request, sample};
-
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-
-/// The digest of some bytes, by coreutils.
-fn digest(bytes: &[u8]) -> String {
-    let mut command = Command::new("sha256sum");
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(bytes).unwrap();
-    let output = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
-    format!("sha256:{}", output.split_whitespace().next().unwrap())
-}
-
-/// A manifest of a config and one layer, each a media type and bytes.
-fn manifest(config: (&str, &[u8]), layer: (&str, &[u8])) -> Vec<u8> {
-    let describe =
-        |(kind, bytes): (&str, &[u8])| json!({"mediaType": kind, "digest": digest(bytes), "size": bytes.len()});
-    let manifest = json!({
-        "schemaVersion": 2, "mediaType": MANIFEST, "config": describe(config), "layers": [describe(layer)],
-    });
-    serde_json::to_vec(&manifest).unwrap()
-}
-
-/// Puts an image into the built-in registry without asking what is in it.
-fn put(cluster: &Cluster, name: &str, config: (&str, &[u8]), layer: (&str, &[u8])) {
-    let base = format!("http://{}/v2/guest/{name}", cluster.line("registry"));
-    for (_, bytes) in [config, layer] {
-        let url = format!("{base}/blobs/uploads/?digest={}", digest(bytes));
-        assert_eq!(request("POST", &url, "application/octet-stream", bytes).unwrap().0, 201);
-    }
-    let stored = request("PUT", &format!("{base}/manifests/1"), MANIFEST, &manifest(config, layer)).unwrap();
-    assert_eq!(stored.0, 201, "{}", stored.1);
-}
 
 /// An artifact whose manifest says Wasm, whatever is in it.
 fn put_as_wasm(cluster: &Cluster, name: &str, bytes: &[u8]) {
     let config = json!({"architecture": "wasm", "os": "wasip2", "layerDigests": [digest(bytes)]}).to_string();
     let config = ("application/vnd.wasm.config.v0+json", config.as_bytes());
-    put(cluster, name, config, ("application/wasm", bytes));
+    put(cluster, name, config, &[(None, "application/wasm", bytes)]);
 }
 
 /// Runs the image as a pod; its container must wait for `reason`, and both it and an event must say `why`.
@@ -89,8 +57,8 @@ fn a_linux_image_needs_another_node() {
         "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", "0".repeat(64))]},
     });
     // The layer is never looked at: the platform decides.
-    let layer = ("application/vnd.oci.image.layer.v1.tar+gzip", b"\x1f\x8b".as_slice());
-    put(&cluster, "linux", ("application/vnd.oci.image.config.v1+json", config.to_string().as_bytes()), layer);
+    let layer = (None, "application/vnd.oci.image.layer.v1.tar+gzip", b"\x1f\x8b".as_slice());
+    put(&cluster, "linux", ("application/vnd.oci.image.config.v1+json", config.to_string().as_bytes()), &[layer]);
     let why = "is not Wasm but for linux/amd64, and this node has no CRI runtime for Linux containers";
     expect(&cluster, "linux", &guests::image("linux"), "ImagePullBackOff", why);
 }
@@ -133,7 +101,7 @@ fn lying_registry() -> String {
     let address = listener.local_addr().unwrap().to_string();
     let wasm = std::fs::read(sample("hello").join("hello.wasm")).unwrap();
     let config = br#"{"architecture":"wasm","os":"wasip2"}"#.as_slice();
-    let manifest = manifest(("application/vnd.wasm.config.v0+json", config), ("application/wasm", &wasm));
+    let manifest = manifest(("application/vnd.wasm.config.v0+json", config), &[(None, "application/wasm", &wasm)]);
     let promised = digest(&wasm);
     let mut lie = wasm;
     lie[20_000] ^= 1;

@@ -1,7 +1,7 @@
 //! Frees the disk of images that no pod here uses, as kubelet's image garbage collection does: from a high mark of the
 //! disk's use down to a low one, the longest unused first.
 //!
-//! Invariant: an image that a pod here names, or has run, is never removed.
+//! Invariant: an image that a pod here names, has run or has mounted is never removed.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -142,8 +142,10 @@ impl Collector {
     /// Removes images until so many bytes are free.
     fn free(&mut self, store: &ImageStore, names: &[String], wanted: u64, now: Instant) -> Result<u64, StoreError> {
         let resolved = names.iter().filter_map(|name| store.resolve(&Reference::from_str(name).ok()?));
-        let in_use: HashSet<String> = resolved.map(|image| image.digest).collect();
         let images = store.list();
+        // What a volume shows is held, whatever its name stands for by now.
+        let held = images.iter().filter(|image| store.is_in_use(image)).map(|image| image.digest.clone());
+        let in_use: HashSet<String> = resolved.map(|image| image.digest).chain(held).collect();
         self.look(&images, &in_use, now);
         let remains = store.prune()?;
         let mut freed = remains;

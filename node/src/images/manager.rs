@@ -2,7 +2,7 @@
 
 use std::{str::FromStr, sync::Arc, time::Instant};
 
-use coracle_oci::{Image, ImageStore, PullError, PullOptions, Reference, Registries, StoreError};
+use coracle_oci::{Files, Image, ImageStore, PullError, PullOptions, Reference, Registries, StoreError};
 use coracle_wasi_host::Program;
 use parking_lot::Mutex;
 
@@ -17,16 +17,23 @@ use crate::{
     machine::Disk,
 };
 
-/// What a container wants.
+/// What a container, or a volume, wants.
 pub struct ImageRequest<'a> {
-    /// The image, as the container names it.
+    /// The image, as the pod names it.
     pub image: &'a str,
-    /// `imagePullPolicy`.
+    /// `imagePullPolicy` of a container, `pullPolicy` of a volume.
     pub policy: Option<&'a str>,
     /// Credentials of the pod's pull secrets.
     pub keyring: &'a Keyring,
-    /// The container, for events.
+    /// The container, for events; the pod for a volume.
     pub subject: &'a Subject,
+}
+
+/// What of an image is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Want {
+    Program,
+    Files,
 }
 
 /// An image that can be run.
@@ -36,6 +43,8 @@ pub struct ReadyImage {
     pub image: Arc<Image>,
     /// The program.
     pub program: Program,
+    /// Keeps the image's files, if it has any, even when its name comes to stand for another one.
+    pub files: Option<Files>,
 }
 
 /// Why an image can't be run: `state.waiting.reason` and its message.
@@ -138,39 +147,59 @@ impl ImageManager {
 
     /// The image and its program, pulled if the policy says so.
     pub async fn ensure(&self, request: &ImageRequest<'_>) -> Result<ReadyImage, ImageFailure> {
+        let found = self.obtain(Want::Program, request).await?;
+        let program = self.programs.get(&found).await.map_err(ImageFailure::Program)?;
+        let files = found.rootfs.as_ref().and_then(|_| self.store.files(&found));
+        Ok(ReadyImage { image: Arc::new(found), program, files })
+    }
+
+    /// The image's files, pulled if the policy says so. While they are held no collection takes them.
+    pub async fn ensure_files(&self, request: &ImageRequest<'_>) -> Result<Files, ImageFailure> {
+        let found = self.obtain(Want::Files, request).await?;
+        let removed = || ImageFailure::Pull(PullError::NotFound { reference: found.reference.clone() });
+        self.store.files(&found).ok_or_else(removed)
+    }
+
+    async fn obtain(&self, want: Want, request: &ImageRequest<'_>) -> Result<Image, ImageFailure> {
         let image = request.image;
         let reference = Reference::from_str(image).map_err(|error| {
             let failure = ImageFailure::InvalidName { image: image.to_owned(), message: error.to_string() };
             self.events.warning(request.subject, "InspectFailed", failure.to_string());
             failure
         })?;
-        let found = match request.policy {
-            Some("Always") => self.pull(request, &reference).await?,
-            policy => match (self.store.resolve(&reference), policy) {
-                (Some(found), _) => {
-                    let message = format!("Container image {image:?} already present on machine");
-                    self.events.normal(request.subject, "Pulled", message);
-                    found
-                }
-                (None, Some("Never")) => {
-                    let failure = ImageFailure::NeverPull(image.to_owned());
-                    self.events.warning(request.subject, "ErrImageNeverPull", failure.to_string());
-                    return Err(failure);
-                }
-                (None, _) => self.pull(request, &reference).await?,
-            },
+        if request.policy == Some("Always") {
+            return self.pull(want, request, &reference).await;
+        }
+        let found = match want {
+            Want::Program => self.store.resolve(&reference),
+            Want::Files => self.store.find_files(&reference).await,
         };
-        let program = self.programs.get(&found).await.map_err(ImageFailure::Program)?;
-        Ok(ReadyImage { image: Arc::new(found), program })
+        match found {
+            Some(found) => {
+                let message = format!("Container image {image:?} already present on machine");
+                self.events.normal(request.subject, "Pulled", message);
+                Ok(found)
+            }
+            None if request.policy == Some("Never") => {
+                let failure = ImageFailure::NeverPull(image.to_owned());
+                self.events.warning(request.subject, "ErrImageNeverPull", failure.to_string());
+                Err(failure)
+            }
+            None => self.pull(want, request, &reference).await,
+        }
     }
 
-    async fn pull(&self, request: &ImageRequest<'_>, reference: &Reference) -> Result<Image, ImageFailure> {
+    async fn pull(&self, want: Want, request: &ImageRequest<'_>, reference: &Reference) -> Result<Image, ImageFailure> {
         let (image, started) = (request.image, Instant::now());
         self.events.normal(request.subject, "Pulling", format!("Pulling image {image:?}"));
         let mut failure = None;
         for auth in request.keyring.for_image(reference) {
             let options = PullOptions { auth, registries: Arc::clone(&self.registries), progress: None };
-            match self.store.pull(reference, &options).await {
+            let pulled = match want {
+                Want::Program => self.store.pull(reference, &options).await,
+                Want::Files => self.store.pull_files(reference, &options).await,
+            };
+            match pulled {
                 Ok(found) => {
                     let (took, size) = (go_duration::show(started.elapsed()), found.size_bytes);
                     let message = format!(
@@ -187,7 +216,7 @@ impl ImageManager {
             }
         }
         let failure = match failure.unwrap_or_else(|| PullError::NotFound { reference: reference.to_string() }) {
-            PullError::NotWasm { platforms, .. } => {
+            PullError::NotWasm { platforms, .. } if want == Want::Program => {
                 ImageFailure::Program(ProgramError::NotWasm { image: image.to_owned(), platforms })
             }
             other => ImageFailure::Pull(other),

@@ -69,6 +69,8 @@ pub struct Record {
     pub crash: Backoff,
     /// Delays of pulls.
     pub pull: Backoff,
+    /// The image that the last attempt failed for, if it was that of a volume.
+    pub volume_image: Option<Box<str>>,
 }
 
 impl Record {

@@ -7,6 +7,7 @@ mod log;
 
 use std::{path::PathBuf, sync::Arc};
 
+use coracle_oci::Files;
 use coracle_wasi_host::{Container as Handle, ContainerConfig, Preopen, ProgramKind, StdinPipe};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use tokio_util::sync::CancellationToken;
@@ -66,6 +67,8 @@ pub struct Started {
     pub image_id: String,
     /// Where it may leave its last words.
     pub termination_file: Option<PathBuf>,
+    /// Its image's files, for as long as it runs.
+    pub image_files: Option<Files>,
 }
 
 impl Attempt {
@@ -86,8 +89,9 @@ impl Attempt {
         self.live.set_running(&self.container.name, reference, self.run, handle.clone(), Arc::clone(&sink));
         let since = jiff::Timestamp::now();
         let hook = self.post_start(&handle).await;
-        let (image_id, image) = (image.image.repo_digest(), image.image.reference.clone());
-        let run = Started { handle, id, sink, image, image_id, termination_file };
+        let (image_id, image_files) = (image.image.repo_digest(), image.files);
+        let image = image.image.reference.clone();
+        let run = Started { handle, id, sink, image, image_id, termination_file, image_files };
         match hook {
             Ok(()) => Ok(run),
             Err(exit) => {

@@ -16,6 +16,7 @@ mod env_file;
 mod error;
 mod etc_files;
 mod host_path;
+mod image;
 mod keeper;
 mod kept;
 mod mount;
@@ -36,6 +37,7 @@ use std::{io, path::Path};
 pub use downward::{Downward, DownwardError};
 pub use error::VolumeError;
 pub use etc_files::EtcFiles;
+pub use image::VolumeImageFailure;
 pub use keeper::VolumeKeeper;
 pub use objects::Objects;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use coracle_api::pod::expand;
 use k8s_openapi::api::core::v1::{Container, VolumeMount};
 
 use super::{
+    image::{ImageMountError, ImageVolume},
     sub_path::inside,
     tree::{How, bring_tree},
     volume_set::{Mounted, Nature, Volumes},
@@ -50,9 +51,20 @@ pub enum MountError {
     /// a socket or a device, which no guest can open
     #[error("mount {0:?} is a socket or a device, and WebAssembly programs are given directories and files only")]
     Special(String),
+    /// the volume's image hasn't it
+    #[error(transparent)]
+    Image(#[from] ImageMountError),
     /// a copy of a file in a place that outlives the pod
     #[error("mount {0:?} is a file below a writable volume that outlives the pod; mount the file elsewhere")]
     InHost(String),
+}
+
+impl MountError {
+    /// The reason that containers wait with: what kubelet finds out itself is a matter of the configuration, and an
+    /// image is mounted by the container runtime.
+    pub fn reason(&self) -> &'static str {
+        if matches!(self, MountError::Image(_)) { "CreateContainerError" } else { "CreateContainerConfigError" }
+    }
 }
 
 /// What a guest finds at one of its paths.
@@ -99,8 +111,11 @@ struct Look<'a> {
 impl Look<'_> {
     fn bind(&self, volumes: &Volumes, mount: &VolumeMount, scratch: &Path) -> Result<Binding, MountError> {
         let missing = || MountError::NoVolume { volume: mount.name.clone(), container: self.container.name.clone() };
-        let volume = volumes.get(&mount.name).ok_or_else(missing)?;
         let sub_path = self.sub_path(mount)?;
+        if let Some(image) = volumes.image(&mount.name) {
+            return bind_image(image, mount, &sub_path).unwrap_or_else(|| Err(missing()));
+        }
+        let volume = volumes.get(&mount.name).ok_or_else(missing)?;
         let host = match &*sub_path {
             "" => volume.path.clone(),
             path => self.place(volume, mount, Path::new(path), scratch)?,
@@ -160,6 +175,13 @@ impl Look<'_> {
         tracing::warn!(%error, container, volume = mount.name, mount = mount.mount_path, "{what} failed");
         MountError::SubPath { what, mount: mount.name.clone(), container }
     }
+}
+
+/// A directory of an image, which nobody may write; None: the image is not here.
+fn bind_image(image: &ImageVolume, mount: &VolumeMount, sub_path: &str) -> Option<Result<Binding, MountError>> {
+    let guest = guest_path(&mount.mount_path);
+    let bind = |host| Binding { guest, host, read_only: true, is_file: false, outlives: false };
+    Some(image.place(sub_path)?.map(bind).map_err(MountError::from))
 }
 
 fn check(path: &str) -> Result<(), MountError> {

@@ -13,6 +13,7 @@ use super::{
     atomic, claim, empty_dir,
     error::VolumeError,
     host_path,
+    image::ImageVolume,
     keeper::{Registration, VolumeKeeper},
     kept,
     objects::Objects,
@@ -65,23 +66,25 @@ pub(super) struct Mounted {
 #[derive(Debug, Default)]
 pub struct Volumes {
     mounted: Box<[Mounted]>,
+    pub(super) images: Box<[ImageVolume]>,
     /// While this is here, the volumes follow their objects.
     _registration: Option<Registration>,
 }
 
 impl Volumes {
-    /// Makes all volumes of the pod; the error comes with the volume's name. What is in emptyDir volumes already stays.
+    /// Makes all volumes of the pod but those of images, which [`Volumes::pull_images`] brings in; the error comes with the volume's name. What is in emptyDir volumes already stays.
     pub async fn set_up(setting: &Setting<'_>) -> Result<Volumes, (String, VolumeError)> {
         // Registered first: what changes while it is read is seen.
         let registration = setting.keeper.register(setting.pod, setting.dir, setting.about.pod_ip);
         let mut mounted = Vec::new();
         let patience = Instant::now() + PATIENCE;
-        for volume in setting.pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten()) {
+        let volumes = setting.pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+        for volume in volumes.filter(|volume| volume.image.is_none()) {
             let made = Box::pin(setting.mount_patiently(volume, registration.as_ref(), patience)).await;
             mounted.push(made.map_err(|error| (volume.name.clone(), error))?);
         }
         registration.iter().for_each(Registration::schedule);
-        Ok(Volumes { mounted: mounted.into(), _registration: registration })
+        Ok(Volumes { mounted: mounted.into(), images: ImageVolume::all(setting.pod), _registration: registration })
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Mounted> {

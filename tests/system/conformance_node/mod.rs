@@ -6,6 +6,7 @@ mod config;
 mod downward;
 mod empty_dir;
 mod env;
+mod image_volume;
 mod kubectl;
 mod lifecycle;
 mod optional;

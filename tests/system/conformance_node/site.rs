@@ -41,6 +41,11 @@ impl Site {
         site
     }
 
+    /// The cluster, for what is in no namespace.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
     /// kubectl in the namespace of the test.
     pub fn kubectl(&self, line: &str) -> Finished {
         self.cluster.kubectl(&format!("--namespace={} {line}", self.namespace))

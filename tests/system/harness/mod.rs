@@ -1,5 +1,6 @@
 //! A cluster per test, kubectl, and waiting with a deadline.
 
+pub mod artifacts;
 mod cluster;
 pub mod guests;
 mod http;

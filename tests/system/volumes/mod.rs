@@ -1,6 +1,7 @@
 //! Files of pods: what changes while a pod runs, and what is bound before it does.
 
 mod claims;
+mod images;
 mod updates;
 
 /// Prints the file `key` of its first volume every 50 ms, for ever. The directories of a command are in the order of

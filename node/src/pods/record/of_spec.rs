@@ -40,6 +40,7 @@ impl Record {
             starting: false,
             crash: Backoff::of_restarts(),
             pull: Backoff::of_pulls(),
+            volume_image: None,
         }
     }
 

@@ -3,7 +3,11 @@
 use coracle_wasi_host::StartError;
 
 use super::Started;
-use crate::{images::ImageFailure, pods::env::EnvError, volumes::ViewError};
+use crate::{
+    images::ImageFailure,
+    pods::env::EnvError,
+    volumes::{ViewError, VolumeImageFailure},
+};
 
 /// A run that ended with its postStart hook.
 pub struct FailedHook {
@@ -27,6 +31,9 @@ pub enum StartFailure {
     /// its image can't be had or run
     #[error("{0}")]
     Image(#[from] ImageFailure),
+    /// the image of a volume it mounts can't be had
+    #[error(transparent)]
+    VolumeImage(#[from] VolumeImageFailure),
     /// its environment can't be made
     #[error("{0}")]
     Env(#[from] EnvError),
@@ -55,11 +62,21 @@ impl StartFailure {
     pub fn reason(&self) -> &'static str {
         match self {
             StartFailure::Image(failure) => failure.reason(),
-            StartFailure::Env(_) | StartFailure::View(ViewError::Mount(_)) => "CreateContainerConfigError",
+            StartFailure::VolumeImage(of) => of.failure.reason(),
+            StartFailure::Env(_) => "CreateContainerConfigError",
+            StartFailure::View(ViewError::Mount(error)) => error.reason(),
             StartFailure::View(ViewError::Files(_)) => "CreateContainerError",
             StartFailure::Run { .. } => "RunContainerError",
             StartFailure::Cancelled => "ContainerCreating",
             StartFailure::Hook(_) => "PostStartHookError",
+        }
+    }
+    /// What is wrong with an image, and whether that is a volume's.
+    pub fn image(&self) -> Option<(&ImageFailure, Option<&str>)> {
+        match self {
+            StartFailure::Image(failure) => Some((failure, None)),
+            StartFailure::VolumeImage(of) => Some((&of.failure, Some(&of.image))),
+            _ => None,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What a container is started with and has to be fetched: its image, and what its variables say.
 
+use coracle_client::about;
+
 use super::{Attempt, StartFailure};
 use crate::{
     images::{ImageRequest, Keyring, ReadyImage},
@@ -7,7 +9,7 @@ use crate::{
         env::{EnvError, EnvSources, Environment, environment},
         service_env::service_variables,
     },
-    volumes::{Downward, Objects},
+    volumes::{Downward, Objects, VolumeImageFailure},
 };
 
 /// What a container is started with.
@@ -21,6 +23,7 @@ pub struct Inputs {
 impl Attempt {
     pub(super) async fn inputs(&self) -> Result<Inputs, StartFailure> {
         let keyring = self.keyring().await;
+        self.volume_images(&keyring).await?;
         let request = ImageRequest {
             image: self.container.image.as_deref().unwrap_or_default(),
             policy: self.container.image_pull_policy.as_deref(),
@@ -30,6 +33,14 @@ impl Attempt {
         let image = self.shared.images.ensure(&request).await?;
         let env = self.environment(&image).await?;
         Ok(Inputs { image, env })
+    }
+
+    /// The images of the pod's volumes come before the container's own. One that can't be had keeps only those waiting
+    /// that mount it.
+    async fn volume_images(&self, keyring: &Keyring) -> Result<(), VolumeImageFailure> {
+        let volumes = &self.prepared.volumes;
+        volumes.pull_images(&self.shared.images, keyring, &about(&*self.pod)).await;
+        volumes.image_failure(&self.container).map_or(Ok(()), Err)
     }
 
     /// The credentials of the pod's pull secrets. One that is missing is told and left out, as kubelet does: the image

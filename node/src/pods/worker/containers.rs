@@ -33,7 +33,7 @@ impl Worker {
         }
         let (Some(prepared), Some(container)) = (self.prepared.clone(), self.spec_of(index).cloned()) else { return };
         let (image, policy) = (container.image.as_deref().unwrap_or_default(), container.image_pull_policy.as_deref());
-        if !self.shared.images.is_at_hand(image, policy) {
+        if !self.shared.images.is_at_hand(image, policy) || !prepared.volumes.images_are_here() {
             self.report_at_once();
         }
         let record = &mut self.records[index];
@@ -60,16 +60,14 @@ impl Worker {
         if reason != "ErrImagePull" {
             return false;
         }
-        let image = self
-            .pod
-            .spec
-            .as_ref()
-            .and_then(|spec| record.spec(spec))
-            .and_then(|spec| spec.image.clone())
-            .unwrap_or_default();
+        let of_volume = record.volume_image.take().map(String::from);
+        let spec = self.pod.spec.as_ref().and_then(|spec| record.spec(spec));
+        let own = || spec.and_then(|spec| spec.image.clone()).unwrap_or_default();
+        let puller = if of_volume.is_some() { &self.subject } else { &subject };
+        let image = of_volume.unwrap_or_else(own);
         let message =
             format!("Back-off pulling image {image:?}: ErrImagePull: {}", message.as_deref().unwrap_or_default());
-        self.shared.events.normal(&subject, "BackOff", format!("Back-off pulling image {image:?}"));
+        self.shared.events.normal(puller, "BackOff", format!("Back-off pulling image {image:?}"));
         self.shared.events.warning(&subject, "Failed", "Error: ImagePullBackOff");
         let until = Instant::now() + record.pull.next(Instant::now()).saturating_sub(PULL_ERROR_SHOWN);
         self.live.set_waiting(&record.name, "trying and failing to pull image");
@@ -88,7 +86,8 @@ impl Worker {
             return self.take_failed_hook(index, failed);
         }
         let (reason, message) = (failure.reason(), failure.to_string());
-        let is_pull = matches!(failure, StartFailure::Image(failure) if failure.is_pull());
+        let image = failure.image();
+        let is_pull = image.is_some_and(|(failure, _)| failure.is_pull());
         let told = if is_pull { reason.to_owned() } else { message.clone() };
         self.shared.events.warning(&subject, "Failed", format!("Error: {told}"));
         if let StartFailure::Run { id, .. } = failure {
@@ -98,6 +97,7 @@ impl Worker {
         let now = Instant::now();
         let until = if is_pull { now + PULL_ERROR_SHOWN } else { now + self.setup.next(now) };
         let record = &mut self.records[index];
+        record.volume_image = image.and_then(|(_, image)| image).map(Box::from);
         self.live.set_waiting(&record.name, if is_pull { "image can't be pulled" } else { reason });
         record.wait(reason, Some(message), until);
     }
@@ -124,7 +124,12 @@ impl Worker {
         }
         let policy = self.spec_of(index).and_then(|spec| spec.termination_message_policy.clone());
         let end = wait(started.handle.clone(), Arc::clone(&started.sink), started.termination_file, policy);
-        self.tasks.push(end.map(move |(exit, message)| Message::Exited(index, number, exit, message)).boxed());
+        let files = started.image_files;
+        let over = move |(exit, message)| {
+            drop(files);
+            Message::Exited(index, number, exit, message)
+        };
+        self.tasks.push(end.map(over).boxed());
         let run = Run {
             number,
             handle: started.handle,

@@ -111,6 +111,7 @@ async fn what_is_packed_can_be_unpacked() {
     let deep = format!("data/tree/deep/{long}");
     assert_eq!(names, ["data/tree/", "data/tree/big", "data/tree/deep/", deep.as_str(), "data/tree/link"]);
 
+    fs::create_dir(volume.join("copy")).unwrap();
     let (code, _, said) = tar(dir.path(), "tar -xmf - -C /data/copy", packed).await;
     assert_eq!((code, said.as_str()), (0, ""));
     let copy = volume.join("copy/data/tree");
@@ -143,7 +144,7 @@ async fn nothing_is_written_outside_or_where_the_container_may_not() {
     assert!(!dir.path().join("escaped").exists());
     assert_eq!(fs::read_to_string(dir.path().join("volume/good-link")).unwrap(), "fine");
 
-    let (code, _, said) = tar(dir.path(), "tar xf - -C /etc", archive(&[("a", EntryType::Regular, "x")])).await;
+    let (code, _, said) = tar(dir.path(), "tar xf - -C /", archive(&[("a", EntryType::Regular, "x")])).await;
     assert_eq!(code, FATAL);
     assert!(said.starts_with("tar: a: Cannot open: Read-only file system"), "{said}");
 
