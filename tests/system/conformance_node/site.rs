@@ -41,7 +41,7 @@ impl Site {
         site
     }
 
-    /// The cluster, for what is in no namespace.
+    /// The cluster, for programs and for what is in no namespace.
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
     }
@@ -59,11 +59,6 @@ impl Site {
     /// Applies objects that must be accepted.
     pub fn apply(&self, object: &Value) {
         self.kubectl_with_input("apply -f -", &object.to_string()).ok();
-    }
-
-    /// The cluster's kubeconfig, for programs.
-    pub fn cluster(&self) -> &Cluster {
-        &self.cluster
     }
 
     /// A ConfigMap or a Secret whose values are text.
