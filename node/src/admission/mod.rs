@@ -1,19 +1,28 @@
 //! Whether the node takes a pod that was bound to it: not everybody who binds asks the scheduler, and the node may have
-//! become short of something since (kubelet's `lifecycle` handlers).
+//! become short of something since (kubelet's `lifecycle` handlers). A critical pod that only lacks resources gets those
+//! of lesser pods (kubelet's `preemption`).
 
 mod affinity;
+mod ports;
+mod preempt;
 mod refuse;
+mod shortage;
+mod victims;
 
 use std::collections::BTreeMap;
 
 use coracle_api::pod::{QosClass, ResourceList, qos_class, tolerates};
 use k8s_openapi::api::core::v1::{Pod, Taint};
 
+pub use ports::free_ports;
+pub use preempt::{DISRUPTION, PREEMPTING, preempt};
 pub use refuse::refuse;
+pub use shortage::Shortage;
+pub use victims::victims;
 
 use crate::{
     eviction::{Condition, is_critical},
-    pods::{Asked, COUNTED, asked},
+    pods::Asked,
 };
 
 /// Why a pod is not taken: `status.reason`, and what is said about it.
@@ -23,6 +32,18 @@ pub struct Refusal {
     pub reason: &'static str,
     /// In kubelet's words.
     pub message: String,
+}
+
+impl Refusal {
+    /// One of the scheduler's predicates does not hold here.
+    fn of_predicate(name: &'static str, why: &str) -> Refusal {
+        Refusal { reason: name, message: format!("Predicate {name} failed: {why}") }
+    }
+
+    /// A step of the admission itself has failed.
+    pub fn unexpected(message: String) -> Refusal {
+        Refusal { reason: "UnexpectedAdmissionError", message }
+    }
 }
 
 /// What the node is judged by.
@@ -39,30 +60,25 @@ pub struct Room<'a> {
     pub shutting_down: bool,
 }
 
-/// Judges a pod, without a look at labels.
+/// Judges a pod, without a look at labels and ports. A critical pod is not refused for what it lacks: that is returned,
+/// and others may have it.
 ///
 /// # Errors
 /// When it is not to run here.
-pub fn judge(pod: &Pod, room: &Room<'_>) -> Result<(), Refusal> {
+pub fn judge(pod: &Pod, room: &Room<'_>) -> Result<Vec<Shortage>, Refusal> {
     if room.shutting_down {
         let message = "Pod was rejected as the node is shutting down.".to_owned();
         return Err(Refusal { reason: "NodeShutdown", message });
     }
-    if is_critical(pod) {
-        return Ok(());
+    let critical = is_critical(pod);
+    if !critical {
+        bear_pressure(pod, &room.pressures)?;
     }
-    bear_pressure(pod, &room.pressures)?;
-    let pods = room.allocatable.get("pods").map_or(i64::MAX, |pods| pods.value());
-    enough("pods", 1, i64::from(room.pods), pods)?;
-    for ((name, wanted), used) in COUNTED.iter().zip(asked(pod)).zip(room.asked) {
-        let all = room.allocatable.get(*name).copied();
-        let capacity = all.map_or(i64::MAX, |all| if *name == "cpu" { all.milli_value() } else { all.value() });
-        // Who asks for nothing of it gets along with what there is.
-        if wanted > 0 {
-            enough(name, wanted, used, capacity)?;
-        }
+    let shortages = shortage::shortages(pod, room);
+    match shortages.first() {
+        Some(first) if !critical => Err(first.refusal()),
+        _ => Ok(shortages),
     }
-    Ok(())
 }
 
 /// Whether the pod's node selector and affinity fit the node's labels.
@@ -73,8 +89,7 @@ pub fn fits(pod: &Pod, name: &str, labels: &BTreeMap<String, String>) -> Result<
     if affinity::matches(pod, name, labels) {
         return Ok(());
     }
-    let message = "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector".to_owned();
-    Err(Refusal { reason: "NodeAffinity", message })
+    Err(Refusal::of_predicate("NodeAffinity", "node(s) didn't match Pod's node affinity/selector"))
 }
 
 /// Whether the pod asks anything of the node's labels.
@@ -83,24 +98,6 @@ pub fn asks_for_labels(pod: &Pod) -> bool {
     let affinity = spec.affinity.as_ref().and_then(|affinity| affinity.node_affinity.as_ref());
     spec.node_selector.as_ref().is_some_and(|selector| !selector.is_empty())
         || affinity.is_some_and(|it| it.required_during_scheduling_ignored_during_execution.is_some())
-}
-
-fn enough(name: &str, requested: i64, used: i64, capacity: i64) -> Result<(), Refusal> {
-    if requested <= capacity.saturating_sub(used) {
-        return Ok(());
-    }
-    let message =
-        format!("Node didn't have enough resource: {name}, requested: {requested}, used: {used}, capacity: {capacity}");
-    Err(Refusal { reason: out_of(name), message })
-}
-
-fn out_of(resource: &str) -> &'static str {
-    match resource {
-        "cpu" => "OutOfcpu",
-        "memory" => "OutOfmemory",
-        "ephemeral-storage" => "OutOfephemeral-storage",
-        _ => "OutOfpods",
-    }
 }
 
 /// Under memory pressure alone, who asks for memory is still taken; under any other, nobody is.
@@ -133,6 +130,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::pods::COUNTED;
 
     fn pod(requests: Value, extra: Value) -> Pod {
         let mut pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "resources": {"requests": requests}}]}});
@@ -152,7 +150,7 @@ mod tests {
             shutting_down: false,
         };
         change(&mut room);
-        judge(pod, &room).map_err(|refusal| (refusal.reason, refusal.message))
+        judge(pod, &room).map(drop).map_err(|refusal| (refusal.reason, refusal.message))
     }
 
     #[test]
@@ -189,6 +187,20 @@ mod tests {
             assert_eq!(verdict(pod, both).unwrap_err().1, "The node had condition: [MemoryPressure DiskPressure]. ");
         }
         assert_eq!(verdict(&pod(json!({"cpu": "9"}), json!({"priority": 2_000_000_000})), both), Ok(()));
+    }
+
+    #[test]
+    fn a_critical_pod_is_told_all_that_it_lacks() {
+        let allocatable: ResourceList =
+            [("cpu", "2"), ("pods", "1")].map(|(name, amount)| (name.to_owned(), amount.parse().unwrap())).into();
+        let asked = [1500, 0, 0];
+        let room = Room { allocatable: &allocatable, pods: 1, asked, pressures: Vec::new(), shutting_down: false };
+        let critical = pod(json!({"cpu": "1", "memory": "1Ti"}), json!({"priority": 2_000_000_000}));
+        let lacks = judge(&critical, &room).unwrap();
+        assert_eq!(
+            lacks.iter().map(|it| (it.resource(), it.missing())).collect::<Vec<_>>(),
+            [("pods", 1), ("cpu", 500)]
+        );
     }
 
     #[test]

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     shared::Shared,
-    static_pods::{StaticPods, is_mirror},
+    static_pods::{FROM_API, SOURCE, StaticPods, is_mirror, is_static},
     volumes,
 };
 
@@ -66,9 +66,9 @@ struct Manager {
     listed: Vec<Arc<Pod>>,
     /// The first list has been taken in.
     synced: bool,
-    /// Pods that were refused, or whose labels are being compared: they have no worker.
+    /// Pods that were refused, or that the node has not decided on: they have no worker.
     undecided: HashSet<String>,
-    compared: JoinSet<arrivals::Compared>,
+    considered: JoinSet<arrivals::Considered>,
     /// Writes that tell pods that they are refused.
     refusals: JoinSet<()>,
     /// Static pods that wait for the end of another one of their name.
@@ -91,7 +91,7 @@ pub async fn run_pods(shared: Arc<Shared>, sources: Sources, shutdown: Cancellat
         listed: Vec::new(),
         synced: false,
         undecided: HashSet::new(),
-        compared: JoinSet::new(),
+        considered: JoinSet::new(),
         refusals: JoinSet::new(),
         waiting: Vec::new(),
     };
@@ -104,7 +104,7 @@ pub async fn run_pods(shared: Arc<Shared>, sources: Sources, shutdown: Cancellat
                 None => break,
             },
             Some(ended) = manager.workers.join_next_with_id() => manager.take_end(ended),
-            Some(Ok(compared)) = manager.compared.join_next() => manager.take_compared(compared),
+            Some(Ok(considered)) = manager.considered.join_next() => manager.take_considered(considered),
             Some(_) = manager.refusals.join_next() => {}
             changed = statics.changed(), if more_statics => match changed {
                 Ok(()) => {
@@ -138,7 +138,7 @@ impl Manager {
             std::mem::take(&mut self.listed).into_iter().partition(|pod| is_mirror(pod));
         self.shared.mirrors.see_all(mirrors.iter());
         let mut uids: HashSet<String> = listed.iter().filter_map(|pod| pod.uid()).collect();
-        uids.extend(self.entries.iter().filter(|(_, entry)| entry.is_static).map(|(uid, _)| uid.clone()));
+        uids.extend(self.statics().cloned());
         let known = self.entries.keys().chain(&self.undecided);
         let gone: Vec<String> = known.filter(|uid| !uids.contains(*uid)).cloned().collect();
         gone.iter().for_each(|uid| self.gone(uid));
@@ -196,6 +196,7 @@ impl Manager {
 
     /// Starts a worker for the pod.
     fn hire(&mut self, uid: String, pod: Arc<Pod>, pause: Duration) {
+        let is_static = is_static(&pod);
         let names = [pod.namespace().unwrap_or_default(), pod.name_any(), uid.clone()];
         let [namespace, name, _] = names.clone();
         let containers = pod.spec.as_ref().map(Record::all).unwrap_or_default();
@@ -214,7 +215,7 @@ impl Manager {
         };
         let handle = self.workers.spawn(work);
         self.uids.insert(handle.id(), uid.clone());
-        self.entries.insert(uid, Entry { namespace, name, mailbox, is_static: false });
+        self.entries.insert(uid, Entry { namespace, name, mailbox, is_static });
     }
 
     fn gone(&mut self, uid: &str) {
@@ -252,10 +253,7 @@ impl Manager {
             Desired::Exist(pod) => {
                 let message = "the worker of this pod failed; its containers are started again";
                 self.shared.events.warning(&subject(&pod, None), "HostFault", message);
-                self.hire(uid.clone(), pod, FAULT_PAUSE);
-                if let Some(again) = self.entries.get_mut(&uid) {
-                    again.is_static = entry.is_static;
-                }
+                self.hire(uid, pod, FAULT_PAUSE);
             }
             Desired::Gone => {
                 self.shared.addresses.release(&uid);
@@ -279,6 +277,10 @@ impl Manager {
 fn slim(mut pod: Pod) -> Pod {
     pod.metadata.managed_fields = None;
     pod.metadata.owner_references = None;
+    // Whoever writes this says nothing about where it comes from.
+    if let Some(source) = pod.metadata.annotations.as_mut().and_then(|all| all.get_mut(SOURCE)) {
+        FROM_API.clone_into(source);
+    }
     if let Some(spec) = &mut pod.spec {
         // Of these, one matters: whether the pod comes even when memory is short.
         let memory = |it: &Toleration| it.key.as_deref().is_none_or(|key| key == "node.kubernetes.io/memory-pressure");

@@ -25,6 +25,7 @@ pub use live::{EndRequest, LivePod, LivePods};
 pub use manager::{Sources, run_pods};
 pub use resources::limit_of;
 pub use roster::{Asked, COUNTED, Roster, asked};
+pub use stop::grace_period;
 pub use worker::subject;
 
 #[cfg(test)]

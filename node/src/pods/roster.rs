@@ -30,8 +30,10 @@ struct Inner {
 
 struct Entry {
     pod: Arc<Pod>,
-    /// What it asks for; None once it has ended.
+    /// What it asks for; None once it has ended or was refused.
     asked: Option<Asked>,
+    /// The node does not take it, whether the API knows that already or not.
+    refused: bool,
 }
 
 /// What one pod asks for.
@@ -46,11 +48,21 @@ pub fn asked(pod: &Pod) -> Asked {
 impl Roster {
     /// Takes in a pod, new or changed.
     pub fn put(&self, uid: &str, pod: Arc<Pod>) {
-        let asked = (!is_terminal(&pod)).then(|| asked(&pod));
         let mut inner = self.inner.write();
+        let refused = inner.pods.get(uid).is_some_and(|entry| entry.refused);
+        let asked = (!refused && !is_terminal(&pod)).then(|| asked(&pod));
         inner.count(asked, 1);
-        let before = inner.pods.insert(uid.to_owned(), Entry { pod, asked });
+        let before = inner.pods.insert(uid.to_owned(), Entry { pod, asked, refused });
         inner.count(before.and_then(|entry| entry.asked), -1);
+    }
+
+    /// The node does not take the pod: it counts no more.
+    pub fn refuse(&self, uid: &str) {
+        let mut inner = self.inner.write();
+        let Some(entry) = inner.pods.get_mut(uid) else { return };
+        entry.refused = true;
+        let asked = entry.asked.take();
+        inner.count(asked, -1);
     }
 
     /// The pod is gone.
@@ -70,7 +82,7 @@ impl Roster {
         self.inner.read().pods.values().map(|entry| Arc::clone(&entry.pod)).collect()
     }
 
-    /// The pods that have not ended, with their UIDs.
+    /// The pods that have not ended and were not refused, with their UIDs.
     pub fn active(&self) -> Vec<(String, Arc<Pod>)> {
         let inner = self.inner.read();
         let active = inner.pods.iter().filter(|(_, entry)| entry.asked.is_some());
@@ -116,6 +128,10 @@ mod tests {
         assert_eq!(roster.load(), (2, [2500, 2048, 0]));
         roster.put("b", pod("2", "Succeeded"));
         assert_eq!((roster.load(), roster.active().len(), roster.all().len()), ((1, [500, 1024, 0]), 1, 2));
+        roster.refuse("a");
+        roster.refuse("c");
+        roster.put("a", pod("500m", "Pending"));
+        assert_eq!((roster.load(), roster.active().len()), ((0, [0, 0, 0]), 0));
         roster.remove("a");
         roster.remove("b");
         roster.remove("b");
