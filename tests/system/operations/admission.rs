@@ -1,10 +1,11 @@
-//! Pods that the node takes in the place of others.
+//! Pods that the node takes in the place of others, and ports of the node that only one of them can have.
 
 use std::fs;
+use std::net::{IpAddr, TcpListener, TcpStream};
 
 use super::{bound, failed, field};
 use crate::harness::guests::{self, image, push};
-use crate::harness::{Cluster, Options, eventually};
+use crate::harness::{Cluster, Options, eventually, get};
 
 /// A pod's resources.
 fn cpu(milli: u64) -> String {
@@ -87,4 +88,59 @@ fn critical_pods_take_the_place_of_lesser_ones() {
                   error finding a set of pods to preempt: no set of running pods found to reclaim resources: [(res: cpu, q: ";
     assert!(message.starts_with(wanted), "{message}");
     assert_eq!(field(&cluster, "pod large", ".status.phase"), "Running");
+}
+
+/// A pod of the sample with a host port, bound without the scheduler.
+fn with_port(name: &str, port: u16) -> String {
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec:\n  nodeName: node\n  \
+         terminationGracePeriodSeconds: 1\n  containers:\n  - name: c\n    image: registry.coracle.internal/hello:0.1.0\n    \
+         ports: [{{containerPort: 8080, hostPort: {port}}}]\n    env: [{{name: POD_NAME, value: {name}}}]\n"
+    )
+}
+
+#[test]
+fn a_host_port_leads_to_its_pod_which_has_it_alone() {
+    let cluster = Cluster::with_sample("hello");
+    let node = field(&cluster, "node node", ".status.addresses[?(@.type==\"InternalIP\")].address");
+    let node: IpAddr = node.parse().unwrap();
+    let taken = TcpListener::bind((node, 0)).unwrap();
+    let busy = taken.local_addr().unwrap().port();
+    let port = TcpListener::bind((node, 0)).unwrap().local_addr().unwrap().port();
+    let answer = |port: u16| get(&format!("http://{node}:{port}/"));
+
+    cluster.apply(&with_port("first", port));
+    let body = eventually("an answer at the node's address", || answer(port));
+    assert!(body.contains("first"), "{body}");
+    cluster.apply(&with_port("second", port));
+    let (reason, message) = failed(&cluster, "second");
+    assert_eq!(reason, "NodePorts");
+    let wanted = "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports";
+    assert_eq!(message, format!("Pod was rejected: {wanted}"));
+    assert!(answer(port).unwrap().contains("first"));
+
+    // Somebody else listens there: the pod runs, says what it lacks, and has it as soon as it is free.
+    cluster.apply(&with_port("unlucky", busy));
+    ready(&cluster, "pod/unlucky");
+    let told = eventually("the event", || {
+        let events = cluster.kubectl("get events --field-selector involvedObject.name=unlucky,type=Warning").ok();
+        if events.contains("HostPortConflict") { Ok(events) } else { Err(events) }
+    });
+    assert!(
+        told.contains(&format!("cannot open hostport {busy}: listen {node}:{busy}: Address already in use")),
+        "{told}"
+    );
+    drop(taken);
+    let body = eventually("an answer at the port that was taken", || answer(busy));
+    assert!(body.contains("unlucky"), "{body}");
+
+    // Who comes after the first has it.
+    cluster.kubectl("delete pod first --timeout=60s").ok();
+    eventually("nobody at the port", || match TcpStream::connect((node, port)) {
+        Ok(_) => Err("somebody listens".to_owned()),
+        Err(_) => Ok(()),
+    });
+    cluster.apply(&with_port("third", port));
+    let body = eventually("an answer of the third", || answer(port));
+    assert!(body.contains("third"), "{body}");
 }
