@@ -35,6 +35,7 @@ mod scoped;
 mod store;
 #[cfg(test)]
 mod testing;
+mod token;
 mod unpack;
 mod wasm;
 
