@@ -61,7 +61,7 @@ fn critical_pods_take_the_place_of_lesser_ones() {
         image("ticker"),
         cpu(100)
     );
-    fs::write(dir.join("vital.yaml"), manifest).unwrap();
+    fs::write(dir.join("vital.yaml"), &manifest).unwrap();
     preempted(&cluster, "filler");
     ready(&cluster, "pod/vital-node");
 
@@ -80,7 +80,18 @@ fn critical_pods_take_the_place_of_lesser_ones() {
     ready(&cluster, "-n kube-system pod/essential");
     assert_eq!(field(&cluster, "pod large", ".status.phase"), "Running");
 
-    // What nobody has can't be had.
+    // What nobody has can't be had, and a mirror says so for its pod, also when it is made anew.
+    let greedy =
+        manifest.replacen("name: vital", "name: greedy", 1).replacen("cpu: 100m", &format!("cpu: {}m", all * 2), 1);
+    fs::write(dir.join("greedy.yaml"), greedy).unwrap();
+    assert_eq!(failed(&cluster, "greedy-node").0, "UnexpectedAdmissionError");
+    let uid = field(&cluster, "pod greedy-node", ".metadata.uid");
+    cluster.kubectl("delete pod greedy-node --wait=false").ok();
+    eventually("another mirror", || {
+        let now = field(&cluster, "pod greedy-node", ".metadata.uid");
+        if now.is_empty() || now == uid { Err(now) } else { Ok(()) }
+    });
+    assert_eq!(failed(&cluster, "greedy-node").0, "UnexpectedAdmissionError");
     cluster.apply(&critical("hopeless", all * 2));
     let (reason, message) = failed(&cluster, "-n kube-system hopeless");
     assert_eq!(reason, "UnexpectedAdmissionError");
