@@ -117,7 +117,7 @@ fn not_ready_before_the_initial_delay() {
     probe["initialDelaySeconds"] = json!(DELAY_SECONDS);
     site.apply(&probed(&["serve", "8080"], &json!({"readinessProbe": probe})));
     eventually("a container that is ready", || if is_ready(&site) { Ok(()) } else { Err(String::new()) });
-    let time = |path: &str| -> jiff::Timestamp { site.field("probed", path).parse().unwrap() };
+    let time = |path: &str| -> k8s_openapi::jiff::Timestamp { site.field("probed", path).parse().unwrap() };
     let started = time("{.status.containerStatuses[0].state.running.startedAt}");
     let ready = time("{.status.conditions[?(@.type==\"Ready\")].lastTransitionTime}");
     // Both times are whole seconds.
