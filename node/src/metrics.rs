@@ -33,6 +33,8 @@ pub struct Metrics {
     pub mirror_pods: Gauge,
     /// Pods ended because the node was short of something, by signal.
     evictions: Family<[(&'static str, String); 1], Counter>,
+    /// Pods ended for a critical one, by the resource that it lacked.
+    preemptions: Family<[(&'static str, &'static str); 1], Counter>,
     /// Pods not taken, by reason.
     refusals: Family<[(&'static str, &'static str); 1], Counter>,
     registry: Arc<Mutex<Registry>>,
@@ -67,11 +69,16 @@ impl Metrics {
         );
         let mirror_pods = Gauge::default();
         registry.register("kubelet_mirror_pods", "Mirrors of static pods in the API", mirror_pods.clone());
-        let (evictions, refusals) = (Family::default(), Family::default());
+        let (evictions, preemptions, refusals) = (Family::default(), Family::default(), Family::default());
         registry.register(
             "kubelet_evictions",
             "Pods ended because the node was short of something, by eviction signal",
             Family::clone(&evictions),
+        );
+        registry.register(
+            "kubelet_preemptions",
+            "Pods ended for a critical one, by the resource that it lacked",
+            Family::clone(&preemptions),
         );
         registry.register("kubelet_admission_rejections", "Pods that the node did not take", Family::clone(&refusals));
         let registry = Arc::new(Mutex::new(registry));
@@ -85,6 +92,7 @@ impl Metrics {
             start_seconds,
             mirror_pods,
             evictions,
+            preemptions,
             refusals,
             registry,
         }
@@ -93,6 +101,11 @@ impl Metrics {
     /// A pod was ended: the node was short of this. Signals are few.
     pub fn evicted(&self, signal: &str) {
         self.evictions.get_or_create(&[("eviction_signal", signal.to_owned())]).inc();
+    }
+
+    /// A pod was ended for a critical one, which lacked this resource.
+    pub fn preempted(&self, resource: &'static str) {
+        self.preemptions.get_or_create(&[("preemption_signal", resource)]).inc();
     }
 
     /// A pod was not taken for this reason.

@@ -17,7 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     api,
     config::{DEFAULT_MAX_PODS, NodeConfig},
-    events::{self, of_node},
+    events::{self, Subject, of_node},
     eviction::run_eviction,
     health::Health,
     images::{ImageManager, Programs, load_key, run_image_gc},
@@ -42,6 +42,8 @@ use crate::{
 const SERVICES_WAIT: Duration = Duration::from_secs(10);
 /// How long stopping takes at most; `coracle up` promises to be gone in 2 s.
 const STOP_WAIT: Duration = Duration::from_millis(1900);
+/// The reason of the event of a pod that can't have its host port (kubelet's, of old).
+const HOST_PORT_REASON: &str = "HostPortConflict";
 /// How soon a registration that failed is tried again.
 const REGISTER_RETRY: Duration = Duration::from_secs(2);
 
@@ -153,7 +155,9 @@ async fn start_parts(
     tasks.spawn(Arc::clone(&shared.volumes).run(shutdown.clone()));
     tasks.spawn(eviction);
     let synced = watch_services(&client, &shared.services, shutdown);
-    tasks.spawn(run_proxy(Arc::clone(&shared.services), shutdown.clone()));
+    let events = Arc::clone(&shared.events);
+    let complain = Box::new(move |pod: &Subject, why| events.warning(pod, HOST_PORT_REASON, why));
+    tasks.spawn(run_proxy(Arc::clone(&shared.services), complain, shutdown.clone()));
     let sources = sources(config, &shared, tasks, shutdown);
     let (pods, stop) = (Arc::clone(&shared), shutdown.clone());
     tasks.spawn(async move {

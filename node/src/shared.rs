@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, sync::Arc};
 
-use coracle_api::pod::ResourceList;
+use coracle_api::pod::{ResourceList, is_terminal};
 use coracle_wasi_host::Engine;
 use kube::Client;
 use parking_lot::RwLock;
@@ -79,5 +79,11 @@ impl Shared {
     /// The turns of [`Shared::status_turns`].
     pub fn status_turns() -> Semaphore {
         Semaphore::new(STATUS_WRITES_LIMIT)
+    }
+
+    /// Whether nothing of a pod runs, and the API knows that it has ended.
+    pub fn has_ended(&self, uid: &str) -> bool {
+        let ended = self.roster.get(uid).is_none_or(|pod| is_terminal(&pod));
+        ended && self.live.get(uid).is_none_or(|live| live.running().is_empty())
     }
 }

@@ -36,6 +36,7 @@ mod scoped;
 mod store;
 #[cfg(test)]
 mod testing;
+mod token;
 mod unpack;
 mod wasm;
 

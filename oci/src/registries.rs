@@ -11,6 +11,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
 use parking_lot::RwLock;
+use url::Url;
 
 use crate::hosts::{self, HostTls, HostsError};
 
@@ -159,8 +160,8 @@ impl Registries {
     /// The HTTP client for an endpoint. Two, because reading the system's certificates takes milliseconds
     /// that a plain registry on the loopback need not wait for.
     pub(crate) fn http(&self, endpoint: &Endpoint) -> Result<reqwest::Client, reqwest::Error> {
-        if let Some(tls) = endpoint.tls.as_deref().filter(|_| !endpoint.plain_http) {
-            return build_tls(tls);
+        if !endpoint.plain_http && (endpoint.tls.is_some() || is_loopback(&endpoint.host)) {
+            return build_tls(endpoint);
         }
         let slot = if endpoint.plain_http { &self.plain } else { &self.tls };
         if let Some(client) = slot.get() {
@@ -169,11 +170,21 @@ impl Registries {
         let client = build_http(endpoint.plain_http)?;
         Ok(slot.get_or_init(|| client).clone())
     }
+
+    /// The client for a place that an endpoint sends us to (its tokens' server): with the endpoint's certificates.
+    pub(crate) fn http_elsewhere(&self, endpoint: &Endpoint, url: &Url) -> Result<reqwest::Client, reqwest::Error> {
+        let host = url.host_str().unwrap_or_default().to_owned();
+        self.http(&Endpoint { host, plain_http: url.scheme() == "http", ..endpoint.clone() })
+    }
 }
 
 /// A client with certificates of its own. It is made for each pull: the files may change.
-fn build_tls(tls: &HostTls) -> Result<reqwest::Client, reqwest::Error> {
+fn build_tls(endpoint: &Endpoint) -> Result<reqwest::Client, reqwest::Error> {
     let mut builder = builder();
+    if is_loopback(&endpoint.host) {
+        builder = builder.no_proxy();
+    }
+    let Some(tls) = &endpoint.tls else { return builder.build() };
     let roots: Vec<Vec<reqwest::Certificate>> =
         tls.roots.iter().map(|pem| reqwest::Certificate::from_pem_bundle(pem)).collect::<Result<_, _>>()?;
     builder = builder.tls_certs_merge(roots.into_iter().flatten());

@@ -1,12 +1,15 @@
 //! Reading from one repository of one registry: bounded, authorized, every byte counted.
 //!
-//! Tokens and pushes are oci-client's. Reads are ours because oci-client gathers a manifest in memory however
-//! long it is, and a registry must not be able to take the node's memory.
+//! Pushes are oci-client's. Reads are ours because oci-client gathers a manifest in memory however long it is, and a
+//! registry must not be able to take the node's memory; nor does it show a registry a certificate of our own.
+
+mod authorize;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
-use oci_client::RegistryOperation;
 use parking_lot::Mutex;
 use reqwest::Response;
 
@@ -19,7 +22,7 @@ use crate::manifest::Descriptor;
 use crate::media_type;
 use crate::progress::Meter;
 use crate::reference::Reference;
-use crate::registries::{self, Endpoint, Registries};
+use crate::registries::{Endpoint, Registries};
 
 /// How much of an error's body is read: enough for the registry's message.
 const ERROR_BODY_BYTES: u64 = 16 << 10;
@@ -28,6 +31,7 @@ const DIGEST_HEADER: &str = "docker-content-digest";
 /// A repository at one endpoint, with what authorizes us there.
 pub(crate) struct Remote {
     endpoint: Endpoint,
+    registries: Arc<Registries>,
     http: reqwest::Client,
     reference: Reference,
     /// The image's name, for errors.
@@ -47,7 +51,7 @@ pub(crate) struct RawManifest {
 impl Remote {
     pub(crate) fn new(
         endpoint: Endpoint,
-        registries: &Registries,
+        registries: &Arc<Registries>,
         reference: &Reference,
         auth: &Auth,
     ) -> Result<Remote, PullError> {
@@ -58,7 +62,8 @@ impl Remote {
             detail: chain(&error),
         })?;
         let authorization = Mutex::new(None);
-        Ok(Remote { endpoint, http, reference: reference.clone(), name, auth: auth.clone(), authorization })
+        let (registries, reference, auth) = (Arc::clone(registries), reference.clone(), auth.clone());
+        Ok(Remote { endpoint, registries, http, reference, name, auth, authorization })
     }
 
     /// The digest that a tag stands for now, if the registry says so without sending the manifest.
@@ -143,18 +148,17 @@ impl Remote {
         if !challenged || self.authorization.lock().is_some() {
             return self.check_status(&method, response).await;
         }
-        let header = self.authorize().await?;
+        let header = self.authorize(response.headers()).await?;
         *self.authorization.lock() = Some(header);
         let response = self.send(&method, path, accept).await?;
         self.check_status(&method, response).await
     }
 
     async fn send(&self, method: &Method, path: &str, accept: Option<&str>) -> Result<Response, PullError> {
-        let Endpoint { host, path: prefix, mirror_of, headers, .. } = &self.endpoint;
-        let scheme = self.endpoint.scheme();
+        let Endpoint { mirror_of, headers, .. } = &self.endpoint;
         // A mirror of several registries is told which one is meant.
         let namespace = mirror_of.as_ref().map(|registry| format!("?ns={registry}")).unwrap_or_default();
-        let url = format!("{scheme}://{host}{prefix}/{}/{path}{namespace}", self.reference.repository());
+        let url = self.url(&format!("{}/{path}{namespace}", self.reference.repository()));
         let mut request = self.http.request(method.clone(), url).headers(headers.clone());
         if let Some(accept) = accept {
             request = request.header(ACCEPT, accept);
@@ -188,30 +192,10 @@ impl Remote {
         })
     }
 
-    /// Exchanges the credentials for what the registry's challenge asks for.
-    async fn authorize(&self) -> Result<HeaderValue, PullError> {
-        registries::install_crypto_provider();
-        let client = oci_client::Client::try_from(self.endpoint.client_config())
-            .map_err(|error| self.unauthorized(chain(&error)))?;
-        let repository = oci_client::Reference::with_tag(
-            self.endpoint.host.clone(),
-            self.reference.repository().to_owned(),
-            "latest".to_owned(),
-        );
-        let auth = self.auth.to_registry_auth();
-        let token = client
-            .auth(&repository, &auth, RegistryOperation::Pull)
-            .await
-            .map_err(|error| self.unauthorized(chain(&error)))?;
-        let header = match (token, &self.auth) {
-            (Some(token), _) => format!("Bearer {token}"),
-            (None, Auth::Basic { username, password }) => basic(username, password),
-            (None, _) => return Err(self.unauthorized("authentication required".to_owned())),
-        };
-        let mut header = HeaderValue::from_str(&header)
-            .map_err(|_| self.unauthorized("the token has characters no header can have".into()))?;
-        header.set_sensitive(true);
-        Ok(header)
+    /// The address of something below the API's root.
+    fn url(&self, path: &str) -> String {
+        let Endpoint { host, path: prefix, .. } = &self.endpoint;
+        format!("{}://{host}{prefix}/{path}", self.endpoint.scheme())
     }
 
     async fn read_bounded(&self, mut response: Response, what: &str, limit_bytes: u64) -> Result<Bytes, PullError> {
@@ -265,12 +249,6 @@ impl Remote {
     fn unauthorized(&self, detail: String) -> PullError {
         PullError::Unauthorized { reference: self.name.clone(), host: self.endpoint.host.clone(), detail }
     }
-}
-
-fn basic(username: &str, password: &str) -> String {
-    use base64::Engine as _;
-    let pair = format!("{username}:{password}");
-    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
 }
 
 /// What the registry announces, also in answer to HEAD. (reqwest's own accessor speaks of the body's stream.)

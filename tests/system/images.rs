@@ -1,44 +1,10 @@
 //! Images: pushing, pulling, registries other than the built-in one, and everything that is wrong with an image.
 
+mod tls;
+
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
 
-use crate::harness::{Cluster, coracle, eventually, get, run, sample, skip};
-
-/// Debian's `docker-registry` on a free port, its files in a temporary directory.
-struct DockerRegistry {
-    child: Child,
-    address: String,
-    _directory: tempfile::TempDir,
-}
-
-impl DockerRegistry {
-    fn start() -> Option<Self> {
-        let directory = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = format!("127.0.0.1:{port}");
-        let config = directory.path().join("config.yml");
-        let storage = directory.path().join("storage");
-        let text = format!(
-            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: {address}}}\n",
-            storage.display()
-        );
-        std::fs::write(&config, text).unwrap();
-        let mut command = Command::new("docker-registry");
-        command.arg("serve").arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().ok()?;
-        let registry = Self { child, address, _directory: directory };
-        eventually("docker-registry answers", || get(&format!("http://{}/v2/", registry.address)));
-        Some(registry)
-    }
-}
-
-impl Drop for DockerRegistry {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use crate::harness::{Cluster, DockerRegistry, coracle, eventually, run, sample, skip};
 
 fn push_hello(reference: &str) {
     run(coracle().arg("push").arg(sample("hello").join("hello.wasm")).arg(reference)).ok();
@@ -65,7 +31,9 @@ fn expect_waiting(cluster: &Cluster, pod: &str, reason: &str, event: &str) {
 
 #[test]
 fn a_foreign_registry_serves_pods() {
-    let Some(registry) = DockerRegistry::start() else { return skip("docker-registry is not installed") };
+    let directory = tempfile::tempdir().unwrap();
+    let registry = DockerRegistry::start(directory.path(), "", "");
+    let Some(registry) = registry else { return skip("docker-registry is not installed") };
     let cluster = Cluster::start();
     let image = format!("{}/team/hello:1", registry.address);
     push_hello(&image);

@@ -5,6 +5,7 @@
 
 mod expand;
 mod field_ref;
+mod host_ports;
 mod qos;
 mod resources;
 mod state;
@@ -14,6 +15,7 @@ mod template_hash;
 pub use expand::expand;
 pub(crate) use field_ref::subscript;
 pub use field_ref::{FieldRefError, field_value, resource_value};
+pub use host_ports::{ANY_ADDRESS, HostPort, host_ports, ports_on_host};
 pub use qos::{QosClass, qos_class};
 pub use resources::{ResourceList, container_requests, limits, read_list, requests};
 pub(crate) use resources::{aggregate_limits, aggregate_requests};

@@ -1,6 +1,6 @@
 //! What the scheduler knows about one pod, read from the object once so that decisions parse nothing.
 
-use crate::ports::{ANY_ADDRESS, HostPort};
+use crate::ports::HostPort;
 use crate::resources::Resources;
 use coracle_api::pod::{self, ResourceList};
 use k8s_openapi::api::core::v1::{
@@ -72,7 +72,7 @@ impl PodInfo {
             gates: spec.scheduling_gates.iter().flatten().map(|gate| gate.name.clone()).collect(),
             non_zero_requests: non_zero(&requests),
             requests,
-            host_ports: host_ports(spec),
+            host_ports: pod::host_ports(pod),
             tolerations: spec.tolerations.clone().unwrap_or_default(),
             node_selector: spec.node_selector.clone().unwrap_or_default(),
             required_terms,
@@ -120,23 +120,6 @@ fn amounts(list: &ResourceList) -> (Resources, i64) {
 fn non_zero(requests: &Resources) -> (i64, i64) {
     let or = |amount: i64, assumed: i64| if amount == 0 { assumed } else { amount };
     (or(requests.milli_cpu, ASSUMED_MILLI_CPU), or(requests.memory_bytes, ASSUMED_MEMORY_BYTES))
-}
-
-/// The host ports of all containers that run for as long as the pod does.
-fn host_ports(spec: &PodSpec) -> Vec<HostPort> {
-    let sidecars = spec.init_containers.iter().flatten().filter(|container| pod::is_sidecar(container));
-    spec.containers
-        .iter()
-        .chain(sidecars)
-        .flat_map(|container| container.ports.iter().flatten())
-        .filter_map(|port| {
-            let number = u16::try_from(port.host_port?).ok().filter(|number| *number > 0)?;
-            let or = |value: &Option<String>, default: &str| {
-                value.clone().filter(|v| !v.is_empty()).unwrap_or_else(|| default.to_owned())
-            };
-            Some(HostPort { ip: or(&port.host_ip, ANY_ADDRESS), protocol: or(&port.protocol, "TCP"), port: number })
-        })
-        .collect()
 }
 
 type Terms = (Option<Vec<NodeSelectorTerm>>, Vec<PreferredSchedulingTerm>);

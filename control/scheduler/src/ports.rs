@@ -1,20 +1,8 @@
-//! Host ports: which a pod wants, and which a node has given away.
+//! Host ports: which a node has given away.
 
 use std::collections::HashMap;
 
-/// One port of a node's address, as `spec.containers[*].ports[*].hostPort` asks for it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct HostPort {
-    /// Address it listens on; `0.0.0.0` is all of them.
-    pub ip: String,
-    /// `TCP`, `UDP` or `SCTP`.
-    pub protocol: String,
-    /// The port.
-    pub port: u16,
-}
-
-/// Every address of the node.
-pub const ANY_ADDRESS: &str = "0.0.0.0";
+pub use coracle_api::pod::{ANY_ADDRESS, HostPort};
 
 /// The host ports in use on one node, counted because a pod may be seen twice while a node is replaced.
 #[derive(Debug, Clone, Default)]

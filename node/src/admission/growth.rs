@@ -3,9 +3,11 @@
 
 use coracle_api::pod::ResourceList;
 
-use super::{Refusal, Room, bear_end, bear_pressure, capacity, enough_of_all};
+use super::{
+    Refusal, Room, judge_wish,
+    shortage::{capacity, with_pods},
+};
 use crate::{
-    eviction::is_critical,
     pods::{Asked, Growth},
     shared::Shared,
 };
@@ -37,12 +39,8 @@ fn judge(growth: &Growth<'_>, room: &Room<'_>) -> Result<(), Refusal> {
     if more == Asked::default() {
         return Ok(());
     }
-    bear_end(room)?;
-    if is_critical(growth.pod) {
-        return Ok(());
-    }
-    bear_pressure(growth.pod, &room.pressures)?;
-    enough_of_all(more, room)
+    // It is one of the pods already. Nobody is ended for a critical pod to grow, nor does it wait.
+    judge_wish(growth.pod, with_pods(0, more), room).map(drop)
 }
 
 #[cfg(test)]

@@ -1,9 +1,14 @@
 //! Whether the node takes a pod that was bound to it: not everybody who binds asks the scheduler, and the node may have
-//! become short of something since (kubelet's `lifecycle` handlers).
+//! become short of something since (kubelet's `lifecycle` handlers). A critical pod that only lacks resources gets those
+//! of lesser pods (kubelet's `preemption`).
 
 mod affinity;
 mod growth;
+mod ports;
+mod preempt;
 mod refuse;
+mod shortage;
+mod victims;
 
 use std::collections::BTreeMap;
 
@@ -11,11 +16,16 @@ use coracle_api::pod::{QosClass, ResourceList, qos_class, tolerates};
 use k8s_openapi::api::core::v1::{Pod, Taint};
 
 pub use growth::{infeasible, judge_growth};
+pub use ports::free_ports;
+pub use preempt::{DISRUPTION, PREEMPTING, preempt};
 pub use refuse::refuse;
+pub use shortage::Shortage;
+pub use victims::victims;
 
+use self::shortage::{Amounts, amounts, shortages};
 use crate::{
     eviction::{Condition, is_critical},
-    pods::{Asked, COUNTED, asked, in_units},
+    pods::Asked,
     shared::Shared,
 };
 
@@ -26,6 +36,18 @@ pub struct Refusal {
     pub reason: &'static str,
     /// In kubelet's words.
     pub message: String,
+}
+
+impl Refusal {
+    /// One of the scheduler's predicates does not hold here.
+    fn of_predicate(name: &'static str, why: &str) -> Refusal {
+        Refusal { reason: name, message: format!("Predicate {name} failed: {why}") }
+    }
+
+    /// A step of the admission itself has failed.
+    pub fn unexpected(message: String) -> Refusal {
+        Refusal { reason: "UnexpectedAdmissionError", message }
+    }
 }
 
 /// What the node is judged by.
@@ -55,44 +77,33 @@ impl<'a> Room<'a> {
     }
 }
 
-/// Judges a pod, without a look at labels.
+/// What the node thinks of a pod: what it lacks, if it is critical, and others may have to give it.
+pub type Verdict = Result<Vec<Shortage>, Refusal>;
+
+/// Judges a pod, without a look at labels and ports. A critical pod is not refused for what it lacks: that is returned,
+/// and others may have it.
 ///
 /// # Errors
 /// When it is not to run here.
-pub fn judge(pod: &Pod, room: &Room<'_>) -> Result<(), Refusal> {
-    bear_end(room)?;
-    if is_critical(pod) {
-        return Ok(());
-    }
-    bear_pressure(pod, &room.pressures)?;
-    let pods = room.allocatable.get("pods").map_or(i64::MAX, |pods| pods.value());
-    enough("pods", 1, i64::from(room.pods), pods)?;
-    enough_of_all(asked(pod), room)
+pub fn judge(pod: &Pod, room: &Room<'_>) -> Verdict {
+    judge_wish(pod, amounts(pod), room)
 }
 
-fn bear_end(room: &Room<'_>) -> Result<(), Refusal> {
+/// Judges what a pod wants, be it all of it or more than it has.
+fn judge_wish(pod: &Pod, wanted: Amounts, room: &Room<'_>) -> Verdict {
     if room.shutting_down {
         let message = "Pod was rejected as the node is shutting down.".to_owned();
         return Err(Refusal { reason: "NodeShutdown", message });
     }
-    Ok(())
-}
-
-fn enough_of_all(wanted: Asked, room: &Room<'_>) -> Result<(), Refusal> {
-    let resources = COUNTED.iter().zip(wanted).zip(room.asked).zip(capacity(room.allocatable));
-    for (((name, wanted), used), capacity) in resources {
-        // Who asks for nothing of it gets along with what there is.
-        if wanted > 0 {
-            enough(name, wanted, used, capacity)?;
-        }
+    let critical = is_critical(pod);
+    if !critical {
+        bear_pressure(pod, &room.pressures)?;
     }
-    Ok(())
-}
-
-/// What there is of each resource; no end of it where the node says nothing.
-fn capacity(allocatable: &ResourceList) -> Asked {
-    let amounts = in_units(allocatable);
-    std::array::from_fn(|index| if allocatable.contains_key(COUNTED[index]) { amounts[index] } else { i64::MAX })
+    let shortages = shortages(wanted, room);
+    match shortages.first() {
+        Some(first) if !critical => Err(first.refusal()),
+        _ => Ok(shortages),
+    }
 }
 
 /// Whether the pod's node selector and affinity fit the node's labels.
@@ -103,8 +114,7 @@ pub fn fits(pod: &Pod, name: &str, labels: &BTreeMap<String, String>) -> Result<
     if affinity::matches(pod, name, labels) {
         return Ok(());
     }
-    let message = "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector".to_owned();
-    Err(Refusal { reason: "NodeAffinity", message })
+    Err(Refusal::of_predicate("NodeAffinity", "node(s) didn't match Pod's node affinity/selector"))
 }
 
 /// Whether the pod asks anything of the node's labels.
@@ -113,24 +123,6 @@ pub fn asks_for_labels(pod: &Pod) -> bool {
     let affinity = spec.affinity.as_ref().and_then(|affinity| affinity.node_affinity.as_ref());
     spec.node_selector.as_ref().is_some_and(|selector| !selector.is_empty())
         || affinity.is_some_and(|it| it.required_during_scheduling_ignored_during_execution.is_some())
-}
-
-fn enough(name: &str, requested: i64, used: i64, capacity: i64) -> Result<(), Refusal> {
-    if requested <= capacity.saturating_sub(used) {
-        return Ok(());
-    }
-    let message =
-        format!("Node didn't have enough resource: {name}, requested: {requested}, used: {used}, capacity: {capacity}");
-    Err(Refusal { reason: out_of(name), message })
-}
-
-fn out_of(resource: &str) -> &'static str {
-    match resource {
-        "cpu" => "OutOfcpu",
-        "memory" => "OutOfmemory",
-        "ephemeral-storage" => "OutOfephemeral-storage",
-        _ => "OutOfpods",
-    }
 }
 
 /// Under memory pressure alone, who asks for memory is still taken; under any other, nobody is.
@@ -163,6 +155,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::pods::COUNTED;
 
     pub(super) fn pod(requests: Value, extra: Value) -> Pod {
         let mut pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "resources": {"requests": requests}}]}});
@@ -186,7 +179,7 @@ mod tests {
     }
 
     fn verdict(pod: &Pod, change: impl FnOnce(&mut Room<'_>)) -> Result<(), (&'static str, String)> {
-        with_room(change, |room| judge(pod, room)).map_err(|refusal| (refusal.reason, refusal.message))
+        with_room(change, |room| judge(pod, room)).map(drop).map_err(|refusal| (refusal.reason, refusal.message))
     }
 
     #[test]
@@ -223,6 +216,20 @@ mod tests {
             assert_eq!(verdict(pod, both).unwrap_err().1, "The node had condition: [MemoryPressure DiskPressure]. ");
         }
         assert_eq!(verdict(&pod(json!({"cpu": "9"}), json!({"priority": 2_000_000_000})), both), Ok(()));
+    }
+
+    #[test]
+    fn a_critical_pod_is_told_all_that_it_lacks() {
+        let allocatable: ResourceList =
+            [("cpu", "2"), ("pods", "1")].map(|(name, amount)| (name.to_owned(), amount.parse().unwrap())).into();
+        let asked = [1500, 0, 0];
+        let room = Room { allocatable: &allocatable, pods: 1, asked, pressures: Vec::new(), shutting_down: false };
+        let critical = pod(json!({"cpu": "1", "memory": "1Ti"}), json!({"priority": 2_000_000_000}));
+        let lacks = judge(&critical, &room).unwrap();
+        assert_eq!(
+            lacks.iter().map(|it| (it.resource(), it.missing())).collect::<Vec<_>>(),
+            [("pods", 1), ("cpu", 500)]
+        );
     }
 
     #[test]

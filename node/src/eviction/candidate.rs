@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{Pod, Volume};
 
 use super::signal::Signal;
 use crate::{
-    static_pods::{SOURCE, is_mirror},
+    static_pods::{is_mirror, is_static},
     stats::PodDisk,
 };
 
@@ -19,8 +19,7 @@ pub const CRITICAL_PRIORITY: i32 = 2_000_000_000;
 
 /// Whether the node can't do without the pod (kubelet's `IsCriticalPod`).
 pub fn is_critical(pod: &Pod) -> bool {
-    let source = pod.metadata.annotations.as_ref().and_then(|all| all.get(SOURCE));
-    is_mirror(pod) || source.is_some_and(|source| source != "api") || priority(pod) >= CRITICAL_PRIORITY
+    is_mirror(pod) || is_static(pod) || priority(pod) >= CRITICAL_PRIORITY
 }
 
 /// The pod's priority.
@@ -100,6 +99,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::static_pods::SOURCE;
     use crate::stats::{ContainerDisk, DiskUse};
 
     fn pod(name: &str, priority: i32, requests: Value) -> Arc<Pod> {

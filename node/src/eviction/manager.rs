@@ -2,7 +2,6 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use coracle_api::pod::is_terminal;
 use k8s_openapi::api::core::v1::Pod;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -170,11 +169,7 @@ impl Manager {
     /// Waits until pods are gone, or have nothing running and have been reported to have ended.
     async fn wait_for(&self, uids: &[String]) {
         let deadline = Instant::now() + CLEANUP_WAIT;
-        let gone = |uid: &String| {
-            let ended = self.shared.roster.get(uid).is_none_or(|pod| is_terminal(&pod));
-            ended && self.shared.live.get(uid).is_none_or(|live| live.running().is_empty())
-        };
-        while Instant::now() < deadline && !uids.iter().all(gone) {
+        while Instant::now() < deadline && !uids.iter().all(|uid| self.shared.has_ended(uid)) {
             tokio::time::sleep(CLEANUP_POLL).await;
         }
     }

@@ -22,7 +22,8 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    fn parse(text: Option<&str>) -> Option<Protocol> {
+    /// The protocol of this name; TCP if there is none.
+    pub(super) fn parse(text: Option<&str>) -> Option<Protocol> {
         match text {
             None | Some("TCP") => Some(Protocol::Tcp),
             Some("UDP") => Some(Protocol::Udp),

@@ -1,4 +1,5 @@
-//! Lets the host itself reach Services: listeners at their addresses that copy to a ready endpoint.
+//! Lets the host itself reach Services: listeners at their addresses that copy to a ready endpoint. Host ports of pods
+//! are listened on in the same way.
 //!
 //! Guests don't come this way: their connections are routed as they are made.
 
@@ -21,6 +22,7 @@ use super::{
     table::{Frontend, ServiceTable},
     udp,
 };
+use crate::events::Subject;
 
 /// Addresses listened on at once. Each costs one descriptor and one task.
 const LISTENERS_LIMIT: usize = 16_384;
@@ -39,11 +41,15 @@ const RETRY_DELAY: Duration = Duration::from_secs(10);
 /// How long accepting rests after the kernel refused it (no descriptors, usually).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Told that a pod, the owner of a host port, can't have it, and why.
+pub type Complain = Box<dyn Fn(&Subject, String) + Send + Sync>;
+
 /// Keeps a listener at each address of `table` that is answered, until `shutdown`.
-pub async fn run_proxy(table: Arc<ServiceTable>, shutdown: CancellationToken) {
+pub async fn run_proxy(table: Arc<ServiceTable>, complain: Complain, shutdown: CancellationToken) {
     let mut changes = table.changes();
     let mut proxy = Proxy {
         table,
+        complain,
         listeners: HashMap::new(),
         forbidden: HashSet::new(),
         connections: Arc::new(Semaphore::new(CONNECTIONS_LIMIT)),
@@ -64,6 +70,7 @@ pub async fn run_proxy(table: Arc<ServiceTable>, shutdown: CancellationToken) {
 
 struct Proxy {
     table: Arc<ServiceTable>,
+    complain: Complain,
     listeners: HashMap<Frontend, DropGuard>,
     /// Ports that this process may not listen on, however often it tries.
     forbidden: HashSet<Frontend>,
@@ -84,27 +91,40 @@ impl Proxy {
             if self.listeners.len() >= LISTENERS_LIMIT {
                 tracing::warn!(
                     limit = LISTENERS_LIMIT,
-                    "too many Service addresses; the host does not reach all of them"
+                    "too many addresses of Services and host ports; the host does not reach all of them"
                 );
                 return false;
             }
             match self.open(frontend).await {
                 Ok(stop) => drop(self.listeners.insert(frontend, stop.drop_guard())),
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    tracing::info!(
-                        address = %frontend.address,
-                        "this port of a Service needs root (or a lower net.ipv4.ip_unprivileged_port_start) to answer on \
-                         the host; pods and node ports are not affected"
-                    );
-                    self.forbidden.insert(frontend);
-                }
                 Err(error) => {
-                    tracing::warn!(address = %frontend.address, %error, "cannot listen at a Service's address; trying again");
-                    complete = false;
+                    let forbidden = error.kind() == io::ErrorKind::PermissionDenied;
+                    self.tell(frontend, &error, forbidden);
+                    if forbidden {
+                        self.forbidden.insert(frontend);
+                    } else {
+                        complete = false;
+                    }
                 }
             }
         }
         complete
+    }
+
+    /// Tells that nobody listens at an address.
+    fn tell(&self, frontend: Frontend, error: &io::Error, forbidden: bool) {
+        let address = frontend.address;
+        if let Some(owner) = self.table.host_ports().owner(&frontend) {
+            (self.complain)(&owner, format!("cannot open hostport {}: listen {address}: {error}", address.port()));
+        } else if forbidden {
+            tracing::info!(
+                %address,
+                "this port of a Service needs root (or a lower net.ipv4.ip_unprivileged_port_start) to answer on the \
+                 host; pods and node ports are not affected"
+            );
+        } else {
+            tracing::warn!(%address, %error, "cannot listen at a Service's address; trying again");
+        }
     }
 
     async fn open(&self, frontend: Frontend) -> io::Result<CancellationToken> {
@@ -195,7 +215,7 @@ mod tests {
         let slice = SliceEntry::read(&serde_json::from_value::<EndpointSlice>(slice).unwrap());
         table.apply_slice("b/a-1", Some("b/a".into()), slice);
         let (table, stop) = (Arc::new(table), CancellationToken::new());
-        tokio::spawn(run_proxy(Arc::clone(&table), stop.clone()));
+        tokio::spawn(run_proxy(Arc::clone(&table), Box::new(|_, _| {}), stop.clone()));
         (free, table, stop.drop_guard())
     }
 

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use super::{
     affinity::Affinity,
     endpoints::{Endpoint, Protocol, ServiceEntry, ServicePort, SliceEntry},
+    host_ports::HostPortTable,
 };
 
 /// An address that Services are reached at.
@@ -37,6 +38,11 @@ pub struct Backend {
 }
 
 impl Backend {
+    /// One endpoint.
+    pub(super) fn of(endpoint: SocketAddr) -> Backend {
+        Backend { endpoints: vec![endpoint], next: AtomicUsize::new(0), affinity: None }
+    }
+
     /// The endpoint for a connection from `client`: one after the other, or the client's own if it has one.
     pub fn pick(&self, client: IpAddr) -> Option<SocketAddr> {
         let choose = || {
@@ -57,6 +63,7 @@ pub struct ServiceTable {
     pod_cidr: IpNet,
     service_cidr: IpNet,
     inner: RwLock<Inner>,
+    host_ports: HostPortTable,
     version: watch::Sender<u64>,
 }
 
@@ -74,9 +81,24 @@ struct Inner {
 impl ServiceTable {
     /// An empty table for `node` at `node_address`.
     pub fn new(node: &str, node_address: IpAddr, pod_cidr: IpNet, service_cidr: IpNet) -> ServiceTable {
-        let inner = RwLock::new(Inner::default());
+        let (inner, host_ports) = (RwLock::new(Inner::default()), HostPortTable::default());
         let version = watch::Sender::new(0);
-        ServiceTable { node: node.to_owned(), node_address, pod_cidr, service_cidr, inner, version }
+        ServiceTable { node: node.to_owned(), node_address, pod_cidr, service_cidr, inner, host_ports, version }
+    }
+
+    /// The node's address.
+    pub fn node_address(&self) -> IpAddr {
+        self.node_address
+    }
+
+    /// Ports of the node that lead to a pod of it.
+    pub(super) fn host_ports(&self) -> &HostPortTable {
+        &self.host_ports
+    }
+
+    /// Tells those who wait for changes.
+    pub(super) fn changed(&self) {
+        self.version.send_modify(|version| *version += 1);
     }
 
     /// Told when addresses or endpoints change.
@@ -84,7 +106,7 @@ impl ServiceTable {
         self.version.subscribe()
     }
 
-    /// All addresses of Services that somebody answers behind. The others have no listener, so that whoever
+    /// All addresses of Services, and host ports, that somebody answers behind. The others have no listener, so that whoever
     /// connects is refused by the kernel, as kube-proxy's reject rules do.
     pub fn answered_frontends(&self) -> HashSet<Frontend> {
         let inner = self.inner.read();
@@ -93,20 +115,23 @@ impl ServiceTable {
             .iter()
             .filter(|(_, backend)| !backend.endpoints.is_empty())
             .map(|(frontend, _)| *frontend)
+            .chain(self.host_ports.frontends())
             .collect()
     }
 
-    /// What is behind an address.
+    /// What is behind an address. A Service has it before a host port.
     pub fn backend(&self, frontend: &Frontend) -> Option<Arc<Backend>> {
-        self.inner.read().frontends.get(frontend).cloned()
+        let service = self.inner.read().frontends.get(frontend).cloned();
+        service.or_else(|| self.host_ports.backend(frontend))
     }
 
     /// Where a connection from a pod at `from` to `to` goes. Anything that is no Service stays, except addresses
     /// of the host's loopback network that belong to nobody in the cluster: a guest can't reach the host by them.
     pub fn route(&self, from: IpAddr, to: SocketAddr) -> Result<SocketAddr, NetworkError> {
-        let inner = self.inner.read();
-        for protocol in [Protocol::Tcp, Protocol::Udp] {
-            if let Some(backend) = inner.frontends.get(&Frontend { address: to, protocol }) {
+        let frontends = [Protocol::Tcp, Protocol::Udp].map(|protocol| Frontend { address: to, protocol });
+        {
+            let inner = self.inner.read();
+            if let Some(backend) = frontends.iter().find_map(|frontend| inner.frontends.get(frontend)) {
                 return backend.pick(from).ok_or(NetworkError::Refused);
             }
         }
@@ -117,7 +142,8 @@ impl ServiceTable {
         if ip.is_loopback() && !self.pod_cidr.contains(&ip) && ip != self.node_address {
             return Err(NetworkError::Unreachable);
         }
-        Ok(to)
+        let on_host = frontends.iter().find_map(|frontend| self.host_ports.backend(frontend)?.pick(from));
+        Ok(on_host.unwrap_or(to))
     }
 
     /// A Service by namespace and name.
@@ -217,7 +243,7 @@ impl ServiceTable {
             }
             inner.by_service.insert(key.to_owned(), made);
         }
-        self.version.send_modify(|version| *version += 1);
+        self.changed();
     }
 
     /// The addresses of one port, and whether only endpoints on this node may answer there.

@@ -5,9 +5,9 @@ use std::{net::IpAddr, sync::Arc};
 use coracle_wasi_host::{PodConfig, PodContext};
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
 
-use super::{live::LivePod, resources::memory_limit};
+use super::{live::LivePod, resources::memory_limit, worker::subject};
 use crate::{
-    network::{AddressError, Dns, PodNetwork},
+    network::{AddressError, Dns, HostPorts, PodNetwork},
     shared::Shared,
     volumes::{Downward, Setting, VOLUMES_DIR, VolumeError, Volumes},
 };
@@ -25,6 +25,8 @@ pub struct Prepared {
     pub hostname: String,
     /// Its volumes.
     pub volumes: Volumes,
+    /// Ports of the node that lead to it.
+    _host_ports: Option<HostPorts>,
 }
 
 /// Why a pod has no context.
@@ -82,7 +84,9 @@ pub async fn prepare(shared: Arc<Shared>, pod: Arc<Pod>, live: Arc<LivePod>) -> 
         network: Arc::new(network),
         memory_limit_bytes: memory_limit(&pod, &spec),
     };
-    Ok(Prepared { context: PodContext::new(&shared.engine, config), address, hostname, volumes })
+    let context = PodContext::new(&shared.engine, config);
+    let host_ports = HostPorts::open(&shared.services, &pod, subject(&pod, None), address);
+    Ok(Prepared { context, address, hostname, volumes, _host_ports: host_ports })
 }
 
 async fn volumes(shared: &Shared, pod: &Arc<Pod>, live: &LivePod, address: IpAddr) -> Result<Volumes, PrepareError> {

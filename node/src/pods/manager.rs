@@ -32,7 +32,7 @@ use super::{
 use crate::{
     admission::judge_growth,
     shared::Shared,
-    static_pods::{StaticPods, is_mirror},
+    static_pods::{StaticPods, is_mirror, is_static},
 };
 
 /// How long a worker that has failed rests before its pod gets another one.
@@ -69,9 +69,9 @@ struct Manager {
     listed: Vec<Arc<Pod>>,
     /// The first list has been taken in.
     synced: bool,
-    /// Pods that were refused, or whose labels are being compared: they have no worker.
+    /// Pods that were refused, or that the node has not decided on: they have no worker.
     undecided: HashSet<String>,
-    compared: JoinSet<arrivals::Compared>,
+    considered: JoinSet<arrivals::Considered>,
     /// Writes that tell pods that they are refused.
     refusals: JoinSet<()>,
     /// Static pods that wait for the end of another one of their name.
@@ -94,7 +94,7 @@ pub async fn run_pods(shared: Arc<Shared>, sources: Sources, shutdown: Cancellat
         listed: Vec::new(),
         synced: false,
         undecided: HashSet::new(),
-        compared: JoinSet::new(),
+        considered: JoinSet::new(),
         refusals: JoinSet::new(),
         waiting: Vec::new(),
     };
@@ -109,7 +109,7 @@ pub async fn run_pods(shared: Arc<Shared>, sources: Sources, shutdown: Cancellat
                 None => break,
             },
             Some(ended) = manager.workers.join_next_with_id() => manager.take_end(ended),
-            Some(Ok(compared)) = manager.compared.join_next() => manager.take_compared(compared),
+            Some(Ok(considered)) = manager.considered.join_next() => manager.take_considered(considered),
             Some(_) = manager.refusals.join_next() => {}
             () = manager.shared.roster.freed() => manager.settle_resizes(),
             _ = retry.tick() => manager.settle_resizes(),
@@ -169,6 +169,7 @@ impl Manager {
 
     /// Starts a worker for the pod.
     fn hire(&mut self, uid: String, pod: Arc<Pod>, pause: Duration) {
+        let is_static = is_static(&pod);
         let names = [pod.namespace().unwrap_or_default(), pod.name_any(), uid.clone()];
         let [namespace, name, _] = names.clone();
         let containers = pod.spec.as_ref().map(Record::all).unwrap_or_default();
@@ -187,7 +188,7 @@ impl Manager {
         };
         let handle = self.workers.spawn(work);
         self.uids.insert(handle.id(), uid.clone());
-        self.entries.insert(uid, Entry { namespace, name, mailbox, is_static: false });
+        self.entries.insert(uid, Entry { namespace, name, mailbox, is_static });
     }
 
     fn gone(&mut self, uid: &str) {
@@ -225,10 +226,7 @@ impl Manager {
             Desired::Exist(pod) => {
                 let message = "the worker of this pod failed; its containers are started again";
                 self.shared.events.warning(&subject(&pod, None), "HostFault", message);
-                self.hire(uid.clone(), pod, FAULT_PAUSE);
-                if let Some(again) = self.entries.get_mut(&uid) {
-                    again.is_static = entry.is_static;
-                }
+                self.hire(uid, pod, FAULT_PAUSE);
             }
             Desired::Gone => {
                 self.shared.addresses.release(&uid);

@@ -26,7 +26,8 @@ mod worker;
 pub use live::{EndRequest, LivePod, LivePods};
 pub use manager::{Sources, run_pods};
 pub use resources::limit_of;
-pub use roster::{Asked, COUNTED, Growth, Roster, asked, in_units};
+pub use roster::{Asked, COUNTED, Growth, Holder, Roster, asked, in_units};
+pub use stop::grace_period;
 pub use worker::subject;
 
 #[cfg(test)]

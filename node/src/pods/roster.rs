@@ -41,8 +41,19 @@ struct Inner {
 
 struct Entry {
     pod: Arc<Pod>,
-    /// What it has been let have; None once it has ended.
+    /// What it has been let have; None once it has ended or was refused.
     asked: Option<Asked>,
+}
+
+/// A pod that counts.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    /// Its UID.
+    pub uid: String,
+    /// The pod.
+    pub pod: Arc<Pod>,
+    /// What it has been let have.
+    pub held: Asked,
 }
 
 /// A pod that wants more, as it is judged.
@@ -94,18 +105,28 @@ impl Roster {
         self.changed(|inner| inner.put(uid, pod, found));
     }
 
-    /// Takes in a new pod, which counts from now on, and says how it is judged beside the others: how many they are, and
-    /// what they have.
+    /// Takes in a new pod, and says how it is judged beside the others: how many they are, and what they have. Unless it
+    /// is refused, it counts from now on.
     ///
     /// # Errors
     /// That of `judge`.
-    pub fn admit<E>(&self, uid: &str, pod: Arc<Pod>, judge: impl FnOnce(u32, Asked) -> Result<(), E>) -> Result<(), E> {
-        let found = Some(found_allocated(&pod));
+    pub fn admit<T, E>(
+        &self,
+        uid: &str,
+        pod: Arc<Pod>,
+        judge: impl FnOnce(u32, Asked) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let found = found_allocated(&pod);
         self.changed(|inner| {
             let verdict = judge(inner.active, inner.sum);
-            inner.put(uid, pod, found);
+            inner.put(uid, pod, verdict.is_ok().then_some(found));
             verdict
         })
+    }
+
+    /// The node does not take the pod, whether the API knows that already or not: it counts no more.
+    pub fn refuse(&self, uid: &str) {
+        self.changed(|inner| inner.refuse(uid));
     }
 
     /// The pod is gone.
@@ -165,11 +186,21 @@ impl Roster {
         self.inner.read().pods.values().map(|entry| Arc::clone(&entry.pod)).collect()
     }
 
-    /// The pods that have not ended, with their UIDs.
+    /// The pods that have not ended and were not refused, with their UIDs.
     pub fn active(&self) -> Vec<(String, Arc<Pod>)> {
         let inner = self.inner.read();
         let active = inner.pods.iter().filter(|(_, entry)| entry.asked.is_some());
         active.map(|(uid, entry)| (uid.clone(), Arc::clone(&entry.pod))).collect()
+    }
+
+    /// Those of them that are here beside one, and what they have.
+    pub fn beside(&self, uid: &str) -> Vec<Holder> {
+        let inner = self.inner.read();
+        let others = inner.pods.iter().filter(|(other, _)| *other != uid);
+        let holder = |(uid, entry): (&String, &Entry)| {
+            Some(Holder { uid: uid.clone(), pod: Arc::clone(&entry.pod), held: entry.asked? })
+        };
+        others.filter_map(holder).collect()
     }
 
     /// Changes what is there; if that leaves more room, whoever looks after those who wait is told.
@@ -186,7 +217,13 @@ impl Roster {
 }
 
 impl Inner {
-    /// `found` is what a pod has that comes for the first time.
+    fn refuse(&mut self, uid: &str) {
+        let asked = self.pods.get_mut(uid).and_then(|entry| entry.asked.take());
+        self.count(asked, -1);
+        self.waiting.retain(|it| it.uid != uid);
+    }
+
+    /// `found` is what a pod has that comes for the first time; None if it was refused.
     fn put(&mut self, uid: &str, pod: Arc<Pod>, found: Option<Asked>) {
         let held = self.pods.get(uid).map_or(found, |entry| entry.asked);
         let asked = held.filter(|_| !is_terminal(&pod));

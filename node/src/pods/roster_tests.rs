@@ -46,6 +46,10 @@ fn what_has_not_ended_is_counted_once_as_it_came() {
     assert_eq!(load(&roster), (2, [1500, 2048, 0]), "it only asks for more");
     roster.put("b", pod("2", "Succeeded"));
     assert_eq!((load(&roster), roster.active().len(), roster.all().len()), ((1, [500, 1024, 0]), 1, 2));
+    roster.refuse("a");
+    roster.refuse("c");
+    roster.put("a", pod("500m", "Pending"));
+    assert_eq!((load(&roster), roster.active().len()), ((0, [0, 0, 0]), 0));
     roster.remove("a");
     roster.remove("b");
     roster.remove("b");
@@ -53,11 +57,40 @@ fn what_has_not_ended_is_counted_once_as_it_came() {
 }
 
 #[test]
-fn a_pod_is_judged_beside_the_others_and_counts_whatever_that_says() {
+fn a_pod_is_judged_beside_the_others_and_counts_unless_that_refuses_it() {
     let roster = Roster::default();
     roster.put("a", pod("500m", "Running"));
-    let refused = roster.admit("b", pod("1", "Pending"), |pods, asked| Err::<(), _>((pods, asked)));
-    assert_eq!((refused, cpu_in_use(&roster)), (Err((1, [500, 1024, 0])), 1500));
+    let lacks = roster.admit("b", pod("1", "Pending"), |pods, asked| Ok::<_, ()>((pods, asked)));
+    assert_eq!((lacks, cpu_in_use(&roster)), (Ok((1, [500, 1024, 0])), 1500));
+    let refused = roster.admit("c", pod("1", "Pending"), |pods, asked| Err::<(), _>((pods, asked)));
+    assert_eq!((refused, cpu_in_use(&roster)), (Err((2, [1500, 2048, 0])), 1500));
+    roster.put("c", pod("1", "Pending"));
+    assert_eq!((load(&roster).0, roster.all().len()), (2, 3), "what the API says of it changes nothing");
+}
+
+#[test]
+fn those_beside_a_pod_have_what_they_were_let_have() {
+    let roster = Roster::default();
+    for uid in ["a", "b", "c"] {
+        roster.put(uid, pod("500m", "Running"));
+    }
+    roster.put("b", pod("2", "Running"));
+    roster.refuse("c");
+    let beside = roster.beside("a");
+    assert_eq!(beside.iter().map(|it| (&*it.uid, it.held[0])).collect::<Vec<_>>(), [("b", 500)]);
+}
+
+#[tokio::test]
+async fn who_is_refused_makes_room_for_those_who_wait() {
+    let roster = Roster::default();
+    roster.put("a", pod("800m", "Running"));
+    roster.admit("b", pod("1", "Pending"), |_, _| Ok::<_, ()>(())).unwrap();
+    let Verdict::Waits { news, .. } = claim(&roster, "a", 1500, 0) else { panic!("there is no room") };
+    roster.refuse("b");
+    roster.freed().await;
+    roster.settle(two_cpus);
+    news.await.unwrap();
+    assert_eq!(load(&roster), (1, [1500, 1024, 0]));
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 use k8s_openapi::api::core::v1::{Pod, Toleration};
 
+use crate::static_pods::{FROM_API, SOURCE};
+
 /// The pod without what no node asks for. Of a pod that is `known`, its worker knows what its containers have mounted.
 ///
 /// What is left is cloned, because a clone's lists are as long as what is in them; those that the decoder filled have
@@ -9,6 +11,10 @@ use k8s_openapi::api::core::v1::{Pod, Toleration};
 pub fn slim(mut pod: Pod, known: bool) -> Pod {
     pod.metadata.managed_fields = None;
     pod.metadata.owner_references = None;
+    // Whoever writes this says nothing about where it comes from.
+    if let Some(source) = pod.metadata.annotations.as_mut().and_then(|all| all.get_mut(SOURCE)) {
+        FROM_API.clone_into(source);
+    }
     if let Some(spec) = &mut pod.spec {
         // Of these, one matters: whether the pod comes even when memory is short.
         let memory = |it: &Toleration| it.key.as_deref().is_none_or(|key| key == "node.kubernetes.io/memory-pressure");
@@ -27,6 +33,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::static_pods::is_static;
+
+    #[test]
+    fn who_writes_a_pod_does_not_say_where_it_comes_from() {
+        let metadata = json!({"name": "p", "annotations": {SOURCE: "file", "other": "file"}});
+        let pod: Pod = serde_json::from_value(json!({"metadata": metadata})).unwrap();
+        assert!(is_static(&pod));
+        let kept = slim(pod, false);
+        assert!(!is_static(&kept));
+        let kept = kept.metadata.annotations.unwrap();
+        assert_eq!((&*kept[SOURCE], &*kept["other"]), (FROM_API, "file"));
+    }
 
     #[test]
     fn only_what_a_node_asks_for_is_kept() {

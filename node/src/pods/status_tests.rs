@@ -160,6 +160,8 @@ fn a_pod_its_node_ends_says_so_and_fails_once_nothing_of_it_runs() {
     exit(&mut all[0], 137);
     let over = ended(&all, "Evicted", false);
     assert_eq!((over.phase.as_deref(), over.message.as_deref()), (Some("Failed"), Some(&*message)));
+    let preempted = condition(&ended(&all, "Preempting", false), "DisruptionTarget");
+    assert_eq!(preempted.2.as_deref(), Some("Pod was preempted by Kubelet to accommodate a critical pod."));
     let late = ended(&all, DEADLINE_EXCEEDED, false);
     assert_eq!(late.phase.as_deref(), Some("Failed"));
     assert!(late.conditions.iter().flatten().all(|condition| condition.type_ != "DisruptionTarget"));

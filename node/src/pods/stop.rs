@@ -13,6 +13,8 @@ use crate::{
     shared::Shared,
 };
 
+/// A year is for ever: times further away can't be counted by every clock.
+const LONGEST_GRACE: Duration = Duration::from_secs(365 * 24 * 3600);
 /// The grace of a container whose pod was deleted with none (kubelet's minimum).
 const LEAST_GRACE: Duration = Duration::from_secs(1);
 /// What a hook that took all of the grace leaves (kubelet's `minimumGracePeriodInSeconds`).
@@ -25,7 +27,7 @@ const HOOK_LIMIT: Duration = Duration::from_secs(3600);
 pub fn grace_period(pod: &Pod) -> Duration {
     let own = || pod.spec.as_ref().and_then(|spec| spec.termination_grace_period_seconds).unwrap_or(30);
     let seconds = pod.metadata.deletion_grace_period_seconds.unwrap_or_else(own);
-    Duration::from_secs(u64::try_from(seconds).unwrap_or(0)).max(LEAST_GRACE)
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(0)).clamp(LEAST_GRACE, LONGEST_GRACE)
 }
 
 /// What is to be stopped.

@@ -27,8 +27,16 @@ use directory::{Directory, Reading};
 const HASH: &str = "kubernetes.io/config.hash";
 /// Where a pod comes from.
 pub const SOURCE: &str = "kubernetes.io/config.source";
+/// The source of pods that are the API's.
+pub const FROM_API: &str = "api";
 /// When it was first seen.
 const SEEN: &str = "kubernetes.io/config.seen";
+
+/// Whether a pod is not the API's: it was made of a file.
+pub fn is_static(pod: &Pod) -> bool {
+    let source = pod.metadata.annotations.as_ref().and_then(|all| all.get(SOURCE));
+    source.is_some_and(|source| source != FROM_API)
+}
 
 /// How often the directory is looked at (kubelet: 20 s, and by notification).
 const PERIOD: Duration = Duration::from_secs(2);

@@ -38,7 +38,11 @@ pub(super) fn parse(text: &str, path: &Path, registry: &str) -> Result<Vec<Endpo
     let root = Section { table: document.as_table(), path };
     let server = match root.text("server")?.filter(|server| !server.is_empty()) {
         Some(server) => root.endpoint(server)?,
-        None => root.settings(Endpoint::usual(registry))?,
+        None => {
+            let usual = root.settings(Endpoint::usual(registry))?;
+            // Who has certificates uses them, on the loopback too.
+            Endpoint { plain_http: usual.plain_http && usual.tls.is_none(), ..usual }
+        }
     };
     endpoints.push(server);
     Ok(endpoints)

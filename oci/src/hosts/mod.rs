@@ -109,6 +109,8 @@ fn docker_certificates(dir: &Path, registry: &str) -> Result<Vec<Endpoint>, Host
     }
     if tls != HostTls::default() {
         endpoint.tls = Some(tls.into());
+        // Who has certificates uses them, on the loopback too.
+        endpoint.plain_http = false;
     }
     Ok(vec![endpoint])
 }

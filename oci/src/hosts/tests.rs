@@ -104,6 +104,11 @@ fn certificates_are_read_from_beside_the_file() {
     assert_eq!(tls.identity.as_deref(), Some(&b"client.cert\nclient.key"[..]));
     let old = dir.endpoints("old.example")[0].tls.clone().unwrap();
     assert_eq!((old.roots.len(), old.identity.is_some()), (1, true));
+    dir.write("127.0.0.1:5000/root.crt", "root");
+    dir.write("127.0.0.1:5001/hosts.toml", "skip_verify = true");
+    dir.write("127.0.0.1:5002/hosts.toml", "[header]\nx-a = \"b\"");
+    let urls = ["5000", "5001", "5002"].map(|port| dir.urls(&format!("127.0.0.1:{port}")).concat());
+    assert_eq!(urls, ["https://127.0.0.1:5000/v2", "https://127.0.0.1:5001/v2", "http://127.0.0.1:5002/v2"]);
     dir.write("one.example/hosts.toml", "ca = [\"/no/such/file\"]");
     let error = endpoints(dir.0.path(), "one.example").unwrap_err();
     assert_eq!(error.path, Path::new("/no/such/file"));

@@ -6,6 +6,7 @@ pub mod guests;
 mod http;
 mod kubectl;
 mod process;
+mod registry;
 mod transcript;
 
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 pub use cluster::{Cluster, Options, coracle, signal};
 pub use http::{get, request};
 pub use process::{Finished, run, sample};
+pub use registry::DockerRegistry;
 pub use transcript::{Transcript, normalise};
 
 /// Long enough for anything on a busy machine of two cores; reached only when something is broken.

@@ -1,24 +1,8 @@
 //! A node that is short of memory, as it believes, and pods that it does not take.
 
-use super::field;
-use crate::harness::guests::{self, pod, push};
-use crate::harness::{Cluster, Options, eventually};
-
-/// The guest's pod, bound without the scheduler.
-fn bound(name: &str, guest: &str, resources: &str) -> String {
-    let manifest = pod(guest, "Always", resources).replacen(&format!("name: {guest}"), &format!("name: {name}"), 1);
-    manifest.replacen("spec:\n", "spec:\n  nodeName: node\n", 1)
-}
-
-fn failed(cluster: &Cluster, name: &str) -> (String, String) {
-    eventually("a pod that fails", || {
-        let object = format!("pod {name}");
-        match field(cluster, &object, ".status.phase").as_str() {
-            "Failed" => Ok((field(cluster, &object, ".status.reason"), field(cluster, &object, ".status.message"))),
-            other => Err(format!("{other}: {}", cluster.kubectl(&format!("describe pod {name}")).stdout)),
-        }
-    })
-}
+use super::{bound, failed};
+use crate::harness::guests::{self, push};
+use crate::harness::{Cluster, Options};
 
 #[test]
 fn who_asks_for_too_much_is_not_taken() {

@@ -58,12 +58,15 @@ fn a_file_is_a_pod_with_a_mirror() {
     assert_eq!(field(&cluster, "pod clock-node", started), began);
 
     // Another file is another pod.
+    let id = |cluster: &Cluster| field(cluster, "pod clock-node", ".status.containerStatuses[0].containerID");
+    let former = id(&cluster);
     write(&dir, "clock", "ticker", "two");
     eventually("the changed pod", || {
         let label = field(&cluster, "pod clock-node", ".metadata.labels.app");
         if label == "two" { Ok(()) } else { Err(label) }
     });
     ready(&cluster);
+    assert_ne!(id(&cluster), former);
     fs::remove_file(dir.join("clock.yaml")).unwrap();
     eventually("no mirror", || {
         let pods = cluster.kubectl("get pods -o name").ok();

@@ -8,24 +8,21 @@ use kube::Api;
 
 use super::Manager;
 use crate::{
-    admission::{Refusal, Room, asks_for_labels, fits, judge, refuse},
+    admission::{Refusal, Room, Shortage, Verdict, asks_for_labels, fits, free_ports, judge, preempt, refuse, victims},
     shared::Shared,
 };
 
-/// A pod whose labels were compared with the Node as the API has it.
-pub type Compared = (String, Result<(), Refusal>);
+/// A pod that took longer: its labels were compared with the Node as the API has it, or others have made room for it.
+pub type Considered = (String, Verdict);
 
 impl Manager {
     /// A pod that has no worker: judges it, unless it runs here already or has ended.
     pub(super) fn arrive(&mut self, uid: String, pod: Arc<Pod>) {
         let known = self.shared.roster.get(&uid).is_some();
-        let judged = known || is_here(&pod);
-        let verdict = if judged {
+        let verdict = (!known && !is_here(&pod)).then(|| self.judge(&uid, &pod));
+        if verdict.is_none() {
             self.shared.roster.put(&uid, Arc::clone(&pod));
-            Ok(())
-        } else {
-            self.admit(&uid, &pod)
-        };
+        }
         if self.undecided.contains(&uid) {
             // Its end has come through, or somebody deletes it: a worker does the rest.
             if is_terminal(&pod) || is_deleting(&pod) {
@@ -35,16 +32,60 @@ impl Manager {
             return;
         }
         match verdict {
-            Err(refusal) => self.refuse(uid, pod, refusal),
-            Ok(()) if !judged && !self.labels_fit(&pod) => {
-                self.undecided.insert(uid.clone());
-                self.compared.spawn(compare(Arc::clone(&self.shared), uid, pod, self.node.clone()));
-            }
-            Ok(()) => self.hire(uid, pod, Duration::ZERO),
+            Some(verdict) => self.admit(uid, pod, verdict),
+            None => self.hire(uid, pod, Duration::ZERO),
         }
     }
 
-    fn admit(&self, uid: &str, pod: &Arc<Pod>) -> Result<(), Refusal> {
+    /// Goes on with what is no matter of room: labels and ports. The pod is in the roster, so that those who come
+    /// meanwhile see what it wants.
+    pub(super) fn admit(&mut self, uid: String, pod: Arc<Pod>, verdict: Verdict) {
+        if verdict.is_err() {
+            return self.decide(uid, pod, verdict);
+        }
+        let ports = free_ports(&pod, || self.shared.roster.beside(&uid));
+        let verdict = ports.and(verdict);
+        if self.labels_fit(&pod) {
+            return self.decide(uid, pod, verdict);
+        }
+        self.undecided.insert(uid.clone());
+        self.considered.spawn(compare(Arc::clone(&self.shared), uid, pod, self.node.clone(), verdict));
+    }
+
+    /// Takes the pod, refuses it, or makes room for it first.
+    fn decide(&mut self, uid: String, pod: Arc<Pod>, verdict: Verdict) {
+        match verdict {
+            Err(refusal) => self.refuse(uid, pod, refusal),
+            Ok(lacks) => match lacks.first().map(Shortage::resource) {
+                None => self.hire(uid, pod, Duration::ZERO),
+                Some(resource) => self.make_room(uid, pod, &lacks, resource),
+            },
+        }
+    }
+
+    /// Ends others for a critical pod.
+    fn make_room(&mut self, uid: String, pod: Arc<Pod>, lacks: &[Shortage], resource: &'static str) {
+        let mut others = self.shared.roster.beside(&uid);
+        // Those that are not decided on have nothing that could be ended.
+        others.retain(|other| self.entries.contains_key(&other.uid));
+        match victims(&pod, others, lacks) {
+            Ok(victims) => {
+                self.undecided.insert(uid.clone());
+                let shared = Arc::clone(&self.shared);
+                self.considered.spawn(async move {
+                    preempt(&shared, &victims, resource).await;
+                    (uid, Ok(Vec::new()))
+                });
+            }
+            Err(error) => {
+                let what = "Unexpected error while attempting to recover from admission failure";
+                self.refuse(uid, pod, Refusal::unexpected(format!("{what}: {error}")));
+            }
+        }
+    }
+
+    /// Judges a new pod by what the node has left. It counts from now on, unless it is refused.
+    pub(super) fn judge(&self, uid: &str, pod: &Arc<Pod>) -> Verdict {
         let judge = |pods, asked| judge(pod, &Room::of(&self.shared, pods, asked));
         self.shared.roster.admit(uid, Arc::clone(pod), judge)
     }
@@ -54,17 +95,16 @@ impl Manager {
         !asks_for_labels(pod) || fits(pod, &self.node, &self.shared.labels.read()).is_ok()
     }
 
-    /// The labels have been compared with the Node as it is.
-    pub(super) fn take_compared(&mut self, (uid, verdict): Compared) {
+    /// A pod that took longer has its verdict.
+    pub(super) fn take_considered(&mut self, (uid, verdict): Considered) {
         // Its object may have changed meanwhile, or be gone.
-        let Some(pod) = self.shared.roster.get(&uid).filter(|_| self.undecided.remove(&uid)) else { return };
-        match verdict {
-            Ok(()) => self.hire(uid, pod, Duration::ZERO),
-            Err(refusal) => self.refuse(uid, pod, refusal),
+        if let Some(pod) = self.shared.roster.get(&uid).filter(|_| self.undecided.remove(&uid)) {
+            self.decide(uid, pod, verdict);
         }
     }
 
     fn refuse(&mut self, uid: String, pod: Arc<Pod>, refusal: Refusal) {
+        self.shared.roster.refuse(&uid);
         self.undecided.insert(uid);
         self.refusals.spawn(refuse(Arc::clone(&self.shared), pod, refusal));
     }
@@ -77,7 +117,7 @@ pub(super) fn is_here(pod: &Pod) -> bool {
 }
 
 /// Compares with the Node as the API has it: its labels may be newer than what is known here.
-async fn compare(shared: Arc<Shared>, uid: String, pod: Arc<Pod>, name: String) -> Compared {
+async fn compare(shared: Arc<Shared>, uid: String, pod: Arc<Pod>, name: String, verdict: Verdict) -> Considered {
     let nodes: Api<Node> = Api::all(shared.client.clone());
     let labels = match nodes.get_metadata(&name).await {
         Ok(node) => node.metadata.labels.unwrap_or_default(),
@@ -86,7 +126,8 @@ async fn compare(shared: Arc<Shared>, uid: String, pod: Arc<Pod>, name: String) 
             shared.labels.read().clone()
         }
     };
-    let verdict = fits(&pod, &name, &labels);
+    // A node that has never reached the API server has no labels to be judged by.
+    let fit = if labels.is_empty() { Ok(()) } else { fits(&pod, &name, &labels) };
     *shared.labels.write() = labels;
-    (uid, verdict)
+    (uid, fit.and(verdict))
 }

@@ -17,7 +17,7 @@ impl Manager {
             std::mem::take(&mut self.listed).into_iter().partition(|pod| is_mirror(pod));
         self.shared.mirrors.see_all(mirrors.iter());
         let mut uids: HashSet<String> = listed.iter().filter_map(|pod| pod.uid()).collect();
-        uids.extend(self.entries.iter().filter(|(_, entry)| entry.is_static).map(|(uid, _)| uid.clone()));
+        uids.extend(self.statics().cloned());
         let known = self.entries.keys().chain(&self.undecided);
         let gone: Vec<String> = known.filter(|uid| !uids.contains(*uid)).cloned().collect();
         gone.iter().for_each(|uid| self.gone(uid));

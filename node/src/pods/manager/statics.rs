@@ -1,18 +1,18 @@
 //! The second source of pods: those of the manifest directory, which no API server can take away.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc};
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::{Desired, Manager};
+use crate::static_pods::is_static;
 
 impl Manager {
     /// Takes in all static pods: new ones start, those whose file is gone or has changed end.
     pub(super) fn take_statics(&mut self, pods: &[Arc<Pod>]) {
         let wanted: HashSet<String> = pods.iter().filter_map(|pod| pod.uid()).collect();
-        let all = self.entries.iter().filter(|(_, entry)| entry.is_static);
-        let gone: Vec<String> = all.filter(|(uid, _)| !wanted.contains(*uid)).map(|(uid, _)| uid.clone()).collect();
+        let gone: Vec<String> = self.statics().filter(|uid| !wanted.contains(*uid)).cloned().collect();
         gone.iter().for_each(|uid| self.gone(uid));
         self.waiting.clear();
         for pod in pods {
@@ -22,6 +22,8 @@ impl Manager {
                 if gone.contains(&uid) || !self.is_wanted(&uid) {
                     self.waiting.push(Arc::clone(pod));
                 }
+            } else if self.undecided.contains(&uid) {
+                // It is being considered, or was refused; only another file would change that.
             } else if self.has_namesake(pod) {
                 self.waiting.push(Arc::clone(pod));
             } else {
@@ -52,15 +54,18 @@ impl Manager {
         self.entries.values().any(|entry| entry.is_static && entry.name == name && entry.namespace == namespace)
     }
 
-    /// A node can't do without its static pods: they are not judged.
     fn start_static(&mut self, uid: String, pod: Arc<Pod>) {
         if self.shared.health.is_shutting_down() {
             return;
         }
-        self.shared.roster.put(&uid, Arc::clone(&pod));
-        self.hire(uid.clone(), pod, Duration::ZERO);
-        if let Some(entry) = self.entries.get_mut(&uid) {
-            entry.is_static = true;
-        }
+        let verdict = self.judge(&uid, &pod);
+        self.admit(uid, pod, verdict);
+    }
+
+    /// The static pods that have a worker, or none because they are not decided on or were refused.
+    pub(super) fn statics(&self) -> impl Iterator<Item = &String> {
+        let here = self.entries.iter().filter(|(_, entry)| entry.is_static).map(|(uid, _)| uid);
+        let is_static = |uid: &&String| self.shared.roster.get(uid).is_some_and(|pod| is_static(&pod));
+        here.chain(self.undecided.iter().filter(is_static))
     }
 }

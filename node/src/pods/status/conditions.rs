@@ -6,6 +6,7 @@ use k8s_openapi::{
 };
 
 use super::{Facts, Record, Resizing};
+use crate::admission::{DISRUPTION, PREEMPTING};
 
 /// Conditions of ours that are there only while they are true.
 pub const PASSING: [&str; 2] = ["PodResizePending", "PodResizeInProgress"];
@@ -73,8 +74,9 @@ fn of_resizes(resizing: &Resizing) -> impl Iterator<Item = (&'static str, Verdic
 
 /// The condition of a pod that the node ends for the node's sake.
 fn disruption(facts: &Facts<'_>, before: &PodStatus) -> Option<PodCondition> {
-    let (_, message) = facts.evicted.as_ref().filter(|(reason, _)| *reason != DEADLINE_EXCEEDED)?;
-    let verdict = Verdict { message: Some(message.clone()), ..Verdict::yes(Some("TerminationByKubelet")) };
+    let (reason, message) = facts.evicted.as_ref().filter(|(reason, _)| *reason != DEADLINE_EXCEEDED)?;
+    let message = if *reason == PREEMPTING { DISRUPTION } else { message };
+    let verdict = Verdict::because("TerminationByKubelet", message);
     Some(verdict.condition("DisruptionTarget", facts, before))
 }
 
