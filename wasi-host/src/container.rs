@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::{
     Exit, ExitReason, Output, Program, StdinPipe, command,
     cpu::CpuMeter,
+    descriptors::DescriptorBudget,
     limits,
     memory::MemoryBudget,
     pod::Pod,
@@ -25,7 +26,7 @@ use crate::{
 /// A directory of the host that a guest sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preopen {
-    /// The directory on the host.
+    /// The directory on the host, by an absolute path without symbolic links: what is there later instead is not opened.
     pub host_path: PathBuf,
     /// Where the guest finds it.
     pub guest_path: String,
@@ -103,6 +104,7 @@ pub(crate) struct Surroundings {
     pub(crate) spec: ContainerConfig,
     pub(crate) memory: Arc<MemoryBudget>,
     pub(crate) cpu: Arc<CpuMeter>,
+    pub(crate) descriptors: Arc<DescriptorBudget>,
     /// Places for commands beside the container's own program.
     execs: Arc<Semaphore>,
 }
@@ -157,7 +159,8 @@ impl Container {
         let memory = MemoryBudget::new(spec.memory_limit_bytes, Some(pod.memory.clone()));
         let cpu = CpuMeter::new(spec.cpu_limit_millis);
         let execs = Arc::new(Semaphore::new(limits::EXECS_PER_CONTAINER));
-        Container::launch(Surroundings { pod, spec, memory, cpu, execs })
+        let descriptors = pod.engine.container_descriptors();
+        Container::launch(Surroundings { pod, spec, memory, cpu, descriptors, execs })
     }
 
     fn launch(surroundings: Surroundings) -> Result<Container, StartError> {
@@ -198,7 +201,8 @@ impl Container {
         let spec = ContainerConfig { program, args, stdin, terminal, output, ..own.spec.clone() };
         let memory = MemoryBudget::new(None, Some(own.memory.clone()));
         let (pod, cpu, execs) = (own.pod.clone(), own.cpu.clone(), Arc::new(Semaphore::new(0)));
-        let command = Container::launch(Surroundings { pod, spec, memory, cpu, execs })?;
+        let descriptors = Arc::clone(&own.descriptors);
+        let command = Container::launch(Surroundings { pod, spec, memory, cpu, descriptors, execs })?;
         let (container, ending) = (self.clone(), command.clone());
         own.pod.engine.threads(command.surroundings.spec.program.kind()).spawn(async move {
             let _place = place;

@@ -19,6 +19,7 @@ mod host_path;
 mod keeper;
 mod kept;
 mod mount;
+mod no_links;
 mod objects;
 mod ownership;
 mod payload;
