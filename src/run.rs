@@ -166,7 +166,9 @@ fn parse_directory(text: &str) -> Result<Preopen, String> {
         Some("ro") => true,
         Some(other) => return Err(format!("{other:?} should be ro or rw")),
     };
-    Ok(Preopen { host_path: PathBuf::from(host), guest_path: guest.into(), read_only })
+    // One that isn't there is an error of the start, which says so.
+    let host_path = std::fs::canonicalize(host).unwrap_or_else(|_| PathBuf::from(host));
+    Ok(Preopen { host_path, guest_path: guest.into(), read_only })
 }
 
 /// Without a cluster there are no Services: names and addresses are the host's.

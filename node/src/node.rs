@@ -66,7 +66,6 @@ impl Node {
     /// When something is missing without which no pod could run; the text says what to do about it.
     pub async fn start(client: Client, config: NodeConfig, shutdown: CancellationToken) -> Result<Node, NodeError> {
         let shutdown = shutdown.child_token();
-        allow_open_files(config.capacity.pods.unwrap_or(DEFAULT_MAX_PODS));
         let machine = Machine::read(&prepare_dir(&config)?);
         let registration = Registration::new(&config, machine.clone());
         let mut routes = AnyIpRoutes::add(&[config.pod_cidr, config.service_cidr]).await?;
@@ -216,7 +215,9 @@ fn sources(config: &NodeConfig, shared: &Arc<Shared>, tasks: &TaskTracker, shutd
 }
 
 fn share(client: &Client, config: &NodeConfig, registration: &Registration) -> Result<Arc<Shared>, NodeError> {
-    let engine = Engine::new(EngineConfig { cache_key: load_key(&config.data_dir)?, ..config.engine.clone() })?;
+    let cache_key = load_key(&config.data_dir)?;
+    let max_descriptors = allow_open_files(config.capacity.pods.unwrap_or(DEFAULT_MAX_PODS));
+    let engine = Engine::new(EngineConfig { cache_key, max_descriptors, ..config.engine.clone() })?;
     let (events, writing) = events::recorder(client.clone(), &config.name);
     // It ends with its last recorder, so it is no part of what a stop waits for.
     tokio::spawn(writing);

@@ -18,6 +18,7 @@ mod conformance;
 mod conformance_node;
 mod crash;
 mod harness;
+mod hostile;
 mod images;
 mod kubectl;
 mod lifecycle;

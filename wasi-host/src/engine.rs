@@ -9,7 +9,9 @@ use wasmtime::{
 };
 
 use crate::{
-    CompileError, Metrics, limits,
+    CompileError, Metrics,
+    descriptors::DescriptorBudget,
+    limits,
     program::{Program, ProgramKind},
     sandbox::{self, CoreSandbox, Sandbox},
 };
@@ -21,6 +23,8 @@ pub struct EngineConfig {
     pub max_instances: u32,
     /// The ceiling of one linear memory. A container's own limit may be lower, never higher.
     pub max_memory_bytes: u64,
+    /// File descriptors that guests may hold at once: what the process may open, less what its host needs itself.
+    pub max_descriptors: usize,
     /// How often guests are looked at: the granularity of interruption and CPU accounting.
     pub epoch_tick: Duration,
     /// The key that seals compiled programs; whoever has it may have code loaded by this engine.
@@ -33,6 +37,7 @@ impl Default for EngineConfig {
         EngineConfig {
             max_instances: limits::DEFAULT_MAX_INSTANCES,
             max_memory_bytes: limits::DEFAULT_MAX_MEMORY_BYTES,
+            max_descriptors: limits::DEFAULT_MAX_DESCRIPTORS,
             epoch_tick: limits::DEFAULT_EPOCH_TICK,
             cache_key: [0; 32],
         }
@@ -62,6 +67,7 @@ struct Shared {
     modules: wasmtime::Linker<CoreSandbox>,
     config: EngineConfig,
     metrics: Metrics,
+    descriptors: Arc<DescriptorBudget>,
     threads: Threads,
 }
 
@@ -101,6 +107,7 @@ impl Engine {
             components: sandbox::component_linker(&wasm).map_err(unsupported)?,
             modules: sandbox::module_linker(&wasm).map_err(unsupported)?,
             metrics: Metrics::default(),
+            descriptors: DescriptorBudget::new(config.max_descriptors, None),
             threads: Threads::start().map_err(EngineError::Threads)?,
             wasm,
             config,
@@ -131,6 +138,11 @@ impl Engine {
 
     pub(crate) fn modules(&self) -> &wasmtime::Linker<CoreSandbox> {
         &self.shared.modules
+    }
+
+    /// The descriptors of one container.
+    pub(crate) fn container_descriptors(&self) -> Arc<DescriptorBudget> {
+        DescriptorBudget::new(limits::DESCRIPTORS_PER_CONTAINER, Some(Arc::clone(&self.shared.descriptors)))
     }
 
     pub(crate) fn cache_key(&self) -> &[u8; 32] {

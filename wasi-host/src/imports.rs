@@ -66,9 +66,17 @@ pub(crate) fn listed(names: &[&str]) -> String {
     if names.is_empty() {
         return "nothing".to_owned();
     }
-    let shown: Vec<&str> = names.iter().take(limits::NAMES_IN_ERROR).copied().collect();
+    let shown: Vec<String> = names.iter().take(limits::NAMES_IN_ERROR).map(|name| shortened(name)).collect();
     let more = names.len() - shown.len();
     if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
+}
+
+/// A name, cut if it is longer than anybody reads.
+fn shortened(name: &str) -> String {
+    match name.char_indices().nth(limits::NAME_IN_ERROR_CHARS) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
+    }
 }
 
 /// Says which imports of a component this host does not provide, each function by name. None: all are there,

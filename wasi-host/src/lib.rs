@@ -15,8 +15,10 @@ mod cache;
 mod command;
 mod container;
 mod cpu;
+mod descriptors;
 mod engine;
 mod exit;
+mod files;
 mod imports;
 pub mod limits;
 mod memory;
@@ -25,6 +27,7 @@ mod network;
 mod outgoing;
 mod output;
 mod pod;
+mod preopen;
 mod program;
 mod sandbox;
 mod server;
@@ -33,6 +36,7 @@ mod stdin;
 mod stopping;
 #[cfg(test)]
 mod test_support;
+mod vetting;
 
 pub use cache::CacheError;
 pub use container::{Container, ContainerConfig, Exec, ExecError, Preopen, StartError, Usage};

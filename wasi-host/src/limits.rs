@@ -66,8 +66,32 @@ pub const FIBER_STACK_BYTES: usize = 2 << 20;
 /// The largest program file. Interpreters with their libraries come to some 50 MB.
 pub const PROGRAM_LIMIT_BYTES: usize = 256 << 20;
 
+/// Functions in one program, over all its modules. An interpreter with its libraries has some 50,000.
+pub const FUNCTIONS_PER_PROGRAM: usize = 500_000;
+
+/// The largest function, in bytes of WebAssembly. The largest of CPython come to some 400 KiB; compiling takes more than
+/// linear time, and can't be interrupted.
+pub const FUNCTION_LIMIT_BYTES: usize = 2 << 20;
+
+/// Blocks (and branches) times locals in one function: what the compiler's work grows with. Loops of large interpreters have
+/// some ten thousand of the ones and a few hundred of the others. At the limit, two busy cores took about a minute.
+pub const WORK_PER_FUNCTION: u64 = 32_000_000;
+
+/// The same of all functions together. Large interpreters come to some tens of millions.
+pub const WORK_PER_PROGRAM: u64 = 256_000_000;
+
+/// How deep blocks may lie in one another. A switch of a thousand cases is a thousand blocks.
+pub const BLOCK_NESTING: usize = 10_000;
+
+/// Debugging information (DWARF) that is kept for backtraces. It is decoded when the program traps, to some thirty times
+/// its size; of a program that has more, backtraces name functions and no lines.
+pub const DEBUG_LIMIT_BYTES: usize = 16 << 20;
+
 /// Names listed in an error before it says how many more there are.
 pub const NAMES_IN_ERROR: usize = 32;
+
+/// Characters of a name that an error repeats; a file may have names of 100,000 bytes.
+pub const NAME_IN_ERROR_CHARS: usize = 200;
 
 /// What a guest may pass to the host in one call (strings, lists), in bytes.
 pub const HOSTCALL_LIMIT_BYTES: usize = 16 << 20;
@@ -77,6 +101,19 @@ pub const RESOURCES_PER_INSTANCE: usize = 10_000;
 
 /// Component-model handles one instance may hold.
 pub const HANDLES_PER_INSTANCE: usize = 100_000;
+
+/// Files and directories one instance may have open: the soft limit of open files on most systems.
+pub const FILES_PER_INSTANCE: usize = 1024;
+
+/// Entries in all lists of directories that one instance has open. Each takes some 100 bytes of the host's memory, and
+/// its name.
+pub const LISTED_ENTRIES_PER_INSTANCE: usize = 100_000;
+
+/// File descriptors of the host that one container may hold: files, sockets, connections to and from it.
+pub const DESCRIPTORS_PER_CONTAINER: usize = 4096;
+
+/// File descriptors of the host that all guests of an engine may hold, by default; see `EngineConfig::max_descriptors`.
+pub const DEFAULT_MAX_DESCRIPTORS: usize = 16_384;
 
 /// Random bytes a guest may ask for in one call.
 pub const RANDOM_LIMIT_BYTES: u64 = 1 << 20;

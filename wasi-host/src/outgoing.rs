@@ -24,19 +24,20 @@ use tokio_util::task::AbortOnDropHandle;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use self::body::TimedBody;
-use crate::{NetworkError, limits, pod::Pod};
+use crate::{NetworkError, descriptors::DescriptorBudget, limits, pod::Pod};
 
 /// How an instance sends requests.
 pub(crate) struct OutgoingHttp {
     pod: Arc<Pod>,
+    descriptors: Arc<DescriptorBudget>,
 }
 
 type Connection = Box<dyn Future<Output = Result<(), Error>> + Send>;
 type Sent = Result<(Response<WasiBody>, Connection), Error>;
 
 impl OutgoingHttp {
-    pub(crate) fn new(pod: Arc<Pod>) -> OutgoingHttp {
-        OutgoingHttp { pod }
+    pub(crate) fn new(pod: Arc<Pod>, descriptors: Arc<DescriptorBudget>) -> OutgoingHttp {
+        OutgoingHttp { pod, descriptors }
     }
 
     pub(crate) fn pod(&self) -> &Arc<Pod> {
@@ -51,8 +52,16 @@ impl WasiHttpHooks for OutgoingHttp {
         options: Option<RequestOptions>,
         _processed: Connection,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        let pod = self.pod.clone();
-        Box::new(async move { send(&pod, request, options.unwrap_or_default()).await })
+        let (pod, leave) = (self.pod.clone(), self.descriptors.take());
+        Box::new(async move {
+            let leave = leave.ok_or(Error::ConnectionLimitReached)?;
+            let (response, connection) = send(&pod, request, options.unwrap_or_default()).await?;
+            let connection = async move {
+                let _leave = leave;
+                Box::into_pin(connection).await
+            };
+            Ok((response, Box::new(connection) as Connection))
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use crate::{
     Engine, imports, limits,
     sandbox::{CoreSandbox, Sandbox},
+    vetting,
 };
 
 /// Why a file cannot become a program.
@@ -115,7 +116,7 @@ impl Program {
     }
 
     pub(crate) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Program, CompileError> {
-        let wasm = to_binary(bytes)?;
+        let wasm = vetting::vet(to_binary(bytes)?)?;
         let artifact = if Parser::is_component(&wasm) {
             Component::new(engine.wasm(), &wasm).map(Artifact::Component)
         } else {

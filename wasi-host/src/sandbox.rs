@@ -14,10 +14,12 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use crate::{
     StartError, Stream,
     container::Surroundings,
+    files::{self, HeldFiles},
     limits,
     memory::{Limiter, MemoryBudget},
     outgoing::OutgoingHttp,
     output::GuestStream,
+    preopen::path_of,
     sockets::{self, SocketCount},
     stdin::GuestStdin,
 };
@@ -26,6 +28,7 @@ use crate::{
 pub(crate) struct Sandbox {
     pub(crate) wasi: WasiCtx,
     pub(crate) table: ResourceTable,
+    pub(crate) files: HeldFiles,
     pub(crate) sockets: SocketCount,
     pub(crate) outgoing: OutgoingHttp,
     http: WasiHttpCtx,
@@ -50,12 +53,13 @@ impl WasiHttpView for Sandbox {
     }
 }
 
-/// A linker with all of WASI 0.2 and `wasi:http`, its sockets being those of the pod.
+/// A linker with all of WASI 0.2 and `wasi:http`, its files counted and its sockets those of the pod.
 pub(crate) fn component_linker(engine: &Engine) -> wasmtime::Result<Linker<Sandbox>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     linker.allow_shadowing(true);
+    files::add_to_linker(&mut linker)?;
     sockets::add_to_linker(&mut linker)?;
     linker.allow_shadowing(false);
     Ok(linker)
@@ -84,8 +88,9 @@ pub(crate) fn component_store(engine: &Engine, surroundings: &Arc<Surroundings>)
         wasi: wasi(surroundings)?.build(),
         table,
         http,
-        sockets: SocketCount::default(),
-        outgoing: OutgoingHttp::new(surroundings.pod.clone()),
+        files: HeldFiles::new(surroundings.descriptors.clone()),
+        sockets: SocketCount::new(surroundings.descriptors.clone()),
+        outgoing: OutgoingHttp::new(surroundings.pod.clone(), surroundings.descriptors.clone()),
         limiter: Limiter::new(surroundings.memory.clone()),
     };
     let mut store = bounded(Store::new(engine, sandbox));
@@ -99,8 +104,10 @@ pub(crate) fn module_store(
     engine: &Engine,
     surroundings: &Arc<Surroundings>,
 ) -> Result<Store<CoreSandbox>, StartError> {
-    let sandbox =
-        CoreSandbox { wasi: wasi(surroundings)?.build_p1(), limiter: Limiter::new(surroundings.memory.clone()) };
+    let mut wasi = wasi(surroundings)?.build_p1();
+    // All that a module of preview 1 can hold is files, and for the time of a poll what it waits for.
+    wasi.ctx().table.set_max_capacity(limits::FILES_PER_INSTANCE);
+    let sandbox = CoreSandbox { wasi, limiter: Limiter::new(surroundings.memory.clone()) };
     let mut store = bounded(Store::new(engine, sandbox));
     store.limiter(|sandbox| &mut sandbox.limiter);
     Ok(store)
@@ -151,13 +158,14 @@ pub(crate) fn wasi(surroundings: &Arc<Surroundings>) -> Result<WasiCtxBuilder, S
     }
     for preopen in spec.preopens.iter().filter(|_| spec.program.opens_files()) {
         let permissions = if preopen.read_only { FsPerms::ReadOnly } else { FsPerms::ReadWrite };
-        wasi.preopened_dir(&preopen.host_path, &preopen.guest_path, permissions).map_err(|error| {
-            StartError::Preopen {
-                path: preopen.host_path.clone(),
-                guest_path: preopen.guest_path.clone(),
-                message: format!("{error:#}"),
-            }
-        })?;
+        let failed = |message: String| StartError::Preopen {
+            path: preopen.host_path.clone(),
+            guest_path: preopen.guest_path.clone(),
+            message,
+        };
+        let dir = preopen.open().map_err(|error| failed(error.to_string()))?;
+        wasi.preopened_dir(path_of(&dir), &preopen.guest_path, permissions)
+            .map_err(|error| failed(format!("{error:#}")))?;
     }
     Ok(wasi)
 }

@@ -150,11 +150,16 @@ async fn accept_all(listener: Listener, handler: &Arc<Handler>) {
     let connections = Arc::new(Semaphore::new(limits::HTTP_CONNECTIONS));
     loop {
         let Ok(place) = connections.clone().acquire_owned().await else { return };
+        let Some(descriptor) = handler.surroundings.descriptors.take() else {
+            tracing::debug!("guests hold all the descriptors they may");
+            tokio::time::sleep(limits::ACCEPT_PAUSE).await;
+            continue;
+        };
         match listener.socket.accept().await {
             Ok((stream, _)) => {
                 let connection = serve_connection(stream, handler.clone());
                 handler.spawn(async move {
-                    let _place = place;
+                    let _held = (place, descriptor);
                     connection.await;
                 });
             }

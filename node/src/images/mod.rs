@@ -5,6 +5,7 @@ mod gc;
 mod manager;
 mod programs;
 mod task;
+mod turns;
 
 pub use credentials::Keyring;
 pub use gc::{ImageGcPolicy, PolicyError};

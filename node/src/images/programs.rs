@@ -15,12 +15,10 @@ use futures::{
     future::{BoxFuture, Shared},
 };
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
 
+use super::turns::Turns;
 use crate::files;
 
-/// Compilations at once: each uses all cores while it lasts and much memory, and pods that run come first.
-const COMPILATIONS_LIMIT: usize = 1;
 /// Programs kept in memory beyond the pods that run them. A program is its machine code: up to some ten megabytes.
 const PROGRAMS_LIMIT: usize = 64;
 /// The key that seals compiled programs.
@@ -102,7 +100,7 @@ struct Inner {
     /// By the module's digest: what it became. Errors are remembered too: the same bytes fail the same way.
     known: Mutex<RecentMap<String, Result<Program, ProgramError>>>,
     flights: Mutex<HashMap<String, Flight>>,
-    slots: Semaphore,
+    turns: Turns,
 }
 
 impl Programs {
@@ -115,7 +113,7 @@ impl Programs {
             dir: dir.join(&own),
             known: Mutex::new(RecentMap::new(PROGRAMS_LIMIT)),
             flights: Mutex::default(),
-            slots: Semaphore::new(COMPILATIONS_LIMIT),
+            turns: Turns::new(),
         };
         if let Err(error) = inner.remove_leftovers(dir, &own) {
             tracing::debug!(dir = %dir.display(), %error, "old compiled programs could not be removed");
@@ -181,9 +179,8 @@ impl Inner {
         if let Some(program) = load.await.map_err(internal)? {
             return Ok(program);
         }
-        let _slot = self.slots.acquire().await;
         let this = Arc::clone(self);
-        tokio::task::spawn_blocking(move || this.compile(&image, &file)).await.map_err(internal)?
+        self.turns.take(move || this.compile(&image, &file)).await.map_err(internal)?
     }
 
     fn load(&self, file: &Path) -> Option<Program> {

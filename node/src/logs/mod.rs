@@ -1,6 +1,7 @@
 //! What containers print: written to files in the CRI's log format, read back for `kubectl logs`.
 
 mod format;
+mod open;
 mod query;
 mod reader;
 mod sink;

@@ -16,6 +16,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt as _, BufReader, Take};
 
 use super::{
     format::{LINE_LIMIT_BYTES, parse},
+    open::open_to_read,
     query::LogQuery,
     sink::LogSink,
     writer::piece,
@@ -222,7 +223,7 @@ fn open_pieces(path: &Path, tail: Option<u64>) -> io::Result<Vec<Piece>> {
 }
 
 fn open_if_there(path: &Path) -> io::Result<Option<fs::File>> {
-    match fs::File::open(path) {
+    match open_to_read(path) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

@@ -3,7 +3,10 @@
 use std::{
     io,
     path::PathBuf,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use coracle_wasi_host::{Output, Stream};
@@ -44,6 +47,8 @@ pub struct LogSink {
     pending: Mutex<Pending>,
     file: Mutex<LogFile>,
     progress: Notify,
+    /// The last flush failed.
+    losing: AtomicBool,
 }
 
 #[derive(Default)]
@@ -61,7 +66,8 @@ impl LogSink {
     /// The log at `path`. The file is made when there is something to write.
     pub fn new(path: PathBuf, limits: LogLimits, writer: Arc<LogWriter>) -> Arc<LogSink> {
         let file = Mutex::new(LogFile::new(path.clone(), limits));
-        Arc::new(LogSink { path, writer, pending: Mutex::default(), file, progress: Notify::new() })
+        let (pending, progress) = (Mutex::default(), Notify::new());
+        Arc::new(LogSink { path, writer, pending, file, progress, losing: AtomicBool::new(false) })
     }
 
     /// The file.
@@ -133,9 +139,14 @@ impl LogSink {
         written
     }
 
+    /// The first loss is a warning; a guest that goes on printing is not to fill the node's own log.
     pub(super) fn flush_or_warn(&self) {
-        if let Err(error) = self.flush() {
-            tracing::warn!(file = %self.path.display(), %error, "output of a container is lost");
+        match self.flush() {
+            Err(error) if self.losing.swap(true, Ordering::Relaxed) => {
+                tracing::debug!(file = %self.path.display(), %error, "output of a container is lost");
+            }
+            Err(error) => tracing::warn!(file = %self.path.display(), %error, "output of a container is lost"),
+            Ok(()) => self.losing.store(false, Ordering::Relaxed),
         }
     }
 

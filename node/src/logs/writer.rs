@@ -7,7 +7,11 @@ use std::{
     sync::{Arc, mpsc},
 };
 
-use super::{format, sink::LogSink};
+use super::{
+    format,
+    open::{open_to_append, open_to_read},
+    sink::LogSink,
+};
 use crate::config::LogLimits;
 
 /// The thread all containers' logs are written by, so that a slow disk doesn't hold up guests that print little.
@@ -67,11 +71,10 @@ impl LogFile {
     }
 
     fn open(&self) -> io::Result<fs::File> {
-        let open = || fs::OpenOptions::new().append(true).create(true).open(&self.path);
-        match open() {
+        match open_to_append(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 fs::create_dir_all(self.path.parent().unwrap_or(Path::new(".")))?;
-                open()
+                open_to_append(&self.path)
             }
             opened => opened,
         }
@@ -89,7 +92,7 @@ impl LogFile {
 
     /// The content of the last lines, without their stamps, at most `limit` bytes.
     pub(super) fn last_content(&self, limit: usize) -> io::Result<String> {
-        let mut file = fs::File::open(&self.path)?;
+        let mut file = open_to_read(&self.path)?;
         let length = file.metadata()?.len();
         // Stamps and names take about 40 bytes a line; short lines are the rule in what is wanted here.
         let window = (limit as u64 * 4).max(4096);

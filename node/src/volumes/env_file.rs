@@ -6,7 +6,11 @@ use std::{
     path::Path,
 };
 
-use super::{sub_path::inside, volume_set::Volumes};
+use super::{
+    no_links::{hold_file, path_of},
+    sub_path::inside,
+    volume_set::Volumes,
+};
 
 /// The largest file that is read (kubelet's limit is 64 KiB).
 const FILE_LIMIT_BYTES: u64 = 64 << 10;
@@ -18,7 +22,7 @@ impl Volumes {
         let dir = &self.get(volume).ok_or_else(missing)?.path;
         let file = match inside(dir, Path::new(path), false) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            file => fs::File::open(file?)?,
+            file => fs::File::open(path_of(&hold_file(&file?)?))?,
         };
         let mut text = String::new();
         file.take(FILE_LIMIT_BYTES).read_to_string(&mut text)?;

@@ -39,6 +39,7 @@ impl EtcFiles<'_> {
             ("resolv.conf", resolv_conf(self.spec, self.namespace, self.cluster_domain, &resolver)),
         ];
         fs::create_dir_all(dir)?;
+        let dir = dir.canonicalize()?;
         let binding = |(name, content): (&str, String)| {
             let host = dir.join(name);
             if fs::read(&host).ok().as_deref() != Some(content.as_bytes()) {

@@ -20,6 +20,7 @@ mod image;
 mod keeper;
 mod kept;
 mod mount;
+mod no_links;
 mod objects;
 mod ownership;
 mod payload;

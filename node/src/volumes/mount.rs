@@ -117,10 +117,11 @@ impl Look<'_> {
         }
         let volume = volumes.get(&mount.name).ok_or_else(missing)?;
         let host = match &*sub_path {
-            "" => volume.path.clone(),
+            "" => volume.path.canonicalize().map_err(|error| self.refused("prepare subPath", mount, &error))?,
             path => self.place(volume, mount, Path::new(path), scratch)?,
         };
-        let found = host.metadata().map_err(|error| self.refused("prepare subPath", mount, &error))?;
+        // A link that came into its place since is neither: whoever opens it follows none either.
+        let found = host.symlink_metadata().map_err(|error| self.refused("prepare subPath", mount, &error))?;
         if !found.is_dir() && !found.is_file() {
             return Err(MountError::Special(mount.mount_path.clone()));
         }

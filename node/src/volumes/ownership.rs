@@ -3,11 +3,17 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{MetadataExt, PermissionsExt, lchown},
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::Path,
 };
 
 use k8s_openapi::api::core::v1::Pod;
+use rustix::{
+    fs::{AtFlags, Gid},
+    io::Errno,
+};
+
+use super::no_links::{hold, path_of};
 
 /// Entries of a volume that are looked at; what is beyond keeps its owner.
 const ENTRIES_LIMIT: usize = 1_000_000;
@@ -39,33 +45,49 @@ impl Owner {
         if self.on_root_mismatch && fs::metadata(root).is_ok_and(|metadata| self.has(&metadata)) {
             return Ok(());
         }
-        let mut left = vec![root.to_owned()];
+        let mut left = vec![root.canonicalize()?];
         let mut seen = 0;
         while let Some(path) = left.pop() {
-            let metadata = fs::symlink_metadata(&path)?;
-            lchown(&path, None, Some(self.group))?;
-            if metadata.is_symlink() {
+            // Another pod may have the volume and change it meanwhile: what is held is what is changed.
+            let held = match hold(&path) {
+                Err(error) if gone(&error) => continue,
+                held => held?,
+            };
+            if !self.take_one(&held, read_only)? {
                 continue;
             }
-            let mask = if read_only { Owner::READABLE } else { WRITABLE };
-            let mask = if metadata.is_dir() { mask | DIRECTORY } else { mask };
-            fs::set_permissions(&path, fs::Permissions::from_mode((metadata.mode() & 0o7777) | mask))?;
-            if metadata.is_dir() {
-                for entry in fs::read_dir(&path)? {
-                    seen += 1;
-                    if seen > ENTRIES_LIMIT {
-                        return Ok(());
-                    }
-                    left.push(entry?.path());
+            for entry in fs::read_dir(path_of(&held))? {
+                seen += 1;
+                if seen > ENTRIES_LIMIT {
+                    return Ok(());
                 }
+                left.push(path.join(entry?.file_name()));
             }
         }
         Ok(())
     }
 
+    /// Gives one file, directory or link to the group. True: a directory.
+    fn take_one(self, held: &fs::File, read_only: bool) -> io::Result<bool> {
+        let metadata = held.metadata()?;
+        rustix::fs::chownat(held, "", None, Some(Gid::from_raw(self.group)), AtFlags::EMPTY_PATH)?;
+        if metadata.is_symlink() {
+            return Ok(false);
+        }
+        let mask = if read_only { Owner::READABLE } else { WRITABLE };
+        let mask = if metadata.is_dir() { mask | DIRECTORY } else { mask };
+        fs::set_permissions(path_of(held), fs::Permissions::from_mode((metadata.mode() & 0o7777) | mask))?;
+        Ok(metadata.is_dir())
+    }
+
     fn has(self, metadata: &fs::Metadata) -> bool {
         metadata.gid() == self.group && metadata.mode() & (WRITABLE | DIRECTORY) == WRITABLE | DIRECTORY
     }
+}
+
+/// What was listed is not there any more, or a link is on the way to it now.
+fn gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
 }
 
 #[cfg(test)]
@@ -81,9 +103,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("f"), b"").unwrap();
         fs::set_permissions(dir.path().join("f"), fs::Permissions::from_mode(0o400)).unwrap();
+        let outside = tempfile::NamedTempFile::new().unwrap();
+        std::os::unix::fs::symlink(outside.path(), dir.path().join("link")).unwrap();
         owner.take(dir.path(), true).unwrap();
         let (root, file) = (fs::metadata(dir.path()).unwrap(), fs::metadata(dir.path().join("f")).unwrap());
         assert_eq!((root.gid(), file.gid(), file.mode() & 0o777), (1234, 1234, 0o440));
         assert_eq!(root.mode() & 0o2110, 0o2110);
+        assert_eq!(fs::symlink_metadata(dir.path().join("link")).unwrap().gid(), 1234);
+        let outside = outside.as_file().metadata().unwrap();
+        assert_ne!(outside.gid(), 1234, "what a link leads to is nobody's business");
+        assert_eq!(outside.mode() & 0o777, 0o600);
     }
 }

@@ -6,8 +6,16 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use rustix::{
+    fs::{Mode, OFlags},
+    io::Errno,
+};
+
+use super::no_links::open_directory;
+
 /// `path` below `base` with every link followed, provided that it stays below: a container may have left a link in
-/// the volume that leads out of it (CVE-2017-1002101). Missing directories are made with the mode of `base` if
+/// the volume that leads out of it (CVE-2017-1002101). It has no links then, and whoever opens it must follow none, because
+/// a container may put one there afterwards (CVE-2021-25741). Missing directories are made with the mode of `base` if
 /// `create` (kubelet's `SafeMakeDir`).
 pub fn inside(base: &Path, path: &Path, create: bool) -> io::Result<PathBuf> {
     let base = base.canonicalize()?;
@@ -20,8 +28,7 @@ pub fn inside(base: &Path, path: &Path, create: bool) -> io::Result<PathBuf> {
             _ => return Err(outside()),
         }
         if create && matches!(at.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound) {
-            fs::create_dir(&at)?;
-            fs::set_permissions(&at, fs::Permissions::from_mode(mode))?;
+            make_directory(&at, mode)?;
         }
         at = at.canonicalize()?;
         if !at.starts_with(&base) {
@@ -29,6 +36,21 @@ pub fn inside(base: &Path, path: &Path, create: bool) -> io::Result<PathBuf> {
         }
     }
     Ok(at)
+}
+
+/// Makes a directory where nothing is, in a place that a container may be changing meanwhile: neither the directory nor its
+/// mode may land elsewhere.
+fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(outside()) };
+    let parent = open_directory(parent)?;
+    match rustix::fs::mkdirat(&parent, name, Mode::RWXU) {
+        // Somebody was quicker; what it is will be seen.
+        Err(Errno::EXIST) => return Ok(()),
+        made => made?,
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let made = fs::File::from(rustix::fs::openat(&parent, name, flags, Mode::empty())?);
+    made.set_permissions(fs::Permissions::from_mode(mode))
 }
 
 fn outside() -> io::Error {

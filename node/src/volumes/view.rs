@@ -82,7 +82,9 @@ enum Root {
 impl ViewRequest<'_> {
     /// Makes the view for a new run of the container; what the last one had is removed.
     pub async fn make(self) -> Result<View, ViewError> {
-        let scratch = self.dir.join("view");
+        // Directories are opened by paths without links.
+        fs::create_dir_all(self.dir)?;
+        let scratch = self.dir.canonicalize()?.join("view");
         crate::files::remove_dir(&scratch)?;
         let mut bindings = self.volumes.bindings(self.container, self.env, &scratch)?;
         let root = self.root(&scratch).await?;
@@ -103,13 +105,13 @@ impl ViewRequest<'_> {
         let writable = context.and_then(|context| context.read_only_root_filesystem) == Some(false);
         match self.rootfs {
             Some(image) if writable => {
-                let (from, to) = (image.to_owned(), scratch.join("rootfs"));
+                let (from, to) = (image.canonicalize()?, scratch.join("rootfs"));
                 let target = to.clone();
                 let copied = tokio::task::spawn_blocking(move || bring_tree(&from, &target, How::Copy)).await;
                 copied.map_err(io::Error::other)??;
                 Ok(Root::Own(to))
             }
-            Some(image) => Ok(Root::Image(image.to_owned())),
+            Some(image) => Ok(Root::Image(image.canonicalize()?)),
             // An image without files has an empty root, for whoever asks for one to write to.
             None if writable => {
                 let root = scratch.join("rootfs");

@@ -7,7 +7,7 @@ use crate::{Output, Program, StdinPipe};
 /// A directory of the host that a guest sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preopen {
-    /// The directory on the host.
+    /// The directory on the host, by an absolute path without symbolic links: what is there later instead is not opened.
     pub host_path: PathBuf,
     /// Where the guest finds it.
     pub guest_path: String,

@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::{
     Exit, Output, Signal, StdinPipe,
     cpu::CpuMeter,
+    descriptors::DescriptorBudget,
     limits,
     memory::MemoryBudget,
     pod::Pod,
@@ -42,6 +43,7 @@ pub(crate) struct Surroundings {
     pub(crate) spec: ContainerConfig,
     pub(crate) memory: Arc<MemoryBudget>,
     pub(crate) cpu: Arc<CpuMeter>,
+    pub(crate) descriptors: Arc<DescriptorBudget>,
     /// Places for commands beside the container's own program.
     execs: Arc<Semaphore>,
 }
@@ -62,7 +64,8 @@ impl Container {
         let memory = MemoryBudget::new(spec.memory_limit_bytes, Some(pod.memory.clone()));
         let cpu = CpuMeter::new(spec.cpu_limit_millis);
         let execs = Arc::new(Semaphore::new(limits::EXECS_PER_CONTAINER));
-        Container::launch(Surroundings { pod, spec, memory, cpu, execs })
+        let descriptors = pod.engine.container_descriptors();
+        Container::launch(Surroundings { pod, spec, memory, cpu, descriptors, execs })
     }
 
     fn launch(surroundings: Surroundings) -> Result<Container, StartError> {
@@ -103,7 +106,8 @@ impl Container {
         let spec = ContainerConfig { program, args, stdin, terminal, output, ..own.spec.clone() };
         let memory = MemoryBudget::new(None, Some(own.memory.clone()));
         let (pod, cpu, execs) = (own.pod.clone(), own.cpu.clone(), Arc::new(Semaphore::new(0)));
-        let command = Container::launch(Surroundings { pod, spec, memory, cpu, execs })?;
+        let descriptors = Arc::clone(&own.descriptors);
+        let command = Container::launch(Surroundings { pod, spec, memory, cpu, descriptors, execs })?;
         let (container, ending) = (self.clone(), command.clone());
         own.pod.engine.threads(command.surroundings.spec.program.kind()).spawn(async move {
             let _place = place;

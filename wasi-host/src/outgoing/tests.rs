@@ -129,3 +129,51 @@ async fn a_server_that_speaks_no_tls_is_no_https_server() {
     assert!(matches!(result, Err(Error::Tls(_))));
     server.await.unwrap();
 }
+
+/// Serves one connection with bytes that never end: `head`, then `more` again and again.
+async fn flood(listener: TcpListener, head: String, more: String) {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut written = stream.write_all(head.as_bytes()).await;
+    while written.is_ok() && !more.is_empty() {
+        written = stream.write_all(more.as_bytes()).await;
+    }
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn servers_that_flood_their_heads_are_hung_up_on() {
+    let status = "HTTP/1.1 200 OK\r\n".to_owned();
+    for (head, more) in [
+        (status.clone(), "x: y\r\n".to_owned()),
+        (format!("{status}x: "), "y".repeat(10_000)),
+        (status.clone(), "y".repeat(10_000)),
+        ("HTTP/1.1 200 ".to_owned(), "y".repeat(10_000)),
+        (String::new(), "y".repeat(10_000)),
+        (format!("{status}content-length: 1\r\ncontent-length: 2\r\n\r\nab"), String::new()),
+        (format!("{status}content-length: 99999999999999999999999\r\n\r\n"), String::new()),
+        (format!("{status}x: a\0b\r\n\r\n"), String::new()),
+    ] {
+        let (listener, real) = listener().await;
+        let request = post(&format!("http://{real}/"), "body");
+        let what = format!("{head:.40}{more:.40}");
+        let pod = pod(StaticNetwork::default());
+        let client = timeout(Duration::from_secs(60), send(&pod, request, RequestOptions::default()));
+        tokio::select! {
+            result = client => assert!(result.expect(&what).is_err(), "{what}"),
+            () = flood(listener, head, more) => {}
+        }
+    }
+}
+
+/// Answers that only announce the answer (RFC 9110, 15.2), for ever.
+#[tokio::test]
+async fn a_server_that_only_promises_times_out() {
+    let (listener, real) = listener().await;
+    let options = RequestOptions { first_byte_timeout: Some(Duration::from_millis(50)), ..RequestOptions::default() };
+    let pod = pod(StaticNetwork::default());
+    let client = timeout(Duration::from_secs(60), send(&pod, post(&format!("http://{real}/"), "body"), options));
+    tokio::select! {
+        result = client => assert!(result.expect("an end").is_err()),
+        () = flood(listener, String::new(), "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(100)) => {}
+    }
+}

@@ -23,23 +23,37 @@ use wasmtime_wasi::{
     sockets::WasiSocketsCtxView,
 };
 
-use crate::{NetworkError, limits, pod::Pod, sandbox::Sandbox};
+use crate::{
+    NetworkError,
+    descriptors::{Descriptor, DescriptorBudget},
+    limits,
+    pod::Pod,
+    sandbox::Sandbox,
+};
 
-/// How many sockets one instance has open.
-#[derive(Debug, Default)]
-pub(crate) struct SocketCount(u32);
+/// The sockets one instance has open, each with leave for its descriptor.
+pub(crate) struct SocketCount {
+    budget: Arc<DescriptorBudget>,
+    open: Vec<Descriptor>,
+}
 
 impl SocketCount {
-    fn check(&self) -> Result<(), ErrorCode> {
-        if self.0 < limits::SOCKETS_PER_INSTANCE { Ok(()) } else { Err(ErrorCode::NewSocketLimit) }
+    pub(crate) fn new(budget: Arc<DescriptorBudget>) -> SocketCount {
+        SocketCount { budget, open: Vec::new() }
     }
 
-    fn opened(&mut self) {
-        self.0 += 1;
+    /// Leave to open one more.
+    fn check(&self) -> Result<Descriptor, ErrorCode> {
+        let room = self.open.len() < limits::SOCKETS_PER_INSTANCE as usize;
+        room.then(|| self.budget.take()).flatten().ok_or(ErrorCode::NewSocketLimit)
+    }
+
+    fn opened(&mut self, leave: Descriptor) {
+        self.open.push(leave);
     }
 
     fn closed(&mut self) {
-        self.0 = self.0.saturating_sub(1);
+        self.open.pop();
     }
 }
 

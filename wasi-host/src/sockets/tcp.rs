@@ -18,9 +18,9 @@ impl tcp::Host for PodSockets<'_> {}
 
 impl tcp_create_socket::Host for PodSockets<'_> {
     fn create_tcp_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
-        self.count.check()?;
+        let leave = self.count.check()?;
         let socket = self.inner.create_tcp_socket(family)?;
-        self.count.opened();
+        self.count.opened(leave);
         Ok(socket)
     }
 }
@@ -86,9 +86,9 @@ impl tcp::HostTcpSocket for PodSockets<'_> {
         &mut self,
         socket: Resource<TcpSocket>,
     ) -> SocketResult<(Resource<TcpSocket>, Resource<DynInputStream>, Resource<DynOutputStream>)> {
-        self.count.check()?;
+        let leave = self.count.check()?;
         let accepted = tcp::HostTcpSocket::accept(&mut self.inner, socket)?;
-        self.count.opened();
+        self.count.opened(leave);
         Ok(accepted)
     }
 

@@ -19,9 +19,9 @@ impl udp::Host for PodSockets<'_> {}
 
 impl udp_create_socket::Host for PodSockets<'_> {
     async fn create_udp_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<UdpSocket>> {
-        self.count.check()?;
+        let leave = self.count.check()?;
         let socket = self.inner.create_udp_socket(family).await?;
-        self.count.opened();
+        self.count.opened(leave);
         Ok(socket)
     }
 }

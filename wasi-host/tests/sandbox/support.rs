@@ -29,7 +29,7 @@ pub const COMMAND: &str = include_str!("../guests/command.wat");
 pub fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     ENGINE.get_or_init(|| {
-        Engine::new(EngineConfig { max_instances: 200, cache_key: [7; 32], ..EngineConfig::default() }).unwrap()
+        Engine::new(EngineConfig { max_instances: 1_000, cache_key: [7; 32], ..EngineConfig::default() }).unwrap()
     })
 }
 
@@ -80,8 +80,11 @@ impl Output for Log {
 
 impl Log {
     pub fn text(&self, stream: Stream) -> String {
-        let bytes = self.0.lock().unwrap().get(&stream).cloned().unwrap_or_default();
-        String::from_utf8(bytes).unwrap()
+        String::from_utf8(self.bytes(stream)).unwrap()
+    }
+
+    pub fn bytes(&self, stream: Stream) -> Vec<u8> {
+        self.0.lock().unwrap().get(&stream).cloned().unwrap_or_default()
     }
 }
 

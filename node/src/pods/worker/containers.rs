@@ -150,6 +150,10 @@ impl Worker {
         let Some(run) = self.runs[index].take_if(|run| run.number == number) else { return };
         self.shared.metrics.running_containers.dec();
         self.live.set_ended(&self.records[index].name);
+        if exit.reason == ExitReason::HostPanic {
+            let why = exit.message.as_deref().unwrap_or_default();
+            self.shared.events.warning(&self.container_subject(index), "Failed", format!("Error: {why}"));
+        }
         let State::Running { since, id } = self.records[index].state.clone() else { return };
         self.take_end(index, Ended::of(exit, message, since, id), run.redefined);
     }

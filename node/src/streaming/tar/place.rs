@@ -56,9 +56,11 @@ impl Places {
         for preopen in &self.preopens {
             let guest = normal("", &preopen.guest_path);
             if let Some(rest) = parts.strip_prefix(guest.as_slice()) {
-                let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-                let root = rustix::fs::open(&preopen.host_path, flags, Mode::empty())?;
-                return Ok(Place { root, inside: rest.iter().collect(), read_only: preopen.read_only });
+                return Ok(Place {
+                    root: preopen.open()?.into(),
+                    inside: rest.iter().collect(),
+                    read_only: preopen.read_only,
+                });
             }
         }
         Err(rustix::io::Errno::NOENT.into())

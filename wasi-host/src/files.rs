@@ -1,0 +1,142 @@
+//! `wasi:filesystem` with bounds on what one instance makes the host hold: open files, which are descriptors of this
+//! process, and lists of directories, which wasmtime gathers in memory when they are opened.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    future::Future,
+    sync::Arc,
+};
+
+use wasmtime::{
+    StoreContextMut,
+    component::{Linker, Resource, ResourceType},
+};
+use wasmtime_wasi::{
+    filesystem::{Descriptor as FileOrDir, WasiFilesystemView},
+    p2::{
+        FsResult,
+        bindings::filesystem::types::{
+            Descriptor, DescriptorFlags, DirectoryEntryStream, ErrorCode, Host, HostDescriptor, OpenFlags, PathFlags,
+        },
+    },
+};
+
+use crate::{
+    descriptors::{self, DescriptorBudget},
+    limits,
+    preopen::path_of,
+    sandbox::Sandbox,
+};
+
+/// The version named here serves all of 0.2: the linker matches versions that are compatible by semver.
+const INTERFACE: &str = "wasi:filesystem/types@0.2.12";
+
+/// What one instance holds, by the numbers of its resources.
+pub(crate) struct HeldFiles {
+    budget: Arc<DescriptorBudget>,
+    /// Files and directories it has opened. Those it was given are open once for all who have them.
+    open: HashMap<u32, descriptors::Descriptor>,
+    /// Entries in each list of a directory.
+    lists: HashMap<u32, usize>,
+}
+
+impl HeldFiles {
+    pub(crate) fn new(budget: Arc<DescriptorBudget>) -> HeldFiles {
+        HeldFiles { budget, open: HashMap::new(), lists: HashMap::new() }
+    }
+
+    fn may_open(&self) -> Result<descriptors::Descriptor, ErrorCode> {
+        if self.open.len() >= limits::FILES_PER_INSTANCE {
+            return Err(ErrorCode::Quota);
+        }
+        self.budget.take().ok_or(ErrorCode::Quota)
+    }
+
+    /// Entries that may still be listed.
+    fn room(&self) -> usize {
+        limits::LISTED_ENTRIES_PER_INSTANCE.saturating_sub(self.lists.values().sum())
+    }
+}
+
+/// Puts functions that count in the place of wasmtime's. The linker must allow shadowing.
+pub(crate) fn add_to_linker(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
+    let mut interface = linker.instance(INTERFACE)?;
+    interface.func_wrap_async("[method]descriptor.open-at", open_at)?;
+    interface.func_wrap_async("[method]descriptor.read-directory", read_directory)?;
+    interface.resource("descriptor", ResourceType::host::<Descriptor>(), |mut store, rep| {
+        let sandbox = store.data_mut();
+        sandbox.table.delete(Resource::<Descriptor>::new_own(rep))?;
+        sandbox.files.open.remove(&rep);
+        Ok(())
+    })?;
+    interface.resource("directory-entry-stream", ResourceType::host::<DirectoryEntryStream>(), |mut store, rep| {
+        let sandbox = store.data_mut();
+        sandbox.table.delete(Resource::<DirectoryEntryStream>::new_own(rep))?;
+        sandbox.files.lists.remove(&rep);
+        Ok(())
+    })
+}
+
+type Answer<'a, T> = Box<dyn Future<Output = wasmtime::Result<(Result<T, ErrorCode>,)>> + Send + 'a>;
+type Opening = (Resource<Descriptor>, PathFlags, String, OpenFlags, DescriptorFlags);
+
+fn open_at(
+    mut store: StoreContextMut<'_, Sandbox>,
+    (dir, follow, path, how, mode): Opening,
+) -> Answer<'_, Resource<Descriptor>> {
+    Box::new(async move {
+        let sandbox = store.data_mut();
+        let leave = match sandbox.files.may_open() {
+            Ok(leave) => leave,
+            Err(code) => return Ok((Err(code),)),
+        };
+        let opened = sandbox.filesystem().open_at(dir, follow, path, how, mode).await;
+        let opened = answer(sandbox, opened)?;
+        if let Ok(descriptor) = &opened {
+            sandbox.files.open.insert(descriptor.rep(), leave);
+        }
+        Ok((opened,))
+    })
+}
+
+fn read_directory(
+    mut store: StoreContextMut<'_, Sandbox>,
+    (dir,): (Resource<Descriptor>,),
+) -> Answer<'_, Resource<DirectoryEntryStream>> {
+    Box::new(async move {
+        let sandbox = store.data_mut();
+        let room = sandbox.files.room();
+        let entries = match sandbox.table.get(&dir)? {
+            FileOrDir::Dir(open) => {
+                let open = Arc::clone(&open.dir);
+                tokio::task::spawn_blocking(move || count_entries(&open, room)).await?
+            }
+            // Wasmtime has the right error for it.
+            FileOrDir::File(_) => 0,
+        };
+        if entries >= room {
+            return Ok((Err(ErrorCode::InsufficientMemory),));
+        }
+        let opened = sandbox.filesystem().read_directory(dir).await;
+        let opened = answer(sandbox, opened)?;
+        if let Ok(list) = &opened {
+            sandbox.files.lists.insert(list.rep(), entries);
+        }
+        Ok((opened,))
+    })
+}
+
+/// How many entries a directory has, counted no further than `most`.
+fn count_entries(dir: &File, most: usize) -> usize {
+    // The same directory under another open description: this one's position is not moved.
+    fs::read_dir(path_of(dir)).map_or(0, |entries| entries.take(most).count())
+}
+
+/// The error of the file system as the guest is told it, or one that ends the guest.
+fn answer<T>(sandbox: &mut Sandbox, result: FsResult<T>) -> wasmtime::Result<Result<T, ErrorCode>> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(error) => sandbox.filesystem().convert_error_code(error).map(Err),
+    }
+}
