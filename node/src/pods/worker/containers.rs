@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use coracle_wasi_host::Exit;
+use coracle_wasi_host::{Exit, ExitReason};
 use futures::FutureExt;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, Pod};
