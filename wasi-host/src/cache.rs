@@ -85,7 +85,7 @@ impl Engine {
         // bytes under a key that only this engine's owner has, and the compatibility hash that is part of them.
         let artifact = match kind {
             ProgramKind::CoreCommand => unsafe { Module::deserialize(wasm, code) }.map(Artifact::Module),
-            ProgramKind::Http | ProgramKind::Command => {
+            ProgramKind::Http | ProgramKind::HttpP3 | ProgramKind::Command | ProgramKind::CommandP3 => {
                 unsafe { Component::deserialize(wasm, code) }.map(Artifact::Component)
             }
         };
@@ -126,11 +126,13 @@ fn kind_to_byte(kind: ProgramKind) -> u8 {
         ProgramKind::Http => 1,
         ProgramKind::Command => 2,
         ProgramKind::CoreCommand => 3,
+        ProgramKind::HttpP3 => 4,
+        ProgramKind::CommandP3 => 5,
     }
 }
 
 fn kind_from_byte(byte: u8) -> Option<ProgramKind> {
-    [ProgramKind::Http, ProgramKind::Command, ProgramKind::CoreCommand]
-        .into_iter()
-        .find(|kind| kind_to_byte(*kind) == byte)
+    use ProgramKind::{Command, CommandP3, CoreCommand, Http, HttpP3};
+
+    [Http, HttpP3, Command, CommandP3, CoreCommand].into_iter().find(|kind| kind_to_byte(*kind) == byte)
 }

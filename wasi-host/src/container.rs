@@ -19,7 +19,7 @@ use crate::{
     pod::Pod,
     program::Linked,
     sandbox,
-    server::{Listener, Server},
+    server::{Handles, Listener, Server},
 };
 
 /// A directory of the host that a guest sees.
@@ -44,7 +44,7 @@ pub struct ContainerConfig {
     pub args: Vec<String>,
     /// The environment, in order.
     pub env: Vec<(String, String)>,
-    /// The initial working directory a 0.2 component is told; it should lie in one of `preopens`.
+    /// The initial working directory a component is told; it should lie in one of `preopens`.
     pub working_dir: Option<String>,
     /// The directories the guest may open.
     pub preopens: Vec<Preopen>,
@@ -163,8 +163,7 @@ impl Container {
     fn launch(surroundings: Surroundings) -> Result<Container, StartError> {
         let surroundings = Arc::new(surroundings);
         let pod = &surroundings.pod;
-        // Opens what instances will open, so that a missing directory is an error of starting.
-        sandbox::wasi(&surroundings)?;
+        sandbox::check(&surroundings)?;
         let threads = pod.engine.threads(surroundings.spec.program.kind()).clone();
         let _threads = threads.enter();
         let job = Job::prepare(&surroundings)?;
@@ -285,13 +284,16 @@ impl Job {
     fn prepare(surroundings: &Arc<Surroundings>) -> Result<Job, StartError> {
         let program = &surroundings.spec.program;
         match program.linked() {
-            Linked::Http(pre) => {
-                let address = SocketAddr::new(surroundings.pod.config.address, surroundings.spec.http_port);
-                let listener = Listener::bind(address).map_err(|source| StartError::Bind { address, source })?;
-                Ok(Job::Serve(Server::new(pre.clone(), surroundings.clone()), listener))
-            }
-            Linked::Command(_) | Linked::CoreCommand(_) => Ok(Job::Run(program.clone())),
+            Linked::Http(pre) => Job::serve(Handles::P2(pre.clone()), surroundings),
+            Linked::HttpP3(pre) => Job::serve(Handles::P3(pre.clone()), surroundings),
+            Linked::Command(_) | Linked::CommandP3(_) | Linked::CoreCommand(_) => Ok(Job::Run(program.clone())),
         }
+    }
+
+    fn serve(handles: Handles, surroundings: &Arc<Surroundings>) -> Result<Job, StartError> {
+        let address = SocketAddr::new(surroundings.pod.config.address, surroundings.spec.http_port);
+        let listener = Listener::bind(address).map_err(|source| StartError::Bind { address, source })?;
+        Ok(Job::Serve(Server::new(handles, surroundings.clone()), listener))
     }
 
     fn address(&self) -> Option<SocketAddr> {

@@ -23,6 +23,8 @@ pub struct EngineConfig {
     pub max_memory_bytes: u64,
     /// How often guests are looked at: the granularity of interruption and CPU accounting.
     pub epoch_tick: Duration,
+    /// Whether programs may use WASI 0.3. Without it they are refused when they are compiled.
+    pub wasi_p3: bool,
     /// The key that seals compiled programs; whoever has it may have code loaded by this engine.
     pub cache_key: [u8; 32],
 }
@@ -34,6 +36,7 @@ impl Default for EngineConfig {
             max_instances: limits::DEFAULT_MAX_INSTANCES,
             max_memory_bytes: limits::DEFAULT_MAX_MEMORY_BYTES,
             epoch_tick: limits::DEFAULT_EPOCH_TICK,
+            wasi_p3: true,
             cache_key: [0; 32],
         }
     }
@@ -98,7 +101,7 @@ impl Engine {
         let wasm = wasm_engine(&config)?;
         let unsupported = |error: wasmtime::Error| EngineError::Unsupported(format!("{error:#}"));
         let shared = Shared {
-            components: sandbox::component_linker(&wasm).map_err(unsupported)?,
+            components: sandbox::component_linker(&wasm, config.wasi_p3).map_err(unsupported)?,
             modules: sandbox::module_linker(&wasm).map_err(unsupported)?,
             metrics: Metrics::default(),
             threads: Threads::start().map_err(EngineError::Threads)?,
@@ -133,6 +136,11 @@ impl Engine {
         &self.shared.modules
     }
 
+    /// Whether programs may use WASI 0.3.
+    pub(crate) fn has_wasi_p3(&self) -> bool {
+        self.shared.config.wasi_p3
+    }
+
     pub(crate) fn cache_key(&self) -> &[u8; 32] {
         &self.shared.config.cache_key
     }
@@ -140,10 +148,7 @@ impl Engine {
     /// The threads for programs of this kind.
     pub(crate) fn threads(&self, kind: ProgramKind) -> &Handle {
         let threads = &self.shared.threads;
-        let runtime = match kind {
-            ProgramKind::Http => &threads.servers,
-            ProgramKind::Command | ProgramKind::CoreCommand => &threads.commands,
-        };
+        let runtime = if kind.serves() { &threads.servers } else { &threads.commands };
         runtime.as_ref().expect("runtimes are there until the engine is dropped").handle()
     }
 }
@@ -173,7 +178,7 @@ fn start_ticker(engine: EngineWeak, tick: Duration) -> std::io::Result<()> {
 /// The engine with the largest pool that can be reserved, or without one.
 fn wasm_engine(config: &EngineConfig) -> Result<wasmtime::Engine, EngineError> {
     for shrink in [1, 4, 16] {
-        let mut settings = compiler_settings();
+        let mut settings = compiler_settings(config);
         let instances = (config.max_instances / shrink).max(1);
         settings.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(config, instances)));
         match wasmtime::Engine::new(&settings) {
@@ -182,12 +187,12 @@ fn wasm_engine(config: &EngineConfig) -> Result<wasmtime::Engine, EngineError> {
         }
     }
     tracing::warn!("running without an instance pool: programs start more slowly");
-    let mut settings = compiler_settings();
+    let mut settings = compiler_settings(config);
     settings.allocation_strategy(InstanceAllocationStrategy::OnDemand);
     wasmtime::Engine::new(&settings).map_err(|error| EngineError::Unsupported(format!("{error:#}")))
 }
 
-fn compiler_settings() -> Config {
+fn compiler_settings(config: &EngineConfig) -> Config {
     let mut settings = Config::new();
     settings
         .epoch_interruption(true)
@@ -197,6 +202,9 @@ fn compiler_settings() -> Config {
         .wasm_backtrace_max_frames(NonZeroUsize::new(limits::BACKTRACE_FRAMES))
         .max_wasm_stack(limits::WASM_STACK_BYTES)
         .async_stack_size(limits::FIBER_STACK_BYTES)
+        // What WASI 0.3 is built on; without it stores are a little lighter.
+        .concurrency_support(config.wasi_p3)
+        .wasm_component_model_async(config.wasi_p3)
         // A shared memory belongs to no store, so no limiter would see it grow.
         .shared_memory(false);
     settings

@@ -120,6 +120,24 @@ pub const HTTP_BODY_LIMIT_BYTES: u64 = 1 << 30;
 /// HTTP/2 streams on one connection.
 pub const HTTP2_STREAMS: u32 = 128;
 
+// WASI 0.3: what programs may have under way at once, which in 0.2 needed a resource each.
+
+/// Component-model handles one instance of a WASI 0.3 program may hold. Each call that waits is one, with a future of the
+/// host behind it, so they are worth as much as resources are.
+pub const P3_HANDLES_PER_INSTANCE: usize = 10_000;
+
+/// Datagrams one instance may be sending or waiting for at the same time: each holds a buffer of 64 KiB in the host.
+pub const P3_DATAGRAMS_IN_FLIGHT: usize = 64;
+
+/// The largest datagram (RFC 768: its length field has 16 bits).
+pub const DATAGRAM_LIMIT_BYTES: usize = u16::MAX as usize;
+
+/// Names one instance may be looking up at the same time; further lookups wait for their turn.
+pub const P3_LOOKUPS_IN_FLIGHT: usize = 64;
+
+/// The most of a body that is copied out of a guest at once, and so what waits in the host for a slow client.
+pub const P3_BODY_CHUNK_BYTES: usize = 64 * 1024;
+
 /// How long an outgoing request may take to connect, to answer, and between two pieces of its answer, unless
 /// the guest sets its own timeouts.
 pub const OUTGOING_TIMEOUT: Duration = Duration::from_secs(600);

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use wasmparser::Parser;
 use wasmtime::{InstancePre, Module, component::Component};
-use wasmtime_wasi::p2::bindings::CommandPre;
-use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime_wasi::{p2::bindings::CommandPre, p3::bindings::CommandPre as CommandP3Pre};
+use wasmtime_wasi_http::{p2::bindings::ProxyPre, p3::bindings::ServicePre};
 
 use crate::{
     Engine, imports, limits,
@@ -37,10 +37,28 @@ pub enum CompileError {
 pub enum ProgramKind {
     /// A component that exports `wasi:http/incoming-handler@0.2.x`: a server; one instance for each request.
     Http,
+    /// A component that exports `wasi:http/handler@0.3.x`: a server of the same kind.
+    HttpP3,
     /// A component that exports `wasi:cli/run@0.2.x`: a command; one instance, which runs to its exit code.
     Command,
+    /// A component that exports `wasi:cli/run@0.3.x`: a command of the same kind.
+    CommandP3,
     /// A core module that exports `_start` (WASI preview 1): a command.
     CoreCommand,
+}
+
+impl ProgramKind {
+    /// Whether it serves HTTP; what does not is a command.
+    #[must_use]
+    pub fn serves(self) -> bool {
+        matches!(self, ProgramKind::Http | ProgramKind::HttpP3)
+    }
+
+    /// Whether it is called by WASI 0.3.
+    #[must_use]
+    pub fn is_p3(self) -> bool {
+        matches!(self, ProgramKind::HttpP3 | ProgramKind::CommandP3)
+    }
 }
 
 /// A program, compiled and linked: starting it costs microseconds. Cloning it copies a few pointers.
@@ -55,7 +73,9 @@ pub struct Program {
 #[derive(Clone)]
 pub(crate) enum Linked {
     Http(ProxyPre<Sandbox>),
+    HttpP3(ServicePre<Sandbox>),
     Command(CommandPre<Sandbox>),
+    CommandP3(CommandP3Pre<Sandbox>),
     CoreCommand(InstancePre<CoreSandbox>),
 }
 
@@ -71,20 +91,23 @@ impl Program {
     pub fn kind(&self) -> ProgramKind {
         match &self.linked {
             Linked::Http(_) => ProgramKind::Http,
+            Linked::HttpP3(_) => ProgramKind::HttpP3,
             Linked::Command(_) => ProgramKind::Command,
+            Linked::CommandP3(_) => ProgramKind::CommandP3,
             Linked::CoreCommand(_) => ProgramKind::CoreCommand,
         }
     }
 
     /// The program as a command: itself, or what a server exports besides. None: it can only serve.
     pub(crate) fn as_command(&self) -> Option<Program> {
-        match &self.linked {
-            Linked::Http(pre) => {
-                let linked = CommandPre::new(pre.instance_pre().clone()).ok().map(Linked::Command)?;
-                Some(Program { linked, opens_files: self.opens_files })
-            }
-            Linked::Command(_) | Linked::CoreCommand(_) => Some(self.clone()),
-        }
+        let pre = match &self.linked {
+            Linked::Http(pre) => pre.instance_pre(),
+            Linked::HttpP3(pre) => pre.instance_pre(),
+            Linked::Command(_) | Linked::CommandP3(_) | Linked::CoreCommand(_) => return Some(self.clone()),
+        };
+        let p3 = CommandP3Pre::new(pre.clone()).map(Linked::CommandP3);
+        let linked = p3.or_else(|_| CommandPre::new(pre.clone()).map(Linked::Command)).ok()?;
+        Some(Program { linked, opens_files: self.opens_files })
     }
 
     /// Whether directories mean anything to it. Those that a server can't ask for need not be opened at each request.
@@ -99,7 +122,9 @@ impl Program {
     pub(crate) fn artifact(&self) -> Artifact {
         match &self.linked {
             Linked::Http(pre) => Artifact::Component(pre.instance_pre().component().clone()),
+            Linked::HttpP3(pre) => Artifact::Component(pre.instance_pre().component().clone()),
             Linked::Command(pre) => Artifact::Component(pre.instance_pre().component().clone()),
+            Linked::CommandP3(pre) => Artifact::Component(pre.instance_pre().component().clone()),
             Linked::CoreCommand(pre) => Artifact::Module(pre.module().clone()),
         }
     }
@@ -116,7 +141,14 @@ impl Program {
 
     pub(crate) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Program, CompileError> {
         let wasm = to_binary(bytes)?;
-        let artifact = if Parser::is_component(&wasm) {
+        let is_component = Parser::is_component(&wasm);
+        if is_component
+            && !engine.has_wasi_p3()
+            && let Some(message) = imports::p3_refused(&wasm)
+        {
+            return Err(CompileError::MissingImports(message));
+        }
+        let artifact = if is_component {
             Component::new(engine.wasm(), &wasm).map(Artifact::Component)
         } else {
             Module::new(engine.wasm(), &wasm).map(Artifact::Module)
@@ -175,27 +207,54 @@ fn why_not(wasm: &[u8], error: &wasmtime::Error) -> CompileError {
 const PAGE_BYTES: u64 = 64 * 1024;
 
 const HTTP_EXPORT: &str = "wasi:http/incoming-handler";
+const HTTP_P3_EXPORT: &str = "wasi:http/handler";
 const RUN_EXPORT: &str = "wasi:cli/run";
 const FILES_IMPORT: &str = "wasi:filesystem/";
+
+/// What a component is by its exports: a server before a command, and what is called by WASI 0.3 before what is by 0.2.
+fn kind_of(engine: &Engine, exports: &[&str]) -> Option<ProgramKind> {
+    let p2 = |interface: &str| exports.iter().any(|name| imports::is_wasi_02(name, interface));
+    let p3 = |interface: &str| engine.has_wasi_p3() && exports.iter().any(|name| imports::is_wasi_03(name, interface));
+    [
+        (p3(HTTP_P3_EXPORT), ProgramKind::HttpP3),
+        (p2(HTTP_EXPORT), ProgramKind::Http),
+        (p3(RUN_EXPORT), ProgramKind::CommandP3),
+        (p2(RUN_EXPORT), ProgramKind::Command),
+    ]
+    .into_iter()
+    .find_map(|(exported, kind)| exported.then_some(kind))
+}
 
 fn link_component(engine: &Engine, component: &Component) -> Result<Linked, CompileError> {
     let ty = component.component_type();
     let exports: Vec<&str> = ty.exports(engine.wasm()).map(|(name, _)| name).collect();
-    let exported = |interface: &str| exports.iter().any(|name| imports::is_wasi_02(name, interface));
-    let (http, run) = (exported(HTTP_EXPORT), exported(RUN_EXPORT));
-    if !http && !run {
-        return Err(CompileError::NotRunnable(format!(
-            "the component cannot be run: it exports {}, but must export {HTTP_EXPORT}@0.2.x (a server) or {RUN_EXPORT}@0.2.x (a command)",
-            imports::listed(&exports)
-        )));
-    }
+    let kind = kind_of(engine, &exports).ok_or_else(|| CompileError::NotRunnable(no_kind(engine, &exports)))?;
     if let Some(message) = imports::missing_in_component(engine, &ty) {
         return Err(CompileError::MissingImports(message));
     }
     let mismatch = |error: wasmtime::Error| CompileError::MissingImports(format!("{error:#}"));
     let pre = engine.components().instantiate_pre(component).map_err(mismatch)?;
-    let unfit = |error: wasmtime::Error| CompileError::NotRunnable(format!("{error:#}"));
-    if http { ProxyPre::new(pre).map(Linked::Http) } else { CommandPre::new(pre).map(Linked::Command) }.map_err(unfit)
+    match kind {
+        ProgramKind::HttpP3 => ServicePre::new(pre).map(Linked::HttpP3),
+        ProgramKind::Http => ProxyPre::new(pre).map(Linked::Http),
+        ProgramKind::CommandP3 => CommandP3Pre::new(pre).map(Linked::CommandP3),
+        ProgramKind::Command | ProgramKind::CoreCommand => CommandPre::new(pre).map(Linked::Command),
+    }
+    .map_err(|error| CompileError::NotRunnable(format!("{error:#}")))
+}
+
+/// Why a component that exports `exports` is no program, and what would make it one.
+fn no_kind(engine: &Engine, exports: &[&str]) -> String {
+    let (servers, commands) = if engine.has_wasi_p3() {
+        (format!("{HTTP_EXPORT}@0.2.x or {HTTP_P3_EXPORT}@0.3.x"), format!("{RUN_EXPORT}@0.2.x or @0.3.x"))
+    } else {
+        (format!("{HTTP_EXPORT}@0.2.x"), format!("{RUN_EXPORT}@0.2.x"))
+    };
+    format!(
+        "the component cannot be run: it exports {}, but must export {servers} (a server) or {commands} (a command){}",
+        imports::listed(exports),
+        imports::version_hint(exports.iter().copied()).unwrap_or_default()
+    )
 }
 
 fn link_module(engine: &Engine, module: &Module) -> Result<Linked, CompileError> {

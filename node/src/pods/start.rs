@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use coracle_wasi_host::{Container as Handle, ContainerConfig, Preopen, ProgramKind, StartError, StdinPipe};
+use coracle_wasi_host::{Container as Handle, ContainerConfig, Preopen, StartError, StdinPipe};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use tokio_util::sync::CancellationToken;
 
@@ -265,7 +265,7 @@ impl Attempt {
             volumes: &self.prepared.volumes,
             env,
             rootfs: image.image.rootfs.as_deref(),
-            is_command: image.program.kind() != ProgramKind::Http,
+            is_command: !image.program.kind().serves(),
             dir: &self.live.dir.join(&self.container.name),
             etc_dir: &self.live.dir.join("etc"),
             etc: EtcFiles {

@@ -6,6 +6,8 @@
 
 mod delegate;
 mod lookup;
+pub(crate) mod p3;
+mod places;
 mod tcp;
 mod udp;
 
@@ -23,30 +25,13 @@ use wasmtime_wasi::{
     sockets::WasiSocketsCtxView,
 };
 
-use crate::{NetworkError, limits, pod::Pod, sandbox::Sandbox};
-
-/// How many sockets one instance has open.
-#[derive(Debug, Default)]
-pub(crate) struct SocketCount(u32);
-
-impl SocketCount {
-    fn check(&self) -> Result<(), ErrorCode> {
-        if self.0 < limits::SOCKETS_PER_INSTANCE { Ok(()) } else { Err(ErrorCode::NewSocketLimit) }
-    }
-
-    fn opened(&mut self) {
-        self.0 += 1;
-    }
-
-    fn closed(&mut self) {
-        self.0 = self.0.saturating_sub(1);
-    }
-}
+pub(crate) use self::places::{Doorman, SocketPlaces};
+use crate::{NetworkError, pod::Pod, sandbox::Sandbox};
 
 /// The sockets of one instance, seen through its pod.
 pub(crate) struct PodSockets<'a> {
     inner: WasiSocketsCtxView<'a>,
-    count: &'a mut SocketCount,
+    places: &'a mut SocketPlaces,
     pod: &'a Arc<Pod>,
 }
 
@@ -77,7 +62,7 @@ impl HasData for HasPodSockets {
 
 fn view(sandbox: &mut Sandbox) -> PodSockets<'_> {
     let Sandbox { wasi, table, sockets, outgoing, .. } = sandbox;
-    PodSockets { inner: WasiSocketsCtxView { ctx: wasi.sockets(), table }, count: sockets, pod: outgoing.pod() }
+    PodSockets { inner: WasiSocketsCtxView { ctx: wasi.sockets(), table }, places: sockets, pod: outgoing.pod() }
 }
 
 /// Puts the pod's sockets in the place of wasmtime's. The linker must allow shadowing.

@@ -7,5 +7,6 @@ mod exec;
 mod files;
 mod http;
 mod kinds;
+mod p3;
 mod sockets;
 mod support;
