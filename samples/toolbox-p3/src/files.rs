@@ -15,7 +15,7 @@ async fn open(path: &str, how: OpenFlags, flags: DescriptorFlags) -> Result<Desc
         .filter_map(|(descriptor, name)| Some((descriptor, holds(name)?)))
         .min_by_key(|(_, rest)| rest.len())
         .ok_or_else(|| format!("{path}: no directory holds it"))?;
-    let opened = directory.open_at(PathFlags::empty(), rest.to_owned(), how, flags).await;
+    let opened = directory.open_at(PathFlags::SYMLINK_FOLLOW, rest.to_owned(), how, flags).await;
     opened.map_err(|error| format!("{path}: {error:?}"))
 }
 
