@@ -1,7 +1,7 @@
 //! What the sandbox costs: from `start` to exit of a program that does nothing, requests per second of a small
 //! HTTP component, by WASI 0.2 and 0.3, and what the compile cache saves.
 //!
-//! `SANDBOX_BENCH_HTTP=FILE.wasm` measures another HTTP component besides; `SANDBOX_BENCH_P3=off` an engine without 0.3.
+//! `SANDBOX_BENCH_HTTP=FILE.wasm` measures another HTTP component besides.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::{
@@ -131,12 +131,13 @@ async fn all_connections(address: SocketAddr, count: u64) -> Duration {
 }
 
 /// The HTTP components to measure, by name.
-fn servers(with_p3: bool) -> Vec<(&'static str, Vec<u8>)> {
-    let mut servers = vec![("0.2", HTTP.as_bytes().to_vec()), ("0.2 from Rust", HELLO.to_vec())];
-    if with_p3 {
-        servers.push(("0.3", HTTP_P3.as_bytes().to_vec()));
-        servers.push(("0.3 from Rust", HELLO_P3.to_vec()));
-    }
+fn servers() -> Vec<(&'static str, Vec<u8>)> {
+    let mut servers = vec![
+        ("0.2", HTTP.as_bytes().to_vec()),
+        ("0.2 from Rust", HELLO.to_vec()),
+        ("0.3", HTTP_P3.as_bytes().to_vec()),
+        ("0.3 from Rust", HELLO_P3.to_vec()),
+    ];
     if let Some(path) = std::env::var_os("SANDBOX_BENCH_HTTP") {
         servers.push(("of yours", std::fs::read(path).unwrap()));
     }
@@ -156,20 +157,17 @@ fn serving(criterion: &mut Criterion, runtime: &Runtime, pod: &PodContext, name:
 }
 
 fn benches(criterion: &mut Criterion) {
-    let with_p3 = std::env::var_os("SANDBOX_BENCH_P3").is_none_or(|value| value != "off");
-    let config = EngineConfig { max_instances: 1000, wasi_p3: with_p3, ..EngineConfig::default() };
-    let engine = Engine::new(config).unwrap();
+    let engine = Engine::new(EngineConfig { max_instances: 1000, ..EngineConfig::default() }).unwrap();
     let runtime = Runtime::new().unwrap();
     let pod = pod(&engine);
 
-    let commands = [("core", CORE), ("component", COMMAND), ("component of 0.3", COMMAND_P3)];
-    for (name, text) in commands.into_iter().take(if with_p3 { 3 } else { 2 }) {
+    for (name, text) in [("core", CORE), ("component", COMMAND), ("component of 0.3", COMMAND_P3)] {
         let config = container(engine.compile(text.as_bytes()).unwrap());
         criterion.bench_function(&format!("start to exit/{name}"), |bencher| {
             bencher.to_async(&runtime).iter(|| async { pod.start(config.clone()).await.unwrap().wait().await });
         });
     }
-    for (name, wasm) in servers(with_p3) {
+    for (name, wasm) in servers() {
         serving(criterion, &runtime, &pod, name, engine.compile(&wasm).unwrap());
     }
 

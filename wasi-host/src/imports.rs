@@ -6,7 +6,12 @@ use wasmtime::{
     component::types::{Component, ComponentItem},
 };
 
-use crate::{Engine, limits, sandbox::CoreSandbox};
+use crate::{
+    Engine,
+    engine::{Side, Wasi},
+    limits,
+    sandbox::CoreSandbox,
+};
 
 /// The interfaces of WASI 0.2 that components find here (<https://github.com/WebAssembly/WASI>, 0.2.x).
 const PROVIDED: &[&str] = &[
@@ -114,8 +119,8 @@ pub(crate) fn version_hint<'a>(names: impl Iterator<Item = &'a str>) -> Option<S
     ))
 }
 
-/// Says of a component (in binary form) what it uses of WASI 0.3, for an engine that has none. None: nothing.
-pub(crate) fn p3_refused(wasm: &[u8]) -> Option<String> {
+/// What a component (in binary form) uses of WASI 0.3, in any of its versions.
+pub(crate) fn used_of_p3(wasm: &[u8]) -> Vec<&str> {
     let mut used = Vec::new();
     let mut depth = 0_u32;
     // What is malformed is found by the compiler and said better.
@@ -133,7 +138,7 @@ pub(crate) fn p3_refused(wasm: &[u8]) -> Option<String> {
         }
     }
     used.retain(|name| is_of_p3(name));
-    (!used.is_empty()).then(|| format!("the component uses {}: WASI 0.3 is switched off on this node", listed(&used)))
+    used
 }
 
 /// `names` as a user reads them.
@@ -148,17 +153,17 @@ pub(crate) fn listed(names: &[&str]) -> String {
 
 /// Says which imports of a component this host does not provide, each function by name. None: all are there,
 /// by name at least.
-pub(crate) fn missing_in_component(engine: &Engine, ty: &Component) -> Option<String> {
+pub(crate) fn missing_in_component(side: &Side, ty: &Component) -> Option<String> {
     let mut missing = Vec::new();
-    for (name, import) in ty.imports(engine.wasm()) {
-        let is_p3 = engine.has_wasi_p3() && PROVIDED_P3.iter().any(|interface| is_wasi_03(name, interface));
+    for (name, import) in ty.imports(&side.wasm) {
+        let is_p3 = side.wasi == Wasi::P3 && PROVIDED_P3.iter().any(|interface| is_wasi_03(name, interface));
         if is_p3 || PROVIDED.iter().any(|interface| is_wasi_02(name, interface)) {
             continue;
         }
         match import.ty {
             ComponentItem::ComponentInstance(instance) => {
                 let functions: Vec<String> = instance
-                    .exports(engine.wasm())
+                    .exports(&side.wasm)
                     .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)))
                     .map(|(function, _)| format!("{name} function '{function}'"))
                     .collect();
@@ -171,14 +176,14 @@ pub(crate) fn missing_in_component(engine: &Engine, ty: &Component) -> Option<St
         }
     }
     let mut message = sentence("component", &missing)?;
-    let imports = ty.imports(engine.wasm()).map(|(name, _)| name);
+    let imports = ty.imports(&side.wasm).map(|(name, _)| name);
     message.push_str(&version_hint(imports).unwrap_or_default());
     Some(message)
 }
 
 /// The same of a core module.
 pub(crate) fn missing_in_module(engine: &Engine, module: &Module) -> Option<String> {
-    let mut store = Store::new(engine.wasm(), CoreSandbox::nothing());
+    let mut store = Store::new(&engine.before3().wasm, CoreSandbox::nothing());
     let missing: Vec<(&str, &str)> = module
         .imports()
         .filter(|import| engine.modules().get_by_import(&mut store, import).is_none())

@@ -122,6 +122,13 @@ pub const HTTP2_STREAMS: u32 = 128;
 
 // WASI 0.3: what programs may have under way at once, which in 0.2 needed a resource each.
 
+/// The part of an engine's instances that may use WASI 0.3: their pool is reserved besides, and each place in it costs two of
+/// the memory mappings that the number of instances is made for (see above).
+pub const P3_POOL_SHARE: u32 = 8;
+
+/// Instances of WASI 0.3 that a small engine may have all the same: twice what one server may have in flight.
+pub const P3_POOL_MIN: u32 = 512;
+
 /// Component-model handles one instance of a WASI 0.3 program may hold. Each call that waits is one, with a future of the
 /// host behind it, so they are worth as much as resources are.
 pub const P3_HANDLES_PER_INSTANCE: usize = 10_000;

@@ -8,7 +8,9 @@ use wasmtime_wasi::{p2::bindings::CommandPre, p3::bindings::CommandPre as Comman
 use wasmtime_wasi_http::{p2::bindings::ProxyPre, p3::bindings::ServicePre};
 
 use crate::{
-    Engine, imports, limits,
+    Engine,
+    engine::Side,
+    imports, limits,
     sandbox::{CoreSandbox, Sandbox},
 };
 
@@ -139,36 +141,57 @@ impl Program {
         Some(pages.saturating_mul(PAGE_BYTES))
     }
 
+    /// The engine that compiled it.
+    pub(crate) fn engine(&self) -> &wasmtime::Engine {
+        match &self.linked {
+            Linked::Http(pre) => pre.engine(),
+            Linked::HttpP3(pre) => pre.engine(),
+            Linked::Command(pre) => pre.engine(),
+            Linked::CommandP3(pre) => pre.engine(),
+            Linked::CoreCommand(pre) => pre.module().engine(),
+        }
+    }
+
     pub(crate) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Program, CompileError> {
         let wasm = to_binary(bytes)?;
-        let is_component = Parser::is_component(&wasm);
-        if is_component
-            && !engine.has_wasi_p3()
-            && let Some(message) = imports::p3_refused(&wasm)
-        {
-            return Err(CompileError::MissingImports(message));
-        }
-        let artifact = if is_component {
-            Component::new(engine.wasm(), &wasm).map(Artifact::Component)
+        let (side, artifact) = if Parser::is_component(&wasm) {
+            let side = side_for(engine, &wasm)?;
+            (side, Component::new(&side.wasm, &wasm).map(Artifact::Component))
         } else {
-            Module::new(engine.wasm(), &wasm).map(Artifact::Module)
+            let side = engine.before3();
+            (side, Module::new(&side.wasm, &wasm).map(Artifact::Module))
         };
         let artifact = artifact.map_err(|error| why_not(&wasm, &error))?;
-        Program::link(engine, artifact)
+        Program::link(engine, side, artifact)
     }
 
     /// Decides what the artifact is and joins it with the host.
-    pub(crate) fn link(engine: &Engine, artifact: Artifact) -> Result<Program, CompileError> {
+    pub(crate) fn link(engine: &Engine, side: &Side, artifact: Artifact) -> Result<Program, CompileError> {
         let (linked, opens_files) = match artifact {
             Artifact::Component(component) => {
                 let ty = component.component_type();
-                let opens_files = ty.imports(engine.wasm()).any(|(name, _)| name.starts_with(FILES_IMPORT));
-                (link_component(engine, &component)?, opens_files)
+                let opens_files = ty.imports(&side.wasm).any(|(name, _)| name.starts_with(FILES_IMPORT));
+                (link_component(side, &component)?, opens_files)
             }
             Artifact::Module(module) => (link_module(engine, &module)?, true),
         };
         Ok(Program { linked, opens_files })
     }
+}
+
+/// The side that a component (in binary form) is compiled by.
+fn side_for<'a>(engine: &'a Engine, wasm: &[u8]) -> Result<&'a Side, CompileError> {
+    let used = imports::used_of_p3(wasm);
+    if used.is_empty() {
+        return Ok(engine.before3());
+    }
+    if !engine.has_wasi_p3() {
+        return Err(CompileError::MissingImports(format!(
+            "the component uses {}: WASI 0.3 is switched off on this node",
+            imports::listed(&used)
+        )));
+    }
+    engine.p3().map_err(|error| CompileError::Engine(error.to_string()))
 }
 
 /// The binary form of `bytes`, which may be text.
@@ -212,9 +235,9 @@ const RUN_EXPORT: &str = "wasi:cli/run";
 const FILES_IMPORT: &str = "wasi:filesystem/";
 
 /// What a component is by its exports: a server before a command, and what is called by WASI 0.3 before what is by 0.2.
-fn kind_of(engine: &Engine, exports: &[&str]) -> Option<ProgramKind> {
+fn kind_of(exports: &[&str]) -> Option<ProgramKind> {
     let p2 = |interface: &str| exports.iter().any(|name| imports::is_wasi_02(name, interface));
-    let p3 = |interface: &str| engine.has_wasi_p3() && exports.iter().any(|name| imports::is_wasi_03(name, interface));
+    let p3 = |interface: &str| exports.iter().any(|name| imports::is_wasi_03(name, interface));
     [
         (p3(HTTP_P3_EXPORT), ProgramKind::HttpP3),
         (p2(HTTP_EXPORT), ProgramKind::Http),
@@ -225,15 +248,15 @@ fn kind_of(engine: &Engine, exports: &[&str]) -> Option<ProgramKind> {
     .find_map(|(exported, kind)| exported.then_some(kind))
 }
 
-fn link_component(engine: &Engine, component: &Component) -> Result<Linked, CompileError> {
+fn link_component(side: &Side, component: &Component) -> Result<Linked, CompileError> {
     let ty = component.component_type();
-    let exports: Vec<&str> = ty.exports(engine.wasm()).map(|(name, _)| name).collect();
-    let kind = kind_of(engine, &exports).ok_or_else(|| CompileError::NotRunnable(no_kind(engine, &exports)))?;
-    if let Some(message) = imports::missing_in_component(engine, &ty) {
+    let exports: Vec<&str> = ty.exports(&side.wasm).map(|(name, _)| name).collect();
+    let kind = kind_of(&exports).ok_or_else(|| CompileError::NotRunnable(no_kind(&exports)))?;
+    if let Some(message) = imports::missing_in_component(side, &ty) {
         return Err(CompileError::MissingImports(message));
     }
     let mismatch = |error: wasmtime::Error| CompileError::MissingImports(format!("{error:#}"));
-    let pre = engine.components().instantiate_pre(component).map_err(mismatch)?;
+    let pre = side.components.instantiate_pre(component).map_err(mismatch)?;
     match kind {
         ProgramKind::HttpP3 => ServicePre::new(pre).map(Linked::HttpP3),
         ProgramKind::Http => ProxyPre::new(pre).map(Linked::Http),
@@ -244,14 +267,10 @@ fn link_component(engine: &Engine, component: &Component) -> Result<Linked, Comp
 }
 
 /// Why a component that exports `exports` is no program, and what would make it one.
-fn no_kind(engine: &Engine, exports: &[&str]) -> String {
-    let (servers, commands) = if engine.has_wasi_p3() {
-        (format!("{HTTP_EXPORT}@0.2.x or {HTTP_P3_EXPORT}@0.3.x"), format!("{RUN_EXPORT}@0.2.x or @0.3.x"))
-    } else {
-        (format!("{HTTP_EXPORT}@0.2.x"), format!("{RUN_EXPORT}@0.2.x"))
-    };
+fn no_kind(exports: &[&str]) -> String {
     format!(
-        "the component cannot be run: it exports {}, but must export {servers} (a server) or {commands} (a command){}",
+        "the component cannot be run: it exports {}, but must export {HTTP_EXPORT}@0.2.x or {HTTP_P3_EXPORT}@0.3.x (a server) \
+         or {RUN_EXPORT}@0.2.x or @0.3.x (a command){}",
         imports::listed(exports),
         imports::version_hint(exports.iter().copied()).unwrap_or_default()
     )

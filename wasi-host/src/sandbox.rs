@@ -14,6 +14,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use crate::{
     StartError, Stream,
     container::Surroundings,
+    engine::Wasi,
     limits,
     memory::{Limiter, MemoryBudget},
     outgoing::OutgoingHttp,
@@ -50,15 +51,15 @@ impl WasiHttpView for Sandbox {
     }
 }
 
-/// A linker with all of WASI 0.2 and `wasi:http`, and of WASI 0.3 if wanted, their sockets being those of the pod.
-pub(crate) fn component_linker(engine: &Engine, wasi_p3: bool) -> wasmtime::Result<Linker<Sandbox>> {
+/// A linker with all of WASI 0.2 and `wasi:http`, and of WASI 0.3 besides if it is wanted, their sockets being those of the pod.
+pub(crate) fn component_linker(engine: &Engine, wasi: Wasi) -> wasmtime::Result<Linker<Sandbox>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     linker.allow_shadowing(true);
     sockets::add_to_linker(&mut linker)?;
     linker.allow_shadowing(false);
-    if wasi_p3 {
+    if wasi == Wasi::P3 {
         use wasmtime_wasi::p3;
         p3::cli::add_to_linker(&mut linker)?;
         p3::clocks::add_to_linker(&mut linker)?;

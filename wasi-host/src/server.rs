@@ -60,6 +60,16 @@ pub(crate) enum Handles {
     P3(ServicePre<Sandbox>),
 }
 
+impl Handles {
+    /// The engine that it was compiled by.
+    fn engine(&self) -> &wasmtime::Engine {
+        match self {
+            Handles::P2(pre) => pre.engine(),
+            Handles::P3(pre) => pre.engine(),
+        }
+    }
+}
+
 /// The server of one container.
 pub(crate) struct Server {
     handler: Arc<Handler>,

@@ -88,7 +88,7 @@ impl Handler {
             let metrics = self.surroundings.pod.engine.metrics();
             let _in_flight = InFlight::new(&metrics.http_in_flight);
             metrics.instances.inc();
-            let store = sandbox::component_store(self.surroundings.pod.engine.wasm(), &self.surroundings)?;
+            let store = sandbox::component_store(self.handles.engine(), &self.surroundings)?;
             let body_limit = usize::try_from(limits::HTTP_BODY_LIMIT_BYTES).unwrap_or(usize::MAX);
             let request = request.map(|body| Limited::new(body, body_limit).map_err(body_error));
             match &self.handles {

@@ -1,6 +1,6 @@
 //! What a component of WASI 0.3 is, and where it is none.
 
-use coracle_wasi_host::{CompileError, Engine, EngineConfig, ProgramKind};
+use coracle_wasi_host::{CacheError, CompileError, Engine, EngineConfig, ProgramKind};
 
 use super::{HELLO, HTTP, TOOLBOX, command, hello, letters, toolbox};
 use crate::support::engine;
@@ -24,7 +24,7 @@ fn they_come_back_from_the_cache_as_they_were() {
 
 #[test]
 fn a_node_without_0_3_says_so() {
-    let config = EngineConfig { max_instances: 10, wasi_p3: false, ..EngineConfig::default() };
+    let config = EngineConfig { max_instances: 10, wasi_p3: false, cache_key: [7; 32], ..EngineConfig::default() };
     let without = Engine::new(config).unwrap();
     for (wasm, names) in [
         (HTTP.as_bytes(), "wasi:clocks/monotonic-clock@0.3.0, wasi:http/types@0.3.0, wasi:http/handler@0.3.0"),
@@ -38,7 +38,7 @@ fn a_node_without_0_3_says_so() {
         assert!(text.ends_with(": WASI 0.3 is switched off on this node"), "{text}");
     }
     let compiled = engine().serialize(&letters()).unwrap();
-    assert!(without.deserialize(&compiled).is_err(), "nor does a cache bring it in");
+    assert!(matches!(without.deserialize(&compiled), Err(CacheError::Incompatible)), "nor does a cache bring it in");
     assert!(without.compile(crate::support::HTTP.as_bytes()).is_ok(), "0.2 is as it was");
 }
 
