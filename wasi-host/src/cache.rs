@@ -71,9 +71,12 @@ impl Engine {
 
     /// The side that compiled what carries this hash, if it is one of ours.
     fn side_of(&self, hash: &[u8]) -> Option<&Side> {
-        let fits = |side: &&Side| hash == compatibility(&side.wasm);
-        let before3 = Some(self.before3()).filter(fits);
-        before3.or_else(|| if self.has_wasi_p3() { self.p3().ok().filter(fits) } else { None })
+        let fits = |side: &Side| hash == compatibility(&side.wasm);
+        if fits(self.before3()) {
+            return Some(self.before3());
+        }
+        // Asked last: it is made only then.
+        if self.has_wasi_p3() { self.p3().ok().filter(|side| fits(side)) } else { None }
     }
 
     /// A name for what compiled programs of this engine fit: its version and settings. Part of a cache's key.

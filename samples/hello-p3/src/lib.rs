@@ -1,9 +1,11 @@
 //! A `wasi:http` component of WASI 0.3: an async handler, whose bodies are streams.
 //!
 //! It greets and says which pod answered; `/echo` sends the body back as it comes, `/shout` in capital letters, and
-//! `/upstream` asks the server that `UPSTREAM` names (`HOST:PORT`).
+//! `/upstream` asks the server that `UPSTREAM` names (`HOST:PORT`). `/files/NAME` is a file of the first directory that the container has.
 
 use wasip3::exports::http::handler::Guest;
+use wasip3::filesystem::preopens;
+use wasip3::filesystem::types::{DescriptorFlags, OpenFlags, PathFlags};
 use wasip3::http::client;
 use wasip3::http::types::{ErrorCode, Fields, Request, Response, Scheme};
 use wasip3::wit_bindgen::StreamResult;
@@ -23,7 +25,10 @@ impl Guest for Hello {
             "/echo" => Ok(echo(request)),
             "/shout" => Ok(shout(request)),
             "/upstream" => upstream().await,
-            _ => Ok(greet(&path)),
+            path => match path.strip_prefix("/files/") {
+                Some(name) => Ok(file(name).await),
+                None => Ok(greet(path)),
+            },
         }
     }
 }
@@ -70,6 +75,27 @@ fn shout(request: Request) -> Response {
         }
     });
     Response::new(Fields::new(), Some(stream), trailers).0
+}
+
+/// A file flows to the client without the guest: its stream is the body.
+async fn file(name: &str) -> Response {
+    let (_, trailers) = wit_future::new(|| Ok(None));
+    let directory = preopens::get_directories().into_iter().next();
+    let opened = match directory {
+        Some((directory, _)) => {
+            let how = (PathFlags::SYMLINK_FOLLOW, OpenFlags::empty(), DescriptorFlags::READ);
+            directory.open_at(how.0, name.to_owned(), how.1, how.2).await.ok()
+        }
+        None => None,
+    };
+    match opened {
+        Some(file) => Response::new(Fields::new(), Some(file.read_via_stream(0).0), trailers).0,
+        None => {
+            let missing = Response::new(Fields::new(), None, trailers).0;
+            missing.set_status_code(404).expect("404 is a status");
+            missing
+        }
+    }
 }
 
 async fn upstream() -> Result<Response, ErrorCode> {

@@ -124,7 +124,8 @@ async fn serve(
         Ok(response) => response,
         Err(code) => {
             *desk.ready.lock() = Some(Err(format!("{code:?}")));
-            return Ok(tasks_ended(store).await);
+            tasks_ended(store).await;
+            return Ok(());
         }
     };
     let (over, end) = Over::new();

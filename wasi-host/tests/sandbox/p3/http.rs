@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use coracle_wasi_host::{Container, ExitReason, NetworkError, Program, Stream};
+use coracle_wasi_host::{Container, ExitReason, NetworkError, Preopen, Program, Stream};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -88,6 +88,28 @@ async fn large_bodies_arrive_whole() {
         assert!(received == answer, "{path}: {} of {} bytes", received.len(), answer.len());
         until("its instance is gone", || container.usage().memory_bytes == 0).await;
     }
+}
+
+#[tokio::test]
+async fn a_file_of_the_host_flows_while_its_instance_lives() {
+    let directory = tempfile::tempdir().unwrap();
+    let content = "0123456789".repeat(50_000);
+    std::fs::write(directory.path().join("large"), &content).unwrap();
+    std::fs::write(directory.path().join("small"), "small").unwrap();
+    let (mut config, _) = container(hello());
+    let host_path = directory.path().to_owned();
+    config.preopens = vec![Preopen { host_path, guest_path: "/site".into(), read_only: true }];
+    let container = pod().start(config).await.unwrap();
+    let address = container.address().unwrap();
+    for (name, content) in [("small", "small"), ("large", content.as_str())] {
+        let text = exchange(address, format!("GET /files/{name} HTTP/1.0\r\nhost: test\r\n\r\n").as_bytes()).await;
+        let text = text.unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(" 200 ") && body == content, "{head}: {} bytes", body.len());
+    }
+    assert_eq!(get(address, "/files/none").await.unwrap().0, 404);
+    assert_eq!(get(address, "/files/../../etc/hostname").await.unwrap().0, 404);
+    until("all instances are gone", || container.usage().memory_bytes == 0).await;
 }
 
 #[tokio::test]
