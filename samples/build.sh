@@ -10,7 +10,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-RUST=(hello tcp-echo batch config toolbox)
+RUST=(hello tcp-echo batch config toolbox hello-p3 toolbox-p3)
 COMMITTED=("${RUST[@]}" hello-c hello-go)
 # Engines of 13 and 18 MB are not committed: their samples are built before they are run.
 UNCOMMITTED=(hello-js hello-python)
@@ -27,7 +27,10 @@ rust() { # NAME OUT
         export CARGO_TARGET_DIR=$CACHE RUSTFLAGS="--remap-path-prefix=$PWD=/samples --remap-path-prefix=$home=/cargo --remap-path-prefix=${CORACLE_GUEST_SYSROOT:-/none}=/sysroot"
         "${CARGO:-cargo}" build --quiet --locked --release --target "$target" -p "$name"
     )
-    cp "$CACHE/$target/release/$name.wasm" "$2"
+    # A library's file has its name with underscores.
+    local built=$CACHE/$target/release/$name.wasm
+    [ -f "$built" ] || built=$CACHE/$target/release/${name//-/_}.wasm
+    cp "$built" "$2"
 }
 
 c() { # NAME OUT

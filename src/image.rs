@@ -102,6 +102,9 @@ fn print_image(store: &ImageStore, image: &Image) -> anyhow::Result<()> {
 
 fn print_module(info: &WasmInfo) {
     say!("kind:       {}", info.kind);
+    if let Some(version) = info.wasi() {
+        say!("wasi:       {version}");
+    }
     for (title, names) in [("imports", &info.imports), ("exports", &info.exports)] {
         say!("{title}:");
         for name in names {

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use coracle_oci::{ImageStore, Limits, PullOptions, Reference};
 use coracle_wasi_host::{
     ContainerConfig, Engine, EngineConfig, Network, NetworkError, Output, PodConfig, PodContext, Preopen, Program,
-    ProgramKind, Stream,
+    Stream,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -61,7 +61,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let program = compile(&engine, wasm).await.with_context(|| args.program.clone())?;
     let kind = program.kind();
     let memory_limit_bytes = args.memory_mib.map(|mib| mib << 20);
-    let http_port = if kind == ProgramKind::Http { choose_port(&args)? } else { args.port };
+    let http_port = if kind.serves() { choose_port(&args)? } else { args.port };
     let pod = PodContext::new(
         &engine,
         PodConfig {
@@ -88,7 +88,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             http_port,
         })
         .await?;
-    if kind == ProgramKind::Http {
+    if kind.serves() {
         note!("listening on http://{}", SocketAddr::new(args.address, http_port));
     }
     let exit = tokio::select! {

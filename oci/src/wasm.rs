@@ -49,6 +49,28 @@ impl WasmInfo {
     }
 }
 
+impl WasmInfo {
+    /// The newest WASI that it speaks, by its own versions of the interfaces: `0.3.2`, `preview 1`. None: it speaks none.
+    pub fn wasi(&self) -> Option<&str> {
+        let versions = self.imports.iter().chain(&self.exports).filter_map(|name| {
+            let (_, version) = name.strip_prefix("wasi:")?.split_once('@')?;
+            Some((numbers(version), version))
+        });
+        let newest = versions.max_by_key(|(numbers, _)| *numbers).map(|(_, version)| version);
+        newest.or_else(|| self.imports.iter().any(|name| name.starts_with(PREVIEW_1)).then_some("preview 1"))
+    }
+}
+
+/// The module that functions of WASI preview 1 are imported from.
+const PREVIEW_1: &str = "wasi_snapshot_preview1#";
+
+/// The numbers of a version, of which the part before any `-` counts.
+fn numbers(version: &str) -> [u32; 3] {
+    let release = version.split(['-', '+']).next().unwrap_or_default();
+    let mut numbers = release.split('.').map(|number| number.parse().unwrap_or(0));
+    std::array::from_fn(|_| numbers.next().unwrap_or(0))
+}
+
 /// Why bytes are no Wasm.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WasmError {
@@ -159,6 +181,7 @@ mod tests {
         assert_eq!((module.kind, module.os()), (WasmKind::Module, "wasip1"));
         assert_eq!(module.imports, ["wasi_snapshot_preview1#proc_exit"]);
         assert_eq!(module.exports, ["_start"]);
+        assert_eq!(module.wasi(), Some("preview 1"));
 
         let component = inspect(
             r#"(component
@@ -170,6 +193,20 @@ mod tests {
         assert_eq!((component.kind, component.os()), (WasmKind::Component, "wasip2"));
         assert_eq!(component.imports, ["wasi:cli/environment@0.2.0"]);
         assert_eq!(component.exports, ["wasi:cli/run@0.2.0"]);
+        assert_eq!(component.wasi(), Some("0.2.0"));
+    }
+
+    #[test]
+    fn the_newest_wasi_counts() {
+        let mixed = inspect(
+            r#"(component
+                (import "wasi:cli/environment@0.2.12" (instance))
+                (import "wasi:cli/stdin@0.3.0" (instance))
+                (import "acme:cli/run@7.0.0" (instance)))"#,
+        );
+        assert_eq!(mixed.unwrap().wasi(), Some("0.3.0"));
+        assert_eq!(inspect("(component)").unwrap().wasi(), None);
+        assert_eq!(numbers("0.3.0-rc-2026-01-06"), [0, 3, 0]);
     }
 
     #[test]

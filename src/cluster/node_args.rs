@@ -57,6 +57,9 @@ pub struct NodeArgs {
     /// An image younger than this is not removed [default: 2m].
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub image_minimum_gc_age: Option<Duration>,
+    /// Whether programs may use WASI 0.3; with `false` those that need it are refused.
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub wasi_p3: bool,
     /// Registries in containerd's form: DIR/HOST[:PORT]/hosts.toml with mirrors, certificates, plain HTTP.
     #[arg(long, value_name = "DIR")]
     pub registry_config_dir: Option<PathBuf>,
@@ -65,7 +68,7 @@ pub struct NodeArgs {
 impl NodeArgs {
     /// What a node has when nobody says anything.
     pub fn usual() -> Self {
-        Self { image_gc_high_threshold: 85, image_gc_low_threshold: 80, ..Self::default() }
+        Self { image_gc_high_threshold: 85, image_gc_low_threshold: 80, wasi_p3: true, ..Self::default() }
     }
 
     /// Puts the flags into a configuration. Those that contradict each other are refused.
@@ -96,6 +99,7 @@ impl NodeArgs {
             min_age: self.image_minimum_gc_age.unwrap_or(ImageGcPolicy::default().min_age),
         };
         config.image_gc = policy.check()?;
+        config.engine.wasi_p3 = self.wasi_p3;
         if let Some(dir) = &self.registry_config_dir {
             anyhow::ensure!(dir.is_dir(), "--registry-config-dir {}: there is no such directory", dir.display());
             config.registries.set_config_dir(dir.clone());

@@ -36,4 +36,5 @@ mod streams;
 mod toolbox;
 mod transcripts;
 mod volumes;
+mod wasi_p3;
 mod workloads;

@@ -12,7 +12,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use wasmtime::{Module, component::Component};
 
-use crate::{CompileError, Engine, Program, ProgramKind, program::Artifact};
+use crate::{CompileError, Engine, Program, ProgramKind, engine::Side, program::Artifact};
 
 const MAGIC: &[u8; 8] = b"CORACLE\x01";
 const MAC_BYTES: usize = 32;
@@ -48,7 +48,7 @@ impl Engine {
         let mut bytes = Vec::with_capacity(HEAD_BYTES + BODY_HEAD_BYTES + code.len());
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&[0; MAC_BYTES]);
-        bytes.extend_from_slice(&self.compatibility());
+        bytes.extend_from_slice(&compatibility(program.engine()));
         bytes.push(kind_to_byte(program.kind()));
         bytes.extend_from_slice(&code);
         let seal = self.seal(&bytes[HEAD_BYTES..]).finalize().into_bytes();
@@ -63,34 +63,43 @@ impl Engine {
         let (mac, body) = sealed.split_at_checked(MAC_BYTES).ok_or(CacheError::Malformed)?;
         self.seal(body).verify_slice(mac).map_err(|_| CacheError::Forged)?;
         let (head, code) = body.split_at_checked(BODY_HEAD_BYTES).ok_or(CacheError::Malformed)?;
-        if head[..HASH_BYTES] != self.compatibility() {
-            return Err(CacheError::Incompatible);
+        let (hash, kind) = head.split_at(HASH_BYTES);
+        let kind = kind.first().and_then(|byte| kind_from_byte(*byte)).ok_or(CacheError::Malformed)?;
+        let side = self.side_of(hash).ok_or(CacheError::Incompatible)?;
+        self.load(side, kind, code)
+    }
+
+    /// The side that compiled what carries this hash, if it is one of ours.
+    fn side_of(&self, hash: &[u8]) -> Option<&Side> {
+        let fits = |side: &Side| hash == compatibility(&side.wasm);
+        if fits(self.before3()) {
+            return Some(self.before3());
         }
-        let kind = kind_from_byte(head[HASH_BYTES]).ok_or(CacheError::Malformed)?;
-        self.load(kind, code)
+        // Asked last: it is made only then.
+        if self.has_wasi_p3() { self.p3().ok().filter(|side| fits(side)) } else { None }
     }
 
     /// A name for what compiled programs of this engine fit: its version and settings. Part of a cache's key.
     #[must_use]
     pub fn compatibility_hash(&self) -> String {
-        self.compatibility().iter().map(|byte| format!("{byte:02x}")).collect()
+        compatibility(&self.before3().wasm).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Loads machine code. Callers have checked the seal.
     #[allow(unsafe_code)]
-    fn load(&self, kind: ProgramKind, code: &[u8]) -> Result<Program, CacheError> {
-        let wasm = self.wasm();
+    fn load(&self, side: &Side, kind: ProgramKind, code: &[u8]) -> Result<Program, CacheError> {
+        let wasm = &side.wasm;
         // SAFETY: `deserialize` requires bytes that `serialize` of a compatible engine produced, unaltered:
         // anything else could be arbitrary machine code. The only caller has verified the HMAC of exactly these
         // bytes under a key that only this engine's owner has, and the compatibility hash that is part of them.
         let artifact = match kind {
             ProgramKind::CoreCommand => unsafe { Module::deserialize(wasm, code) }.map(Artifact::Module),
-            ProgramKind::Http | ProgramKind::Command => {
+            ProgramKind::Http | ProgramKind::HttpP3 | ProgramKind::Command | ProgramKind::CommandP3 => {
                 unsafe { Component::deserialize(wasm, code) }.map(Artifact::Component)
             }
         };
         let artifact = artifact.map_err(|error| CacheError::Refused(format!("{error:#}")))?;
-        Program::link(self, artifact).map_err(|error| CacheError::Refused(error.to_string()))
+        Program::link(self, side, artifact).map_err(|error| CacheError::Refused(error.to_string()))
     }
 
     fn seal(&self, body: &[u8]) -> Hmac<Sha256> {
@@ -98,13 +107,14 @@ impl Engine {
         mac.update(body);
         mac
     }
+}
 
-    fn compatibility(&self) -> [u8; HASH_BYTES] {
-        let mut hasher = Sha256Hasher(Sha256::new());
-        env!("CARGO_PKG_VERSION").hash(&mut hasher);
-        self.wasm().precompile_compatibility_hash().hash(&mut hasher);
-        hasher.0.finalize().into()
-    }
+/// What compiled programs have to do with: our version, wasmtime's, and its settings.
+fn compatibility(engine: &wasmtime::Engine) -> [u8; HASH_BYTES] {
+    let mut hasher = Sha256Hasher(Sha256::new());
+    env!("CARGO_PKG_VERSION").hash(&mut hasher);
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.0.finalize().into()
 }
 
 /// The standard library's hashing, ending in SHA-256: its own hasher may change between releases of Rust.
@@ -126,11 +136,13 @@ fn kind_to_byte(kind: ProgramKind) -> u8 {
         ProgramKind::Http => 1,
         ProgramKind::Command => 2,
         ProgramKind::CoreCommand => 3,
+        ProgramKind::HttpP3 => 4,
+        ProgramKind::CommandP3 => 5,
     }
 }
 
 fn kind_from_byte(byte: u8) -> Option<ProgramKind> {
-    [ProgramKind::Http, ProgramKind::Command, ProgramKind::CoreCommand]
-        .into_iter()
-        .find(|kind| kind_to_byte(*kind) == byte)
+    use ProgramKind::{Command, CommandP3, CoreCommand, Http, HttpP3};
+
+    [Http, HttpP3, Command, CommandP3, CoreCommand].into_iter().find(|kind| kind_to_byte(*kind) == byte)
 }

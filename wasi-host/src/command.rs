@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use wasmtime::InstancePre;
-use wasmtime_wasi::p2::bindings::CommandPre;
+use wasmtime_wasi::{p2::bindings::CommandPre, p3::bindings::CommandPre as CommandP3Pre};
 
 use crate::{
     Exit, ExitReason, Program,
@@ -23,8 +23,9 @@ type Returned = wasmtime::Result<i32>;
 pub(crate) async fn run(program: &Program, surroundings: &Arc<Surroundings>, stop: StopSignal) -> Exit {
     let guest: Pin<Box<dyn Future<Output = Returned> + Send>> = match program.linked() {
         Linked::Command(pre) => Box::pin(run_component(pre.clone(), surroundings.clone())),
+        Linked::CommandP3(pre) => Box::pin(run_p3(pre.clone(), surroundings.clone())),
         Linked::CoreCommand(pre) => Box::pin(run_module(pre.clone(), surroundings.clone())),
-        Linked::Http(_) => return Exit::host_panic("an HTTP component is no command".into()),
+        Linked::Http(_) | Linked::HttpP3(_) => return Exit::host_panic("an HTTP component is no command".into()),
     };
     surroundings.pod.engine.metrics().instances.inc();
     let returned = tokio::select! {
@@ -47,6 +48,14 @@ async fn run_component(pre: CommandPre<Sandbox>, surroundings: Arc<Surroundings>
     let command = pre.instantiate_async(&mut store).await?;
     // `run` knows only success and failure (WASI 0.2, cli/run.wit).
     let result = command.wasi_cli_run().call_run(&mut store).await?;
+    Ok(i32::from(result.is_err()))
+}
+
+/// A command of WASI 0.3 has ended when `run` has returned: what it still has under way goes with it, as with any process.
+async fn run_p3(pre: CommandP3Pre<Sandbox>, surroundings: Arc<Surroundings>) -> Returned {
+    let mut store = sandbox::component_store(pre.engine(), &surroundings)?;
+    let command = pre.instantiate_async(&mut store).await?;
+    let result = store.run_concurrent(async |store| command.wasi_cli_run().call_run(store).await).await??;
     Ok(i32::from(result.is_err()))
 }
 

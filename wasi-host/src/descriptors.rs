@@ -21,6 +21,12 @@ impl DescriptorBudget {
         Arc::new(DescriptorBudget { limit, used: AtomicUsize::new(0), parent })
     }
 
+    /// Whether there was leave to open one more a moment ago.
+    pub(crate) fn has_room(&self) -> bool {
+        let own = self.used.load(Ordering::Acquire) < self.limit;
+        own && self.parent.as_ref().is_none_or(|parent| parent.has_room())
+    }
+
     /// Leave to open one more. None: too many are open.
     pub(crate) fn take(self: &Arc<Self>) -> Option<Descriptor> {
         let one_more = |used: usize| (used < self.limit).then_some(used + 1);

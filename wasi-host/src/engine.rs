@@ -1,13 +1,18 @@
 //! The engine: compiler settings, the instance pool, the threads guests run on, and the clock that lets no
 //! guest hold one of them.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+mod settings;
 
-use tokio::runtime::{Handle, Runtime};
-use wasmtime::{
-    Config, Enabled, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails, component,
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, OnceLock},
+    time::Duration,
 };
 
+use tokio::runtime::{Handle, Runtime};
+use wasmtime::{EngineWeak, component};
+
+pub(crate) use self::settings::Wasi;
 use crate::{
     CompileError, Metrics,
     descriptors::DescriptorBudget,
@@ -27,6 +32,9 @@ pub struct EngineConfig {
     pub max_descriptors: usize,
     /// How often guests are looked at: the granularity of interruption and CPU accounting.
     pub epoch_tick: Duration,
+    /// Whether programs may use WASI 0.3. Without it they are refused when they are compiled. They have a pool of their own,
+    /// of an eighth of `max_instances` or [`limits::P3_POOL_MIN`], which is reserved when the first of them comes.
+    pub wasi_p3: bool,
     /// The key that seals compiled programs; whoever has it may have code loaded by this engine.
     pub cache_key: [u8; 32],
 }
@@ -39,6 +47,7 @@ impl Default for EngineConfig {
             max_memory_bytes: limits::DEFAULT_MAX_MEMORY_BYTES,
             max_descriptors: limits::DEFAULT_MAX_DESCRIPTORS,
             epoch_tick: limits::DEFAULT_EPOCH_TICK,
+            wasi_p3: true,
             cache_key: [0; 32],
         }
     }
@@ -62,13 +71,34 @@ pub struct Engine {
 }
 
 struct Shared {
-    wasm: wasmtime::Engine,
-    components: component::Linker<Sandbox>,
+    before3: Side,
+    /// Made when the first program of WASI 0.3 is compiled or loaded.
+    p3: OnceLock<Result<Side, EngineError>>,
     modules: wasmtime::Linker<CoreSandbox>,
     config: EngineConfig,
     metrics: Metrics,
     descriptors: Arc<DescriptorBudget>,
     threads: Threads,
+}
+
+/// An engine of wasmtime, and what components find in it.
+pub(crate) struct Side {
+    pub(crate) wasi: Wasi,
+    pub(crate) wasm: wasmtime::Engine,
+    pub(crate) components: component::Linker<Sandbox>,
+}
+
+impl Side {
+    fn start(config: &EngineConfig, wasi: Wasi) -> Result<Side, EngineError> {
+        let wasm = settings::wasm_engine(config, wasi)?;
+        let components = sandbox::component_linker(&wasm, wasi).map_err(unsupported)?;
+        start_ticker(wasm.weak(), config.epoch_tick).map_err(EngineError::Threads)?;
+        Ok(Side { wasi, wasm, components })
+    }
+}
+
+fn unsupported(error: wasmtime::Error) -> EngineError {
+    EngineError::Unsupported(format!("{error:#}"))
 }
 
 /// Guests have threads of their own: one that never waits then competes with the rest of the process under the
@@ -101,18 +131,16 @@ impl Engine {
     /// If the address space does not hold the whole pool, a smaller one is reserved, and at last none:
     /// programs then run as well but start several times more slowly. The log says so.
     pub fn new(config: EngineConfig) -> Result<Engine, EngineError> {
-        let wasm = wasm_engine(&config)?;
-        let unsupported = |error: wasmtime::Error| EngineError::Unsupported(format!("{error:#}"));
+        let before3 = Side::start(&config, Wasi::Before3)?;
         let shared = Shared {
-            components: sandbox::component_linker(&wasm).map_err(unsupported)?,
-            modules: sandbox::module_linker(&wasm).map_err(unsupported)?,
+            modules: sandbox::module_linker(&before3.wasm).map_err(unsupported)?,
+            before3,
+            p3: OnceLock::new(),
             metrics: Metrics::default(),
             descriptors: DescriptorBudget::new(config.max_descriptors, None),
             threads: Threads::start().map_err(EngineError::Threads)?,
-            wasm,
             config,
         };
-        start_ticker(shared.wasm.weak(), shared.config.epoch_tick).map_err(EngineError::Threads)?;
         Ok(Engine { shared: Arc::new(shared) })
     }
 
@@ -128,12 +156,14 @@ impl Engine {
         &self.shared.metrics
     }
 
-    pub(crate) fn wasm(&self) -> &wasmtime::Engine {
-        &self.shared.wasm
+    /// The side for modules, and for components that know nothing of WASI 0.3.
+    pub(crate) fn before3(&self) -> &Side {
+        &self.shared.before3
     }
 
-    pub(crate) fn components(&self) -> &component::Linker<Sandbox> {
-        &self.shared.components
+    /// The side for components that use WASI 0.3. It takes some milliseconds when it is asked for the first time.
+    pub(crate) fn p3(&self) -> Result<&Side, &EngineError> {
+        self.shared.p3.get_or_init(|| Side::start(&self.shared.config, Wasi::P3)).as_ref()
     }
 
     pub(crate) fn modules(&self) -> &wasmtime::Linker<CoreSandbox> {
@@ -145,6 +175,11 @@ impl Engine {
         DescriptorBudget::new(limits::DESCRIPTORS_PER_CONTAINER, Some(Arc::clone(&self.shared.descriptors)))
     }
 
+    /// Whether programs may use WASI 0.3.
+    pub(crate) fn has_wasi_p3(&self) -> bool {
+        self.shared.config.wasi_p3
+    }
+
     pub(crate) fn cache_key(&self) -> &[u8; 32] {
         &self.shared.config.cache_key
     }
@@ -152,10 +187,7 @@ impl Engine {
     /// The threads for programs of this kind.
     pub(crate) fn threads(&self, kind: ProgramKind) -> &Handle {
         let threads = &self.shared.threads;
-        let runtime = match kind {
-            ProgramKind::Http => &threads.servers,
-            ProgramKind::Command | ProgramKind::CoreCommand => &threads.commands,
-        };
+        let runtime = if kind.serves() { &threads.servers } else { &threads.commands };
         runtime.as_ref().expect("runtimes are there until the engine is dropped").handle()
     }
 }
@@ -180,61 +212,4 @@ fn start_ticker(engine: EngineWeak, tick: Duration) -> std::io::Result<()> {
         }
     };
     std::thread::Builder::new().name("guest-epoch".into()).spawn(ticker).map(drop)
-}
-
-/// The engine with the largest pool that can be reserved, or without one.
-fn wasm_engine(config: &EngineConfig) -> Result<wasmtime::Engine, EngineError> {
-    for shrink in [1, 4, 16] {
-        let mut settings = compiler_settings();
-        let instances = (config.max_instances / shrink).max(1);
-        settings.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(config, instances)));
-        match wasmtime::Engine::new(&settings) {
-            Ok(engine) => return Ok(engine),
-            Err(error) => tracing::warn!(instances, "cannot reserve the instance pool: {error:#}"),
-        }
-    }
-    tracing::warn!("running without an instance pool: programs start more slowly");
-    let mut settings = compiler_settings();
-    settings.allocation_strategy(InstanceAllocationStrategy::OnDemand);
-    wasmtime::Engine::new(&settings).map_err(|error| EngineError::Unsupported(format!("{error:#}")))
-}
-
-fn compiler_settings() -> Config {
-    let mut settings = Config::new();
-    settings
-        .epoch_interruption(true)
-        .parallel_compilation(true)
-        .memory_init_cow(true)
-        .wasm_backtrace_details(WasmBacktraceDetails::Enable)
-        .wasm_backtrace_max_frames(NonZeroUsize::new(limits::BACKTRACE_FRAMES))
-        .max_wasm_stack(limits::WASM_STACK_BYTES)
-        .async_stack_size(limits::FIBER_STACK_BYTES)
-        // A shared memory belongs to no store, so no limiter would see it grow.
-        .shared_memory(false);
-    settings
-}
-
-fn pool(config: &EngineConfig, instances: u32) -> PoolingAllocationConfig {
-    let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(instances)
-        .total_core_instances(instances.saturating_mul(limits::CORE_INSTANCES_PER_INSTANCE))
-        .total_memories(instances)
-        .total_tables(instances.saturating_mul(2))
-        .total_stacks(instances)
-        .total_gc_heaps(instances.min(1000))
-        .max_core_instances_per_component(limits::CORE_INSTANCES_PER_COMPONENT)
-        .max_memories_per_component(limits::MEMORIES_PER_INSTANCE)
-        .max_tables_per_component(limits::TABLES_PER_INSTANCE)
-        .max_memories_per_module(limits::MEMORIES_PER_INSTANCE)
-        .max_tables_per_module(limits::TABLES_PER_INSTANCE)
-        .max_core_instance_size(limits::INSTANCE_METADATA_BYTES)
-        .max_component_instance_size(limits::INSTANCE_METADATA_BYTES)
-        .table_elements(limits::TABLE_ELEMENTS)
-        .max_memory_size(usize::try_from(config.max_memory_bytes).unwrap_or(usize::MAX))
-        .linear_memory_keep_resident(limits::KEEP_RESIDENT_BYTES)
-        .table_keep_resident(limits::KEEP_RESIDENT_BYTES)
-        .async_stack_keep_resident(limits::KEEP_RESIDENT_BYTES)
-        .max_unused_warm_slots(limits::WARM_SLOTS)
-        .pagemap_scan(Enabled::Auto);
-    pool
 }

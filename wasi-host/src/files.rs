@@ -1,6 +1,9 @@
 //! `wasi:filesystem` with bounds on what one instance makes the host hold: open files, which are descriptors of this
 //! process, and lists of directories, which wasmtime gathers in memory when they are opened.
 
+mod listing;
+pub(crate) mod p3;
+
 use std::{
     collections::HashMap,
     fs::{self, File},
@@ -34,23 +37,27 @@ const INTERFACE: &str = "wasi:filesystem/types@0.2.12";
 
 /// What one instance holds, by the numbers of its resources.
 pub(crate) struct HeldFiles {
+    /// The instance's own part of its container's.
     budget: Arc<DescriptorBudget>,
     /// Files and directories it has opened. Those it was given are open once for all who have them.
-    open: HashMap<u32, descriptors::Descriptor>,
-    /// Entries in each list of a directory.
+    open: HashMap<u32, Leave>,
+    /// Entries in each list of a directory (WASI 0.2).
     lists: HashMap<u32, usize>,
 }
 
+/// Leave for one open file, shared by its descriptor and the streams made of it (WASI 0.3).
+type Leave = Arc<descriptors::Descriptor>;
+
 impl HeldFiles {
+    /// `budget` is the container's.
     pub(crate) fn new(budget: Arc<DescriptorBudget>) -> HeldFiles {
+        let budget = DescriptorBudget::new(limits::FILES_PER_INSTANCE, Some(budget));
         HeldFiles { budget, open: HashMap::new(), lists: HashMap::new() }
     }
 
-    fn may_open(&self) -> Result<descriptors::Descriptor, ErrorCode> {
-        if self.open.len() >= limits::FILES_PER_INSTANCE {
-            return Err(ErrorCode::Quota);
-        }
-        self.budget.take().ok_or(ErrorCode::Quota)
+    /// Leave to open one more. None: too many are open.
+    fn may_open(&self) -> Option<Leave> {
+        self.budget.take().map(Arc::new)
     }
 
     /// Entries that may still be listed.
@@ -64,18 +71,21 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()
     let mut interface = linker.instance(INTERFACE)?;
     interface.func_wrap_async("[method]descriptor.open-at", open_at)?;
     interface.func_wrap_async("[method]descriptor.read-directory", read_directory)?;
-    interface.resource("descriptor", ResourceType::host::<Descriptor>(), |mut store, rep| {
-        let sandbox = store.data_mut();
-        sandbox.table.delete(Resource::<Descriptor>::new_own(rep))?;
-        sandbox.files.open.remove(&rep);
-        Ok(())
-    })?;
+    interface.resource("descriptor", ResourceType::host::<Descriptor>(), drop_descriptor)?;
     interface.resource("directory-entry-stream", ResourceType::host::<DirectoryEntryStream>(), |mut store, rep| {
         let sandbox = store.data_mut();
         sandbox.table.delete(Resource::<DirectoryEntryStream>::new_own(rep))?;
         sandbox.files.lists.remove(&rep);
         Ok(())
     })
+}
+
+/// A descriptor of any version of WASI leaves the table.
+fn drop_descriptor(mut store: StoreContextMut<'_, Sandbox>, rep: u32) -> wasmtime::Result<()> {
+    let sandbox = store.data_mut();
+    sandbox.table.delete(Resource::<Descriptor>::new_own(rep))?;
+    sandbox.files.open.remove(&rep);
+    Ok(())
 }
 
 type Answer<'a, T> = Box<dyn Future<Output = wasmtime::Result<(Result<T, ErrorCode>,)>> + Send + 'a>;
@@ -87,10 +97,7 @@ fn open_at(
 ) -> Answer<'_, Resource<Descriptor>> {
     Box::new(async move {
         let sandbox = store.data_mut();
-        let leave = match sandbox.files.may_open() {
-            Ok(leave) => leave,
-            Err(code) => return Ok((Err(code),)),
-        };
+        let Some(leave) = sandbox.files.may_open() else { return Ok((Err(ErrorCode::Quota),)) };
         let opened = sandbox.filesystem().open_at(dir, follow, path, how, mode).await;
         let opened = answer(sandbox, opened)?;
         if let Ok(descriptor) = &opened {

@@ -1,11 +1,17 @@
 //! Which imports this host provides, and how to say which ones it does not.
 
+use wasmparser::{Parser, Payload};
 use wasmtime::{
     Module, Store,
     component::types::{Component, ComponentItem},
 };
 
-use crate::{Engine, limits, sandbox::CoreSandbox};
+use crate::{
+    Engine,
+    engine::{Side, Wasi},
+    limits,
+    sandbox::CoreSandbox,
+};
 
 /// The interfaces of WASI 0.2 that components find here (<https://github.com/WebAssembly/WASI>, 0.2.x).
 const PROVIDED: &[&str] = &[
@@ -40,6 +46,33 @@ const PROVIDED: &[&str] = &[
     "wasi:sockets/udp-create-socket",
 ];
 
+/// The interfaces of WASI 0.3, where it is switched on.
+const PROVIDED_P3: &[&str] = &[
+    "wasi:cli/environment",
+    "wasi:cli/exit",
+    "wasi:cli/stderr",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:cli/terminal-input",
+    "wasi:cli/terminal-output",
+    "wasi:cli/terminal-stderr",
+    "wasi:cli/terminal-stdin",
+    "wasi:cli/terminal-stdout",
+    "wasi:cli/types",
+    "wasi:clocks/monotonic-clock",
+    "wasi:clocks/system-clock",
+    "wasi:clocks/types",
+    "wasi:filesystem/preopens",
+    "wasi:filesystem/types",
+    "wasi:http/client",
+    "wasi:http/types",
+    "wasi:random/insecure",
+    "wasi:random/insecure-seed",
+    "wasi:random/random",
+    "wasi:sockets/ip-name-lookup",
+    "wasi:sockets/types",
+];
+
 /// Socket functions that some runtimes add to preview 1, which can only use sockets it was given.
 const SOCKET_EXTENSIONS: &[&str] = &[
     "sock_addr_resolve",
@@ -59,6 +92,54 @@ const SOCKET_EXTENSIONS: &[&str] = &[
 /// Whether `name` is `interface` in a version of WASI 0.2.
 pub(crate) fn is_wasi_02(name: &str, interface: &str) -> bool {
     name.strip_prefix(interface).is_some_and(|version| version.starts_with("@0.2."))
+}
+
+/// Whether `name` is `interface` in a release of WASI 0.3. Its release candidates differ from one another and from it.
+pub(crate) fn is_wasi_03(name: &str, interface: &str) -> bool {
+    name.strip_prefix(interface)
+        .and_then(|version| version.strip_prefix(P3_VERSION))
+        .is_some_and(|patch| !patch.is_empty() && patch.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// How the version of an interface of WASI 0.3 begins.
+const P3_VERSION: &str = "@0.3.";
+
+fn is_of_p3(name: &str) -> bool {
+    name.starts_with("wasi:") && name.contains(P3_VERSION)
+}
+
+/// What to say of names that are in a release candidate of WASI 0.3.
+pub(crate) fn version_hint<'a>(names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let candidate = names.filter(|name| is_of_p3(name)).find_map(|name| {
+        let (_, version) = name.split_once('@')?;
+        version.contains('-').then_some(version)
+    })?;
+    Some(format!(
+        ". Of WASI 0.3 this host supports the release, 0.3.0, and not {}: build the program with bindings of the release",
+        shortened(candidate)
+    ))
+}
+
+/// What a component (in binary form) uses of WASI 0.3, in any of its versions.
+pub(crate) fn used_of_p3(wasm: &[u8]) -> Vec<&str> {
+    let mut used = Vec::new();
+    let mut depth = 0_u32;
+    // What is malformed is found by the compiler and said better.
+    for payload in Parser::new(0).parse_all(wasm).map_while(Result::ok) {
+        match payload {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(imports) if depth == 0 => {
+                used.extend(imports.into_iter().map_while(Result::ok).map(|import| import.name.name));
+            }
+            Payload::ComponentExportSection(exports) if depth == 0 => {
+                used.extend(exports.into_iter().map_while(Result::ok).map(|export| export.name.name));
+            }
+            _ => {}
+        }
+    }
+    used.retain(|name| is_of_p3(name));
+    used
 }
 
 /// `names` as a user reads them.
@@ -81,16 +162,17 @@ fn shortened(name: &str) -> String {
 
 /// Says which imports of a component this host does not provide, each function by name. None: all are there,
 /// by name at least.
-pub(crate) fn missing_in_component(engine: &Engine, ty: &Component) -> Option<String> {
+pub(crate) fn missing_in_component(side: &Side, ty: &Component) -> Option<String> {
     let mut missing = Vec::new();
-    for (name, import) in ty.imports(engine.wasm()) {
-        if PROVIDED.iter().any(|interface| is_wasi_02(name, interface)) {
+    for (name, import) in ty.imports(&side.wasm) {
+        let is_p3 = side.wasi == Wasi::P3 && PROVIDED_P3.iter().any(|interface| is_wasi_03(name, interface));
+        if is_p3 || PROVIDED.iter().any(|interface| is_wasi_02(name, interface)) {
             continue;
         }
         match import.ty {
             ComponentItem::ComponentInstance(instance) => {
                 let functions: Vec<String> = instance
-                    .exports(engine.wasm())
+                    .exports(&side.wasm)
                     .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)))
                     .map(|(function, _)| format!("{name} function '{function}'"))
                     .collect();
@@ -102,12 +184,15 @@ pub(crate) fn missing_in_component(engine: &Engine, ty: &Component) -> Option<St
             _ => missing.push(format!("'{name}'")),
         }
     }
-    sentence("component", &missing)
+    let mut message = sentence("component", &missing)?;
+    let imports = ty.imports(&side.wasm).map(|(name, _)| name);
+    message.push_str(&version_hint(imports).unwrap_or_default());
+    Some(message)
 }
 
 /// The same of a core module.
 pub(crate) fn missing_in_module(engine: &Engine, module: &Module) -> Option<String> {
-    let mut store = Store::new(engine.wasm(), CoreSandbox::nothing());
+    let mut store = Store::new(&engine.before3().wasm, CoreSandbox::nothing());
     let missing: Vec<(&str, &str)> = module
         .imports()
         .filter(|import| engine.modules().get_by_import(&mut store, import).is_none())
@@ -143,6 +228,18 @@ mod tests {
         assert!(!is_wasi_02("wasi:cli/run@0.3.0", "wasi:cli/run"));
         assert!(!is_wasi_02("wasi:cli/runner@0.2.0", "wasi:cli/run"));
         assert!(!is_wasi_02("wasi:cli/run", "wasi:cli/run"));
+    }
+
+    #[test]
+    fn releases_of_0_3_are_told_from_candidates() {
+        assert!(is_wasi_03("wasi:cli/run@0.3.0", "wasi:cli/run"));
+        assert!(is_wasi_03("wasi:cli/run@0.3.12", "wasi:cli/run"));
+        for other in ["wasi:cli/run@0.3.0-rc-2026-01-06", "wasi:cli/run@0.3.", "wasi:cli/run@0.2.0", "wasi:cli/run"] {
+            assert!(!is_wasi_03(other, "wasi:cli/run"), "{other}");
+        }
+        let hint = version_hint(["wasi:cli/run@0.3.0", "wasi:cli/exit@0.3.0-rc-2026-01-06"].into_iter()).unwrap();
+        assert!(hint.contains("0.3.0, and not 0.3.0-rc-2026-01-06"), "{hint}");
+        assert_eq!(version_hint(["wasi:cli/run@0.3.0", "acme:x/y@0.3.0-rc-1"].into_iter()), None);
     }
 
     #[test]

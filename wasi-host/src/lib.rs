@@ -19,6 +19,7 @@ mod descriptors;
 mod engine;
 mod exit;
 mod files;
+mod holding;
 mod imports;
 pub mod limits;
 mod memory;

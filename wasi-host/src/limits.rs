@@ -102,7 +102,7 @@ pub const RESOURCES_PER_INSTANCE: usize = 10_000;
 /// Component-model handles one instance may hold.
 pub const HANDLES_PER_INSTANCE: usize = 100_000;
 
-/// Files and directories one instance may have open: the soft limit of open files on most systems.
+/// Files and directories one instance may have open, in WASI 0.3 by streams alone too: the soft limit of open files on most systems.
 pub const FILES_PER_INSTANCE: usize = 1024;
 
 /// Entries in all lists of directories that one instance has open. Each takes some 100 bytes of the host's memory, and
@@ -156,6 +156,34 @@ pub const HTTP_BODY_LIMIT_BYTES: u64 = 1 << 30;
 
 /// HTTP/2 streams on one connection.
 pub const HTTP2_STREAMS: u32 = 128;
+
+// WASI 0.3: what programs may have under way at once, which in 0.2 needed a resource each.
+
+/// The part of an engine's instances that may use WASI 0.3: their pool is reserved besides, and each place in it costs two of
+/// the memory mappings that the number of instances is made for (see above).
+pub const P3_POOL_SHARE: u32 = 8;
+
+/// Instances of WASI 0.3 that a small engine may have all the same: twice what one server may have in flight.
+pub const P3_POOL_MIN: u32 = 512;
+
+/// Component-model handles one instance of a WASI 0.3 program may hold. Each call that waits is one, with a future of the
+/// host behind it, so they are worth as much as resources are.
+pub const P3_HANDLES_PER_INSTANCE: usize = 10_000;
+
+/// Datagrams one instance may be sending or waiting for at the same time: each holds a buffer of 64 KiB in the host.
+pub const P3_DATAGRAMS_IN_FLIGHT: usize = 64;
+
+/// The largest datagram (RFC 768: its length field has 16 bits).
+pub const DATAGRAM_LIMIT_BYTES: usize = u16::MAX as usize;
+
+/// Names one instance may be looking up at the same time; further lookups wait for their turn.
+pub const P3_LOOKUPS_IN_FLIGHT: usize = 64;
+
+/// Entries of a directory that are read at once, and so what waits in the host for a guest to take it.
+pub const P3_ENTRIES_AT_ONCE: usize = 32;
+
+/// The most of a body that is copied out of a guest at once, and so what waits in the host for a slow client.
+pub const P3_BODY_CHUNK_BYTES: usize = 64 * 1024;
 
 /// How long an outgoing request may take to connect, to answer, and between two pieces of its answer, unless
 /// the guest sets its own timeouts.

@@ -1,4 +1,4 @@
-//! Requests that guests send (`wasi:http/outgoing-handler`): names, routes and source addresses are the pod's.
+//! Requests that guests send (`wasi:http/outgoing-handler`, in 0.3 `wasi:http/client`): names, routes and source addresses are the pod's.
 
 mod body;
 #[cfg(test)]
@@ -62,6 +62,10 @@ impl WasiHttpHooks for OutgoingHttp {
             };
             Ok((response, Box::new(connection) as Connection))
         })
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        limits::P3_BODY_CHUNK_BYTES
     }
 }
 

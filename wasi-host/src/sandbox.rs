@@ -14,13 +14,14 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use crate::{
     StartError, Stream,
     container::Surroundings,
+    engine::Wasi,
     files::{self, HeldFiles},
     limits,
     memory::{Limiter, MemoryBudget},
     outgoing::OutgoingHttp,
     output::GuestStream,
     preopen::path_of,
-    sockets::{self, SocketCount},
+    sockets::{self, Doorman, SocketPlaces},
     stdin::GuestStdin,
 };
 
@@ -29,7 +30,7 @@ pub(crate) struct Sandbox {
     pub(crate) wasi: WasiCtx,
     pub(crate) table: ResourceTable,
     pub(crate) files: HeldFiles,
-    pub(crate) sockets: SocketCount,
+    pub(crate) sockets: SocketPlaces,
     pub(crate) outgoing: OutgoingHttp,
     http: WasiHttpCtx,
     limiter: Limiter,
@@ -53,8 +54,9 @@ impl WasiHttpView for Sandbox {
     }
 }
 
-/// A linker with all of WASI 0.2 and `wasi:http`, its files counted and its sockets those of the pod.
-pub(crate) fn component_linker(engine: &Engine) -> wasmtime::Result<Linker<Sandbox>> {
+/// A linker with all of WASI 0.2 and `wasi:http`, and of WASI 0.3 besides if it is wanted, their files counted and their
+/// sockets those of the pod.
+pub(crate) fn component_linker(engine: &Engine, wasi: Wasi) -> wasmtime::Result<Linker<Sandbox>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
@@ -62,6 +64,18 @@ pub(crate) fn component_linker(engine: &Engine) -> wasmtime::Result<Linker<Sandb
     files::add_to_linker(&mut linker)?;
     sockets::add_to_linker(&mut linker)?;
     linker.allow_shadowing(false);
+    if wasi == Wasi::P3 {
+        use wasmtime_wasi::p3;
+        p3::cli::add_to_linker(&mut linker)?;
+        p3::clocks::add_to_linker(&mut linker)?;
+        p3::filesystem::add_to_linker(&mut linker)?;
+        linker.allow_shadowing(true);
+        files::p3::add_to_linker(&mut linker)?;
+        linker.allow_shadowing(false);
+        p3::random::add_to_linker(&mut linker)?;
+        sockets::p3::add_to_linker(&mut linker)?;
+        wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    }
     Ok(linker)
 }
 
@@ -84,17 +98,23 @@ pub(crate) fn component_store(engine: &Engine, surroundings: &Arc<Surroundings>)
     table.set_max_capacity(limits::RESOURCES_PER_INSTANCE);
     let mut http = WasiHttpCtx::new();
     http.set_field_size_limit(limits::HTTP_HEADER_LIMIT_BYTES);
+    let sockets = places(surroundings);
     let sandbox = Sandbox {
-        wasi: wasi(surroundings)?.build(),
+        wasi: wasi(surroundings, sockets.doorman())?.build(),
         table,
         http,
         files: HeldFiles::new(surroundings.descriptors.clone()),
-        sockets: SocketCount::new(surroundings.descriptors.clone()),
+        sockets,
         outgoing: OutgoingHttp::new(surroundings.pod.clone(), surroundings.descriptors.clone()),
         limiter: Limiter::new(surroundings.memory.clone()),
     };
     let mut store = bounded(Store::new(engine, sandbox));
-    store.set_max_component_handles(limits::HANDLES_PER_INSTANCE);
+    let handles = if surroundings.spec.program.kind().is_p3() {
+        limits::P3_HANDLES_PER_INSTANCE
+    } else {
+        limits::HANDLES_PER_INSTANCE
+    };
+    store.set_max_component_handles(handles);
     store.limiter(|sandbox| &mut sandbox.limiter);
     Ok(store)
 }
@@ -104,7 +124,7 @@ pub(crate) fn module_store(
     engine: &Engine,
     surroundings: &Arc<Surroundings>,
 ) -> Result<Store<CoreSandbox>, StartError> {
-    let mut wasi = wasi(surroundings)?.build_p1();
+    let mut wasi = wasi(surroundings, places(surroundings).doorman())?.build_p1();
     // All that a module of preview 1 can hold is files, and for the time of a poll what it waits for.
     wasi.ctx().table.set_max_capacity(limits::FILES_PER_INSTANCE);
     let sandbox = CoreSandbox { wasi, limiter: Limiter::new(surroundings.memory.clone()) };
@@ -128,8 +148,18 @@ fn bounded<T>(mut store: Store<T>) -> Store<T> {
     store
 }
 
+/// Opens what instances will open, so that a missing directory is an error of starting.
+pub(crate) fn check(surroundings: &Surroundings) -> Result<(), StartError> {
+    wasi(surroundings, places(surroundings).doorman()).map(drop)
+}
+
+/// Places for the sockets of one instance.
+fn places(surroundings: &Surroundings) -> SocketPlaces {
+    SocketPlaces::new(surroundings.descriptors.clone())
+}
+
 /// What the guest is given, and nothing else. Clocks and randomness are the host's.
-pub(crate) fn wasi(surroundings: &Arc<Surroundings>) -> Result<WasiCtxBuilder, StartError> {
+fn wasi(surroundings: &Surroundings, doorman: Doorman) -> Result<WasiCtxBuilder, StartError> {
     let spec = &surroundings.spec;
     let mut wasi = WasiCtxBuilder::new();
     wasi.args(&spec.args)
@@ -147,11 +177,13 @@ pub(crate) fn wasi(surroundings: &Arc<Surroundings>) -> Result<WasiCtxBuilder, S
     let pod = surroundings.pod.clone();
     wasi.socket_addr_check(move |address, usage| {
         // The pod's sockets have translated every address already. This is the second lock on that door.
-        let allowed = match usage {
-            SocketAddrUse::TcpBind | SocketAddrUse::TcpListen | SocketAddrUse::UdpBind => pod.may_bind(address),
-            _ => true,
-        };
-        Box::pin(std::future::ready(allowed))
+        match usage {
+            SocketAddrUse::TcpBind | SocketAddrUse::TcpListen | SocketAddrUse::UdpBind => {
+                Box::pin(std::future::ready(pod.may_bind(address)))
+            }
+            SocketAddrUse::TcpAccept => Box::pin(doorman.clone().admit()),
+            _ => Box::pin(std::future::ready(true)),
+        }
     });
     if let Some(directory) = &spec.working_dir {
         wasi.initial_cwd(directory);

@@ -1,6 +1,8 @@
 //! HTTP components: a listener at the pod's address, an instance for every request, a drain at the end.
 
 mod admission;
+mod p3;
+mod p3_body;
 mod reply;
 mod request;
 
@@ -19,7 +21,7 @@ use tokio::{
     sync::{Semaphore, oneshot},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime_wasi_http::{p2::bindings::ProxyPre, p3::bindings::ServicePre};
 
 use self::admission::Admission;
 use crate::{
@@ -51,6 +53,24 @@ impl Listener {
     }
 }
 
+/// How the program is asked.
+pub(crate) enum Handles {
+    /// By `wasi:http/incoming-handler@0.2`.
+    P2(ProxyPre<Sandbox>),
+    /// By `wasi:http/handler@0.3`.
+    P3(ServicePre<Sandbox>),
+}
+
+impl Handles {
+    /// The engine that it was compiled by.
+    fn engine(&self) -> &wasmtime::Engine {
+        match self {
+            Handles::P2(pre) => pre.engine(),
+            Handles::P3(pre) => pre.engine(),
+        }
+    }
+}
+
 /// The server of one container.
 pub(crate) struct Server {
     handler: Arc<Handler>,
@@ -59,7 +79,7 @@ pub(crate) struct Server {
 
 /// What every request needs.
 struct Handler {
-    pre: ProxyPre<Sandbox>,
+    handles: Handles,
     surroundings: Arc<Surroundings>,
     admission: Admission,
     /// Connections and guests at work: what a drain waits for.
@@ -93,10 +113,10 @@ impl Handler {
 }
 
 impl Server {
-    pub(crate) fn new(pre: ProxyPre<Sandbox>, surroundings: Arc<Surroundings>) -> Server {
+    pub(crate) fn new(handles: Handles, surroundings: Arc<Surroundings>) -> Server {
         let (fatal_sender, fatal) = oneshot::channel();
         let handler = Arc::new(Handler {
-            pre,
+            handles,
             admission: Admission::new(concurrency(&surroundings)),
             surroundings,
             tasks: TaskTracker::new(),

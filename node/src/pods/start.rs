@@ -8,7 +8,7 @@ mod log;
 use std::{path::PathBuf, sync::Arc};
 
 use coracle_oci::Files;
-use coracle_wasi_host::{Container as Handle, ContainerConfig, Preopen, ProgramKind, StdinPipe};
+use coracle_wasi_host::{Container as Handle, ContainerConfig, Preopen, StdinPipe};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use tokio_util::sync::CancellationToken;
 
@@ -139,7 +139,7 @@ impl Attempt {
             volumes: &self.prepared.volumes,
             env,
             rootfs: image.image.rootfs.as_deref(),
-            is_command: image.program.kind() != ProgramKind::Http,
+            is_command: !image.program.kind().serves(),
             dir: &self.live.dir.join(&self.container.name),
             etc_dir: &self.live.dir.join("etc"),
             etc: EtcFiles {

@@ -26,7 +26,7 @@ pub struct ContainerConfig {
     pub args: Vec<String>,
     /// The environment, in order.
     pub env: Vec<(String, String)>,
-    /// The initial working directory a 0.2 component is told; it should lie in one of `preopens`.
+    /// The initial working directory a component is told; it should lie in one of `preopens`.
     pub working_dir: Option<String>,
     /// The directories the guest may open.
     pub preopens: Vec<Preopen>,

@@ -8,7 +8,7 @@ use super::{StartError, Surroundings};
 use crate::{
     Exit, ExitReason, Program, command,
     program::Linked,
-    server::{Listener, Server},
+    server::{Handles, Listener, Server},
     stopping::StopSignal,
 };
 
@@ -23,13 +23,16 @@ impl Job {
     pub(super) fn prepare(surroundings: &Arc<Surroundings>) -> Result<Job, StartError> {
         let program = &surroundings.spec.program;
         match program.linked() {
-            Linked::Http(pre) => {
-                let address = SocketAddr::new(surroundings.pod.config.address, surroundings.spec.http_port);
-                let listener = Listener::bind(address).map_err(|source| StartError::Bind { address, source })?;
-                Ok(Job::Serve(Server::new(pre.clone(), surroundings.clone()), listener))
-            }
-            Linked::Command(_) | Linked::CoreCommand(_) => Ok(Job::Run(program.clone())),
+            Linked::Http(pre) => Job::serve(Handles::P2(pre.clone()), surroundings),
+            Linked::HttpP3(pre) => Job::serve(Handles::P3(pre.clone()), surroundings),
+            Linked::Command(_) | Linked::CommandP3(_) | Linked::CoreCommand(_) => Ok(Job::Run(program.clone())),
         }
+    }
+
+    fn serve(handles: Handles, surroundings: &Arc<Surroundings>) -> Result<Job, StartError> {
+        let address = SocketAddr::new(surroundings.pod.config.address, surroundings.spec.http_port);
+        let listener = Listener::bind(address).map_err(|source| StartError::Bind { address, source })?;
+        Ok(Job::Serve(Server::new(handles, surroundings.clone()), listener))
     }
 
     /// Where it listens, if it does.

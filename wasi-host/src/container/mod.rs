@@ -71,8 +71,7 @@ impl Container {
     fn launch(surroundings: Surroundings) -> Result<Container, StartError> {
         let surroundings = Arc::new(surroundings);
         let pod = &surroundings.pod;
-        // Opens what instances will open, so that a missing directory is an error of starting.
-        sandbox::wasi(&surroundings)?;
+        sandbox::check(&surroundings)?;
         let threads = pod.engine.threads(surroundings.spec.program.kind()).clone();
         let _threads = threads.enter();
         let job = Job::prepare(&surroundings)?;

@@ -2,23 +2,31 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
+use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use wasmtime::PoolConcurrencyLimitError;
+use wasmtime::{PoolConcurrencyLimitError, Store};
 use wasmtime_wasi_http::{
     Error, WasiHttpView,
     p2::{
-        bindings::http::types::{ErrorCode, Scheme},
+        bindings::{ProxyPre, http::types::Scheme},
         body::HyperOutgoingBody,
     },
 };
 
-use super::{Handler, reply};
-use crate::{Exit, ExitReason, container::tell, cpu::Metered, limits, sandbox};
+use super::{Handler, Handles, p3, reply};
+use crate::{
+    Exit, ExitReason,
+    container::tell,
+    cpu::Metered,
+    limits,
+    sandbox::{self, Sandbox},
+};
 
-type Reply = Result<Response<HyperOutgoingBody>, ErrorCode>;
+/// An answer, or the error code that the guest gave in its place.
+pub(super) type Reply = Result<Response<HyperOutgoingBody>, String>;
 
 /// A handler at work.
 type Guest = Pin<Box<dyn Future<Output = wasmtime::Result<()>> + Send>>;
@@ -80,13 +88,13 @@ impl Handler {
             let metrics = self.surroundings.pod.engine.metrics();
             let _in_flight = InFlight::new(&metrics.http_in_flight);
             metrics.instances.inc();
-            let mut store = sandbox::component_store(self.pre.engine(), &self.surroundings)?;
+            let store = sandbox::component_store(self.handles.engine(), &self.surroundings)?;
             let body_limit = usize::try_from(limits::HTTP_BODY_LIMIT_BYTES).unwrap_or(usize::MAX);
             let request = request.map(|body| Limited::new(body, body_limit).map_err(body_error));
-            let request = store.data_mut().http().new_incoming_request(Scheme::Http, request)?;
-            let out = store.data_mut().http().new_response_outparam(answer)?;
-            let proxy = self.pre.instantiate_async(&mut store).await?;
-            proxy.wasi_http_incoming_handler().call_handle(&mut store, request, out).await
+            match &self.handles {
+                Handles::P2(pre) => call_p2(pre, store, request, answer).await,
+                Handles::P3(pre) => p3::call(pre, store, request, answer).await,
+            }
         };
         Box::pin(Metered::new(Box::pin(call), cpu))
     }
@@ -104,7 +112,7 @@ impl Handler {
             (Some(Ok(response)), _) => response,
             (Some(Err(code)), _) => {
                 let spec = &self.surroundings.spec;
-                tell(&*spec.output, &format!("the handler answered with an error: {code:?}"));
+                tell(&*spec.output, &format!("the handler answered with an error: {code}"));
                 reply::plain(StatusCode::INTERNAL_SERVER_ERROR, "the handler failed\n")
             }
             (None, Failure::Busy) => {
@@ -132,6 +140,25 @@ impl Handler {
         }
         Failure::Guest
     }
+}
+
+/// Calls the handler of a program of WASI 0.2. It may answer long before it returns.
+async fn call_p2<B>(
+    pre: &ProxyPre<Sandbox>,
+    mut store: Store<Sandbox>,
+    request: Request<B>,
+    answer: oneshot::Sender<Reply>,
+) -> wasmtime::Result<()>
+where
+    B: Body<Data = Bytes, Error = Error> + Send + 'static,
+{
+    let request = store.data_mut().http().new_incoming_request(Scheme::Http, request)?;
+    let out = store.data_mut().http().new_response_outparam_from_callback(move |reply| {
+        // The client may have gone.
+        let _ = answer.send(reply.map_err(|code| format!("{code:?}")));
+    })?;
+    let proxy = pre.instantiate_async(&mut store).await?;
+    proxy.wasi_http_incoming_handler().call_handle(&mut store, request, out).await
 }
 
 /// Turns away what no guest should see.

@@ -92,7 +92,7 @@ fn subscribe_stream(
 }
 
 /// Whether `name` can be a host name or an address at all: letters, digits, and what joins them.
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '[' | ']');
     (1..=limits::NAME_LIMIT_BYTES).contains(&name.len()) && name.chars().all(allowed)
 }

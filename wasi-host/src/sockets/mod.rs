@@ -6,6 +6,8 @@
 
 mod delegate;
 mod lookup;
+pub(crate) mod p3;
+mod places;
 mod tcp;
 mod udp;
 
@@ -23,44 +25,13 @@ use wasmtime_wasi::{
     sockets::WasiSocketsCtxView,
 };
 
-use crate::{
-    NetworkError,
-    descriptors::{Descriptor, DescriptorBudget},
-    limits,
-    pod::Pod,
-    sandbox::Sandbox,
-};
-
-/// The sockets one instance has open, each with leave for its descriptor.
-pub(crate) struct SocketCount {
-    budget: Arc<DescriptorBudget>,
-    open: Vec<Descriptor>,
-}
-
-impl SocketCount {
-    pub(crate) fn new(budget: Arc<DescriptorBudget>) -> SocketCount {
-        SocketCount { budget, open: Vec::new() }
-    }
-
-    /// Leave to open one more.
-    fn check(&self) -> Result<Descriptor, ErrorCode> {
-        let room = self.open.len() < limits::SOCKETS_PER_INSTANCE as usize;
-        room.then(|| self.budget.take()).flatten().ok_or(ErrorCode::NewSocketLimit)
-    }
-
-    fn opened(&mut self, leave: Descriptor) {
-        self.open.push(leave);
-    }
-
-    fn closed(&mut self) {
-        self.open.pop();
-    }
-}
+pub(crate) use self::places::{Doorman, SocketPlaces};
+use crate::{NetworkError, pod::Pod, sandbox::Sandbox};
 
 /// The sockets of one instance, seen through its pod.
 pub(crate) struct PodSockets<'a> {
     inner: WasiSocketsCtxView<'a>,
-    count: &'a mut SocketCount,
+    places: &'a mut SocketPlaces,
     pod: &'a Arc<Pod>,
 }
 
@@ -91,7 +62,7 @@ impl HasData for HasPodSockets {
 
 fn view(sandbox: &mut Sandbox) -> PodSockets<'_> {
     let Sandbox { wasi, table, sockets, outgoing, .. } = sandbox;
-    PodSockets { inner: WasiSocketsCtxView { ctx: wasi.sockets(), table }, count: sockets, pod: outgoing.pod() }
+    PodSockets { inner: WasiSocketsCtxView { ctx: wasi.sockets(), table }, places: sockets, pod: outgoing.pod() }
 }
 
 /// Puts the pod's sockets in the place of wasmtime's. The linker must allow shadowing.

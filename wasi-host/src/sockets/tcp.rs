@@ -18,9 +18,9 @@ impl tcp::Host for PodSockets<'_> {}
 
 impl tcp_create_socket::Host for PodSockets<'_> {
     fn create_tcp_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
-        let leave = self.count.check()?;
+        let place = self.places.take().ok_or(ErrorCode::NewSocketLimit)?;
         let socket = self.inner.create_tcp_socket(family)?;
-        self.count.opened(leave);
+        self.places.settle(socket.rep(), place);
         Ok(socket)
     }
 }
@@ -86,14 +86,17 @@ impl tcp::HostTcpSocket for PodSockets<'_> {
         &mut self,
         socket: Resource<TcpSocket>,
     ) -> SocketResult<(Resource<TcpSocket>, Resource<DynInputStream>, Resource<DynOutputStream>)> {
-        let leave = self.count.check()?;
+        if !self.places.may_accept() {
+            return Err(ErrorCode::NewSocketLimit.into());
+        }
         let accepted = tcp::HostTcpSocket::accept(&mut self.inner, socket)?;
-        self.count.opened(leave);
+        // The address check took a place for it.
+        self.places.of(accepted.0.rep());
         Ok(accepted)
     }
 
     fn drop(&mut self, socket: Resource<TcpSocket>) -> wasmtime::Result<()> {
-        self.count.closed();
+        self.places.leave(socket.rep());
         tcp::HostTcpSocket::drop(&mut self.inner, socket)
     }
 

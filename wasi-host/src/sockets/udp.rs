@@ -19,9 +19,9 @@ impl udp::Host for PodSockets<'_> {}
 
 impl udp_create_socket::Host for PodSockets<'_> {
     async fn create_udp_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<UdpSocket>> {
-        let leave = self.count.check()?;
+        let place = self.places.take().ok_or(ErrorCode::NewSocketLimit)?;
         let socket = self.inner.create_udp_socket(family).await?;
-        self.count.opened(leave);
+        self.places.settle(socket.rep(), place);
         Ok(socket)
     }
 }
@@ -60,7 +60,7 @@ impl udp::HostUdpSocket for PodSockets<'_> {
     }
 
     fn drop(&mut self, socket: Resource<UdpSocket>) -> wasmtime::Result<()> {
-        self.count.closed();
+        self.places.leave(socket.rep());
         udp::HostUdpSocket::drop(&mut self.inner, socket)
     }
 

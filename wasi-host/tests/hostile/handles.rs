@@ -34,7 +34,7 @@ async fn run_in(dir: &Path, program: Program) -> Exit {
 }
 
 /// Descriptors that this process has on files below a directory: those of a guest.
-fn open_files(dir: &Path) -> usize {
+pub fn open_files(dir: &Path) -> usize {
     let open = fs::read_dir("/proc/self/fd").unwrap().filter_map(Result::ok);
     open.filter(|entry| fs::read_link(entry.path()).is_ok_and(|file| file.starts_with(dir))).count()
 }

@@ -12,6 +12,7 @@ mod clients;
 mod files;
 mod handlers;
 mod handles;
+mod handles_p3;
 mod loops;
 mod memory;
 mod modules;

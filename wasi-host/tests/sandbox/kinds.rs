@@ -28,7 +28,8 @@ fn a_library_is_no_program() {
     assert_eq!(
         error(b"(component)").to_string(),
         "the component cannot be run: it exports nothing, but must export \
-         wasi:http/incoming-handler@0.2.x (a server) or wasi:cli/run@0.2.x (a command)"
+         wasi:http/incoming-handler@0.2.x or wasi:http/handler@0.3.x (a server) \
+         or wasi:cli/run@0.2.x or @0.3.x (a command)"
     );
 }
 

@@ -7,6 +7,7 @@ mod exec;
 mod files;
 mod http;
 mod kinds;
+mod p3;
 mod sockets;
 mod support;
 mod terminals;

@@ -1,0 +1,118 @@
+;; A handler of wasi:http of WASI 0.3 whose first letter of the path says what it does:
+;;   /t traps   /l loops for ever   /g grows its memory for ever   /w waits 300 ms   /e answers with an error
+;;   anything else answers at once. All answers are 200 without a body.
+;; The handler is lifted as a synchronous function: calls that wait suspend it.
+(component
+  (import "wasi:clocks/monotonic-clock@0.3.0" (instance $clock
+    (export "wait-for" (func async (param "how-long" u64)))))
+  (import "wasi:http/types@0.3.0" (instance $types
+    (export "fields" (type $fields (sub resource)))
+    (export "headers" (type $headers (eq $fields)))
+    (export "trailers" (type $trailers (eq $fields)))
+    (export "request" (type $request (sub resource)))
+    (export "response" (type $response (sub resource)))
+    (type $dns (record (field "rcode" (option string)) (field "info-code" (option u16))))
+    (export "DNS-error-payload" (type $dns-error-payload (eq $dns)))
+    (type $tls (record (field "alert-id" (option u8)) (field "alert-message" (option string))))
+    (export "TLS-alert-received-payload" (type $tls-payload (eq $tls)))
+    (type $fs (record (field "field-name" (option string)) (field "field-size" (option u32))))
+    (export "field-size-payload" (type $field-size (eq $fs)))
+    (type $ec (variant
+      (case "DNS-timeout") (case "DNS-error" $dns-error-payload) (case "destination-not-found")
+      (case "destination-unavailable") (case "destination-IP-prohibited")
+      (case "destination-IP-unroutable") (case "connection-refused") (case "connection-terminated")
+      (case "connection-timeout") (case "connection-read-timeout") (case "connection-write-timeout")
+      (case "connection-limit-reached") (case "TLS-protocol-error") (case "TLS-certificate-error")
+      (case "TLS-alert-received" $tls-payload) (case "HTTP-request-denied")
+      (case "HTTP-request-length-required") (case "HTTP-request-body-size" (option u64))
+      (case "HTTP-request-method-invalid") (case "HTTP-request-URI-invalid")
+      (case "HTTP-request-URI-too-long") (case "HTTP-request-header-section-size" (option u32))
+      (case "HTTP-request-header-size" (option $field-size))
+      (case "HTTP-request-trailer-section-size" (option u32))
+      (case "HTTP-request-trailer-size" $field-size) (case "HTTP-response-incomplete")
+      (case "HTTP-response-header-section-size" (option u32))
+      (case "HTTP-response-header-size" $field-size)
+      (case "HTTP-response-body-size" (option u64))
+      (case "HTTP-response-trailer-section-size" (option u32))
+      (case "HTTP-response-trailer-size" $field-size)
+      (case "HTTP-response-transfer-coding" (option string))
+      (case "HTTP-response-content-coding" (option string)) (case "HTTP-response-timeout")
+      (case "HTTP-upgrade-failed") (case "HTTP-protocol-error") (case "loop-detected")
+      (case "configuration-error") (case "internal-error" (option string))))
+    (export "error-code" (type $error-code (eq $ec)))
+    (export "[constructor]fields" (func (result (own $fields))))
+    (export "[method]request.get-path-with-query" (func
+      (param "self" (borrow $request)) (result (option string))))
+    (export "[static]response.new" (func
+      (param "headers" (own $headers)) (param "contents" (option (stream u8)))
+      (param "trailers" (future (result (option (own $trailers)) (error $error-code))))
+      (result (tuple (own $response) (future (result (error $error-code)))))))))
+  (alias export $types "request" (type $request))
+  (alias export $types "response" (type $response))
+  (alias export $types "trailers" (type $trailers))
+  (alias export $types "error-code" (type $error-code))
+
+  (core module $memory
+    (memory (export "memory") 1)
+    ;; Hands out the memory above 32 KiB, which is enough for one request.
+    (global $top (mut i32) (i32.const 32768))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+      (local $at i32)
+      (local.set $at (global.get $top))
+      (global.set $top (i32.add (local.get $at) (local.get 3)))
+      (local.get $at)))
+  (core instance $memory (instantiate $memory))
+  (alias core export $memory "memory" (core memory $mem))
+  (alias core export $memory "realloc" (core func $realloc))
+
+  (type $no-trailers (future (result (option (own $trailers)) (error $error-code))))
+  (core func $fields (canon lower (func $types "[constructor]fields")))
+  (core func $path (canon lower (func $types "[method]request.get-path-with-query")
+    (memory $mem) (realloc $realloc)))
+  (core func $response (canon lower (func $types "[static]response.new") (memory $mem)))
+  (core func $wait (canon lower (func $clock "wait-for")))
+  (core func $future (canon future.new $no-trailers))
+  (core func $tell (canon future.write $no-trailers async (memory $mem)))
+
+  (core module $main
+    (import "host" "memory" (memory 1))
+    (import "host" "fields" (func $fields (result i32)))
+    (import "host" "path" (func $path (param i32 i32)))
+    (import "host" "response" (func $response (param i32 i32 i32 i32 i32)))
+    (import "host" "wait" (func $wait (param i64)))
+    (import "host" "future" (func $future (result i64)))
+    (import "host" "tell" (func $tell (param i32 i32) (result i32)))
+    (func $trap_here unreachable)
+    (func $grow_for_ever (loop (drop (memory.grow (i32.const 16))) (br 0)))
+    (func $act (param $letter i32)
+      (if (i32.eq (local.get $letter) (i32.const 0x74)) (then (call $trap_here)))
+      (if (i32.eq (local.get $letter) (i32.const 0x6c)) (then (loop (br 0))))
+      (if (i32.eq (local.get $letter) (i32.const 0x67)) (then (call $grow_for_ever)))
+      (if (i32.eq (local.get $letter) (i32.const 0x77)) (then (call $wait (i64.const 300000000)))))
+    (func (export "handle") (param $request i32) (result i32)
+      (local $letter i32) (local $ends i64)
+      ;; The path: option<string> at 64 as (is some, pointer, length).
+      (call $path (local.get $request) (i32.const 64))
+      (local.set $letter (i32.load8_u offset=1 (i32.load (i32.const 68))))
+      (call $act (local.get $letter))
+      ;; The answer: result<response, error-code> at 128, its payload at 136.
+      (if (i32.eq (local.get $letter) (i32.const 0x65)) (then
+        (i32.store8 (i32.const 128) (i32.const 1))
+        (i32.store8 (i32.const 136) (i32.const 35))
+        (return (i32.const 128))))
+      (local.set $ends (call $future))
+      ;; The readable end goes into the response; what is written, ok(none), are the zeros at 256.
+      (call $response (call $fields) (i32.const 0) (i32.const 0) (i32.wrap_i64 (local.get $ends)) (i32.const 96))
+      (drop (call $tell (i32.wrap_i64 (i64.shr_u (local.get $ends) (i64.const 32))) (i32.const 256)))
+      (i32.store (i32.const 136) (i32.load (i32.const 96)))
+      (i32.const 128)))
+  (core instance $main (instantiate $main (with "host" (instance
+    (export "memory" (memory $mem)) (export "fields" (func $fields)) (export "path" (func $path))
+    (export "response" (func $response)) (export "wait" (func $wait)) (export "future" (func $future))
+    (export "tell" (func $tell))))))
+
+  (type $handle-type (func async (param "request" (own $request))
+    (result (result (own $response) (error $error-code)))))
+  (func $handle (type $handle-type) (canon lift (core func $main "handle") (memory $mem)))
+  (instance $handler (export "handle" (func $handle)))
+  (export "wasi:http/handler@0.3.0" (instance $handler)))
