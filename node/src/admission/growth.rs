@@ -74,6 +74,15 @@ mod tests {
     }
 
     #[test]
+    fn a_critical_pod_grows_without_a_look_at_what_is_left_unless_the_node_stops() {
+        let critical = pod(json!({"cpu": "1"}), json!({"priority": 2_000_000_000}));
+        let growth = |others| Growth { pod: &critical, held: [1000, 0, 0], wanted: [1500, 0, 0], others };
+        let ask = |room: &Room<'_>| judge(&growth(room.asked), room).map_err(|refusal| refusal.reason);
+        assert_eq!(with_room(|room| room.asked = [2000, 0, 0], ask), Ok(()));
+        assert_eq!(with_room(|room| room.shutting_down = true, ask), Err("NodeShutdown"));
+    }
+
+    #[test]
     fn what_no_node_of_this_size_has_is_infeasible() {
         let told = |wanted| with_room(|_| {}, |room| infeasible(&wanted, room.allocatable));
         assert_eq!(told([2000, 1 << 30, 9 << 40]), None);
