@@ -69,8 +69,8 @@ pub const PROGRAM_LIMIT_BYTES: usize = 256 << 20;
 /// Functions in one program, over all its modules. An interpreter with its libraries has some 50,000.
 pub const FUNCTIONS_PER_PROGRAM: usize = 500_000;
 
-/// The largest function, in bytes of WebAssembly. The largest of CPython come to some 400 KiB; compiling takes more than
-/// linear time, and can't be interrupted.
+/// The largest function, in bytes of WebAssembly. One of CPython's largest has 183 KiB; compiling takes more than linear
+/// time, and can't be interrupted.
 pub const FUNCTION_LIMIT_BYTES: usize = 2 << 20;
 
 /// Blocks (and branches) times locals in one function: what the compiler's work grows with. Loops of large interpreters have
