@@ -3,6 +3,7 @@
 
 mod listing;
 pub(crate) mod p3;
+mod p3_paths;
 
 use std::{
     collections::HashMap,

@@ -179,6 +179,9 @@ pub const DATAGRAM_LIMIT_BYTES: usize = u16::MAX as usize;
 /// Names one instance may be looking up at the same time; further lookups wait for their turn.
 pub const P3_LOOKUPS_IN_FLIGHT: usize = 64;
 
+/// The longest path that a call by WASI 0.3 may have (Linux: `PATH_MAX`).
+pub const PATH_LIMIT_BYTES: usize = 4096;
+
 /// Entries of a directory that are read at once, and so what waits in the host for a guest to take it.
 pub const P3_ENTRIES_AT_ONCE: usize = 32;
 

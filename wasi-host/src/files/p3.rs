@@ -13,7 +13,11 @@ use wasmtime_wasi::{
     },
 };
 
-use super::{Leave, drop_descriptor, listing::Listing};
+use super::{
+    Leave, drop_descriptor,
+    listing::Listing,
+    p3_paths::{self, answer, is_too_long},
+};
 use crate::{holding::hold, sandbox::Sandbox};
 
 const INTERFACE: &str = "wasi:filesystem/types@0.3.0";
@@ -24,6 +28,7 @@ pub(super) type Ended = Result<(), ErrorCode>;
 /// Puts functions that count in the place of wasmtime's. The linker must allow shadowing.
 pub(crate) fn add_to_linker(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     let mut interface = linker.instance(INTERFACE)?;
+    p3_paths::add_to_linker(&mut interface)?;
     interface.func_wrap_concurrent("[method]descriptor.open-at", |store, opening| Box::pin(open_at(store, opening)))?;
     interface.func_wrap("[method]descriptor.read-via-stream", read)?;
     interface.func_wrap("[method]descriptor.write-via-stream", |mut store, (file, data, offset)| {
@@ -47,7 +52,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()
 }
 
 /// The files of wasmtime below those that are counted.
-fn files(sandbox: &mut Sandbox) -> WasiFilesystemCtxView<'_> {
+pub(super) fn files(sandbox: &mut Sandbox) -> WasiFilesystemCtxView<'_> {
     sandbox.filesystem()
 }
 
@@ -67,19 +72,19 @@ async fn open_at(
     store: &Accessor<Sandbox>,
     (dir, follow, path, how, mode): Opening,
 ) -> wasmtime::Result<(Result<Resource<Descriptor>, ErrorCode>,)> {
+    if is_too_long(&path) {
+        return Ok((Err(ErrorCode::NameTooLong),));
+    }
     let Some(leave) = store.with(|mut access| access.data_mut().files.may_open()) else {
         return Ok((Err(ErrorCode::Quota),));
     };
     let below = store.with_getter::<WasiFilesystem>(files);
     let opened =
         <WasiFilesystem as HostDescriptorWithStore<Sandbox>>::open_at(&below, dir, follow, path, how, mode).await;
-    match opened {
-        Ok(descriptor) => {
-            store.with(|mut access| access.data_mut().files.open.insert(descriptor.rep(), leave));
-            Ok((Ok(descriptor),))
-        }
-        Err(error) => Ok((Err(error.downcast()?),)),
+    if let Ok(descriptor) = &opened {
+        store.with(|mut access| access.data_mut().files.open.insert(descriptor.rep(), leave));
     }
+    answer(opened)
 }
 
 type Flow<T> = (StreamReader<T>, FutureReader<Ended>);

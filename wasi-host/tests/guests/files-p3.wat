@@ -1,5 +1,6 @@
 ;; A command of WASI 0.3 that works on its first directory: {{RUN}}, with
 ;;   $open: opens the file whose name is at 16 ($len bytes), the descriptor; exits with 100 + its error otherwise
+;;   $readlink: reads the link with that name, or the same kind of exit
 ;;   $read: a stream of a file; what tells of its end is dropped
 ;;   $list: a stream of the directory's entries, in the same way
 ;;   $take: the entries taken of a list, up to 100, when some have come; $begin: the same without waiting
@@ -30,6 +31,8 @@
     (export "[method]descriptor.open-at" (func async (param "self" (borrow $descriptor))
       (param "path-flags" $path-flags) (param "path" string) (param "open-flags" $open-flags)
       (param "flags" $descriptor-flags) (result (result (own $descriptor) (error $error-code)))))
+    (export "[method]descriptor.readlink-at" (func async (param "self" (borrow $descriptor)) (param "path" string)
+      (result (result string (error $error-code)))))
     (export "[method]descriptor.read-via-stream" (func (param "self" (borrow $descriptor)) (param "offset" u64)
       (result (tuple (stream u8) (future (result (error $error-code)))))))
     (export "[method]descriptor.read-directory" (func (param "self" (borrow $descriptor))
@@ -60,6 +63,8 @@
   (core func $dirs (canon lower (func $preopens "get-directories") (memory $mem) (realloc $realloc)))
   (core func $open-at
     (canon lower (func $types "[method]descriptor.open-at") (memory $mem) (realloc $realloc)))
+  (core func $readlink-at
+    (canon lower (func $types "[method]descriptor.readlink-at") (memory $mem) (realloc $realloc)))
   (core func $read-via (canon lower (func $types "[method]descriptor.read-via-stream") (memory $mem)))
   (core func $read-directory (canon lower (func $types "[method]descriptor.read-directory") (memory $mem)))
   (core func $drop (canon resource.drop $descriptor))
@@ -75,6 +80,7 @@
     (import "host" "memory" (memory 3))
     (import "host" "dirs" (func $dirs (param i32)))
     (import "host" "open-at" (func $open-at (param i32 i32 i32 i32 i32 i32 i32)))
+    (import "host" "readlink-at" (func $readlink-at (param i32 i32 i32 i32)))
     (import "host" "read-via" (func $read-via (param i32 i64 i32)))
     (import "host" "read-directory" (func $read-directory (param i32 i32)))
     (import "host" "drop" (func $drop (param i32)))
@@ -95,9 +101,14 @@
     (func $open (param $len i32) (result i32)
       (call $open-at (global.get $dir) (i32.const 1) (i32.const 16) (local.get $len) (i32.const 0) (i32.const 1)
         (i32.const 64))
+      (call $result))
+    (func $result (result i32)
       (if (i32.load8_u (i32.const 64)) (then
         (call $exit (i32.add (i32.const 100) (i32.load8_u (i32.const 68))))))
       (i32.load (i32.const 68)))
+    (func $readlink (param $len i32) (result i32)
+      (call $readlink-at (global.get $dir) (i32.const 16) (local.get $len) (i32.const 64))
+      (call $result))
     ;; Streams are at 64, and what tells of their end at 68.
     (func $read (param $file i32) (result i32)
       (call $read-via (local.get $file) (i64.const 0) (i32.const 64))
@@ -129,6 +140,7 @@
       (i32.const 0)))
   (core instance $main (instantiate $main (with "host" (instance
     (export "memory" (memory $mem)) (export "dirs" (func $dirs)) (export "open-at" (func $open-at))
+    (export "readlink-at" (func $readlink-at))
     (export "read-via" (func $read-via)) (export "read-directory" (func $read-directory))
     (export "drop" (func $drop)) (export "drop-bytes" (func $drop-bytes)) (export "drop-list" (func $drop-list))
     (export "drop-ended" (func $drop-ended)) (export "begin" (func $begin))

@@ -14,6 +14,9 @@ const FILES: &str = include_str!("../guests/files-p3.wat");
 
 /// The exit code of a component that was refused a file for its being too many (`quota`).
 const QUOTA: i32 = 105;
+/// No link.
+const INVALID: i32 = 111;
+const NAME_TOO_LONG: i32 = 117;
 
 fn guest(run: &str) -> Program {
     // A comment of the guest has the mark too.
@@ -90,4 +93,16 @@ async fn lists_that_nobody_reads_hold_nobody_up() {
     let flood = run.replace("1000", "2000");
     assert_eq!(run_in(dir.path(), &flood).await.code, QUOTA, "they count as open files");
     assert_eq!(open_files(dir.path()), 0, "all are closed with the instance");
+}
+
+/// Thousands of calls may wait at once, each with its path in the host.
+#[tokio::test]
+async fn paths_longer_than_any_are_refused_before_they_are_looked_at() {
+    let dir = directory(1);
+    for (function, length, code) in
+        [("$open", 4097, NAME_TOO_LONG), ("$readlink", 4097, NAME_TOO_LONG), ("$readlink", 4, INVALID)]
+    {
+        let run = format!("(drop (call {function} (i32.const {length})))");
+        assert_eq!(run_in(dir.path(), &run).await.code, code, "{function} {length}");
+    }
 }
