@@ -179,6 +179,13 @@ pub const DATAGRAM_LIMIT_BYTES: usize = u16::MAX as usize;
 /// Names one instance may be looking up at the same time; further lookups wait for their turn.
 pub const P3_LOOKUPS_IN_FLIGHT: usize = 64;
 
+/// How long an instance that has all the open files it may have waits for one more: a stream that the guest has dropped
+/// keeps its file until the host's thread that reads it is done.
+pub const P3_FILE_PATIENCE: Duration = Duration::from_millis(250);
+
+/// How often it looks meanwhile.
+pub const P3_FILE_POLL: Duration = Duration::from_millis(1);
+
 /// The longest path that a call by WASI 0.3 may have (Linux: `PATH_MAX`).
 pub const PATH_LIMIT_BYTES: usize = 4096;
 

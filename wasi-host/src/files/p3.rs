@@ -1,6 +1,8 @@
 //! `wasi:filesystem` of WASI 0.3 with the bounds of 0.2: it counts what it opens, and what streams keep open after their
 //! descriptor is gone. Lists of directories are read piece by piece, as the guest takes them.
 
+use std::time::Instant;
+
 use tokio::sync::oneshot;
 use wasmtime::{
     AsContextMut, StoreContextMut,
@@ -18,7 +20,7 @@ use super::{
     listing::Listing,
     p3_paths::{self, answer, is_too_long},
 };
-use crate::{holding::hold, sandbox::Sandbox};
+use crate::{holding::hold, limits, sandbox::Sandbox};
 
 const INTERFACE: &str = "wasi:filesystem/types@0.3.0";
 
@@ -75,7 +77,7 @@ async fn open_at(
     if is_too_long(&path) {
         return Ok((Err(ErrorCode::NameTooLong),));
     }
-    let Some(leave) = store.with(|mut access| access.data_mut().files.may_open()) else {
+    let Some(leave) = leave_to_open(store).await else {
         return Ok((Err(ErrorCode::Quota),));
     };
     let below = store.with_getter::<WasiFilesystem>(files);
@@ -85,6 +87,18 @@ async fn open_at(
         store.with(|mut access| access.data_mut().files.open.insert(descriptor.rep(), leave));
     }
     answer(opened)
+}
+
+/// Waits a moment for files that are about to be closed, if there are too many.
+async fn leave_to_open(store: &Accessor<Sandbox>) -> Option<Leave> {
+    let may_open = || store.with(|mut access| access.data_mut().files.may_open());
+    let begun = Instant::now();
+    loop {
+        match may_open() {
+            None if begun.elapsed() < limits::P3_FILE_PATIENCE => tokio::time::sleep(limits::P3_FILE_POLL).await,
+            leave => return leave,
+        }
+    }
 }
 
 type Flow<T> = (StreamReader<T>, FutureReader<Ended>);
