@@ -10,7 +10,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-RUST=(hello tcp-echo batch config toolbox hello-p3 toolbox-p3)
+RUST=(hello tcp-echo batch config toolbox hello-p3 toolbox-p3 counter)
 COMMITTED=("${RUST[@]}" hello-c hello-go)
 # Engines of 13 and 18 MB are not committed: their samples are built before they are run.
 UNCOMMITTED=(hello-js hello-python)

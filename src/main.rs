@@ -17,6 +17,7 @@ mod progress;
 mod pull;
 mod push;
 mod run;
+mod sandbox;
 mod status;
 mod up;
 
@@ -52,6 +53,9 @@ enum Verb {
     Image(image::Args),
     /// Measure a cluster that this command starts for the purpose.
     Bench(bench::Args),
+    /// Run one pod in this process, which a node has started for it.
+    #[command(hide = true)]
+    Sandbox(sandbox::Args),
 }
 
 fn main() -> std::process::ExitCode {
@@ -59,6 +63,9 @@ fn main() -> std::process::ExitCode {
     if let Err(error) = init_logging(&cli.log) {
         note!("error: --log {:?}: {error}", cli.log);
         return std::process::ExitCode::from(2);
+    }
+    if let Verb::Sandbox(_) = cli.verb {
+        return sandbox::run();
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -88,6 +95,7 @@ async fn dispatch(verb: Verb) -> anyhow::Result<std::process::ExitCode> {
         Verb::Pull(args) => pull::run(args).await,
         Verb::Image(args) => image::run(args).await,
         Verb::Bench(args) => bench::run(args).await,
+        Verb::Sandbox(_) => Ok(sandbox::run()),
     }
 }
 

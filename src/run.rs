@@ -10,8 +10,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use coracle_oci::{ImageStore, Limits, PullOptions, Reference};
 use coracle_wasi_host::{
-    ContainerConfig, Engine, EngineConfig, Network, NetworkError, Output, PodConfig, PodContext, Preopen, Program,
-    Stream,
+    Bucket, ContainerConfig, Engine, EngineConfig, InstanceReuse, Network, NetworkError, Output, PodConfig, PodContext,
+    Preopen, Program, Stream,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -35,7 +35,8 @@ pub struct Args {
     /// A variable for the program; nothing of the environment is handed on by itself.
     #[arg(short, long = "env", value_name = "NAME=VALUE", value_parser = parse_variable)]
     env: Vec<(String, String)>,
-    /// A directory for the program, optionally under another name, optionally read-only.
+    /// A directory for the program, optionally under another name, optionally read-only. The last part of that name is
+    /// the bucket's that it has there (wasi:keyvalue).
     #[arg(long = "dir", value_name = "HOST[:GUEST[:ro]]", value_parser = parse_directory)]
     directories: Vec<Preopen>,
     /// Where a wasi:http component listens; 0 picks a free port.
@@ -77,15 +78,19 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             name,
             program,
             args: argv,
+            config: args.env.clone(),
             env: args.env,
             working_dir: None,
+            buckets: args.directories.iter().filter_map(bucket).collect(),
             preopens: args.directories,
             stdin: None,
             terminal: false,
             output: Arc::new(Console),
             memory_limit_bytes,
             cpu_limit_millis: None,
+            cpu_shares: coracle_wasi_host::limits::CPU_SHARES_MIN,
             http_port,
+            reuse: InstanceReuse::default(),
         })
         .await?;
     if kind.serves() {
@@ -171,6 +176,13 @@ fn parse_directory(text: &str) -> Result<Preopen, String> {
     Ok(Preopen { host_path, guest_path: guest.into(), read_only })
 }
 
+/// A program that opens the bucket `data` (`wasi:keyvalue`) finds it in the directory that it sees as `/data`.
+fn bucket(directory: &Preopen) -> Option<Bucket> {
+    let Preopen { host_path, guest_path, read_only } = directory;
+    let name = Path::new(guest_path).file_name()?.to_str()?.to_owned();
+    Some(Bucket { name, host_path: host_path.clone(), read_only: *read_only })
+}
+
 /// Without a cluster there are no Services: names and addresses are the host's.
 struct HostNetwork;
 
@@ -208,6 +220,7 @@ mod tests {
         let preopen = parse_directory("/srv/data:/data:ro").unwrap();
         assert_eq!(preopen.guest_path, "/data");
         assert!(preopen.read_only);
+        assert_eq!(bucket(&preopen).unwrap().name, "data");
         assert_eq!(parse_directory("a").unwrap().guest_path, "a");
         assert!(parse_directory("a:b:c").is_err());
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, sync::Arc};
 
 use coracle_oci::{ImageStore, Registries};
-use coracle_wasi_host::EngineConfig;
+use coracle_wasi_host::{EngineConfig, Isolation};
 use ipnet::IpNet;
 
 use crate::{eviction::EvictionSettings, images::ImageGcPolicy, reserved::Reserved, shutdown::ShutdownGrace};
@@ -32,6 +32,8 @@ pub struct NodeConfig {
     pub images: ImageStore,
     /// The engine's settings. The key that seals compiled programs is the node's own and replaces the one given here.
     pub engine: EngineConfig,
+    /// How the processes of pods are started that have one of their own (RuntimeClass `wasm-isolated`). None: there are none.
+    pub isolation: Option<Isolation>,
     /// What the node offers, where the machine should not decide.
     pub capacity: CapacityOverrides,
     /// From when on the node is under pressure, and what it does then.
@@ -66,6 +68,7 @@ impl NodeConfig {
             registries: Arc::new(Registries::new()),
             images,
             engine: EngineConfig::default(),
+            isolation: None,
             capacity: CapacityOverrides::default(),
             eviction: EvictionSettings::default(),
             reserved: Default::default(),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, sync::Arc};
 
-use coracle_api::pod::{ResourceList, is_terminal};
+use coracle_api::pod::ResourceList;
 use coracle_wasi_host::Engine;
 use kube::Client;
 use parking_lot::RwLock;
@@ -16,7 +16,7 @@ use crate::{
     logs::LogWriter,
     metrics::Metrics,
     network::{AddressPool, ServiceTable},
-    pods::{LivePods, Roster},
+    pods::{LivePods, Roster, Runtimes},
     probes::Prober,
     static_pods::Mirrors,
     stats::Sampler,
@@ -43,6 +43,8 @@ pub struct Shared {
     pub log_limits: LogLimits,
     /// Runs programs.
     pub engine: Engine,
+    /// Gives pods their contexts.
+    pub runtimes: Runtimes,
     /// Has images.
     pub images: ImageManager,
     /// Has addresses for pods.
@@ -83,7 +85,7 @@ impl Shared {
 
     /// Whether nothing of a pod runs, and the API knows that it has ended.
     pub fn has_ended(&self, uid: &str) -> bool {
-        let ended = self.roster.get(uid).is_none_or(|pod| is_terminal(&pod));
+        let ended = self.roster.get(uid).is_none_or(|pod| pod.has_ended);
         ended && self.live.get(uid).is_none_or(|live| live.running().is_empty())
     }
 }

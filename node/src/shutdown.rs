@@ -3,14 +3,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use coracle_api::pod::is_terminal;
 use k8s_openapi::api::core::v1::Pod;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     events::of_node,
     eviction::{CRITICAL_PRIORITY, priority},
-    pods::EndRequest,
+    pods::{EndRequest, KeptPod},
     shared::Shared,
 };
 
@@ -53,15 +52,15 @@ impl ShutdownGrace {
 }
 
 /// Pods that end together, and how long they have.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 struct Group {
-    pods: Vec<(String, Arc<Pod>)>,
+    pods: Vec<(String, Arc<KeptPod>)>,
     period: Duration,
 }
 
 /// Ordinary pods, then critical ones.
-fn groups(pods: Vec<(String, Arc<Pod>)>, grace: ShutdownGrace) -> [Group; 2] {
-    let (critical, ordinary) = pods.into_iter().partition(|(_, pod)| priority(pod) >= CRITICAL_PRIORITY);
+fn groups(pods: Vec<(String, Arc<KeptPod>)>, grace: ShutdownGrace) -> [Group; 2] {
+    let (critical, ordinary) = pods.into_iter().partition(|(_, pod)| priority(&pod.open()) >= CRITICAL_PRIORITY);
     [
         Group { pods: ordinary, period: grace.total.saturating_sub(grace.critical) },
         Group { pods: critical, period: grace.critical },
@@ -81,10 +80,10 @@ pub async fn end_pods(shared: &Shared, node: &str, grace: ShutdownGrace) {
     for group in groups(shared.roster.active(), grace) {
         for (uid, pod) in &group.pods {
             let Some(live) = shared.live.get(uid) else { continue };
-            let grace = Some(share(pod, group.period));
+            let grace = Some(share(&pod.open(), group.period));
             live.request_end(EndRequest { reason: REASON, message: MESSAGE.to_owned(), grace });
         }
-        let ended = |(uid, _): &(String, Arc<Pod>)| shared.roster.get(uid).is_none_or(|pod| is_terminal(&pod));
+        let ended = |(uid, _): &(String, Arc<KeptPod>)| shared.roster.get(uid).is_none_or(|pod| pod.has_ended);
         let all_ended = async {
             while !group.pods.iter().all(ended) {
                 sleep(POLL).await;
@@ -104,9 +103,9 @@ mod tests {
 
     use super::*;
 
-    fn pod(priority: Option<i32>, grace: i64) -> Arc<Pod> {
+    fn pod(priority: Option<i32>, grace: i64) -> Pod {
         let spec = json!({"containers": [], "priority": priority, "terminationGracePeriodSeconds": grace});
-        Arc::new(serde_json::from_value(json!({"metadata": {"name": "p"}, "spec": spec})).unwrap())
+        serde_json::from_value(json!({"metadata": {"name": "p"}, "spec": spec})).unwrap()
     }
 
     #[test]
@@ -114,9 +113,9 @@ mod tests {
         let seconds = Duration::from_secs;
         let grace = ShutdownGrace { total: seconds(30), critical: seconds(10) }.check().unwrap();
         let pods = vec![
-            ("a".to_owned(), pod(None, 5)),
-            ("b".to_owned(), pod(Some(2_000_001_000), 60)),
-            ("c".to_owned(), pod(Some(1_000_000_000), 60)),
+            ("a".to_owned(), KeptPod::of(&pod(None, 5))),
+            ("b".to_owned(), KeptPod::of(&pod(Some(2_000_001_000), 60))),
+            ("c".to_owned(), KeptPod::of(&pod(Some(1_000_000_000), 60))),
         ];
         let [ordinary, critical] = groups(pods, grace);
         let names = |group: &Group| group.pods.iter().map(|(uid, _)| uid.clone()).collect::<Vec<_>>();

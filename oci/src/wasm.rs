@@ -53,13 +53,17 @@ impl WasmInfo {
     /// The newest WASI that it speaks, by its own versions of the interfaces: `0.3.2`, `preview 1`. None: it speaks none.
     pub fn wasi(&self) -> Option<&str> {
         let versions = self.imports.iter().chain(&self.exports).filter_map(|name| {
-            let (_, version) = name.strip_prefix("wasi:")?.split_once('@')?;
-            Some((numbers(version), version))
+            let (interface, version) = name.strip_prefix("wasi:")?.split_once('@')?;
+            let is_draft = DRAFTS.iter().any(|package| interface.starts_with(package));
+            (!is_draft).then(|| (numbers(version), version))
         });
         let newest = versions.max_by_key(|(numbers, _)| *numbers).map(|(_, version)| version);
         newest.or_else(|| self.imports.iter().any(|name| name.starts_with(PREVIEW_1)).then_some("preview 1"))
     }
 }
+
+/// Packages that are in no release of WASI yet: their versions are their own.
+const DRAFTS: [&str; 2] = ["config/", "keyvalue/"];
 
 /// The module that functions of WASI preview 1 are imported from.
 const PREVIEW_1: &str = "wasi_snapshot_preview1#";
@@ -205,6 +209,12 @@ mod tests {
                 (import "acme:cli/run@7.0.0" (instance)))"#,
         );
         assert_eq!(mixed.unwrap().wasi(), Some("0.3.0"));
+        let draft = inspect(
+            r#"(component
+                (import "wasi:cli/environment@0.2.0" (instance))
+                (import "wasi:keyvalue/store@0.2.0-draft" (instance)))"#,
+        );
+        assert_eq!(draft.unwrap().wasi(), Some("0.2.0"), "a draft's version is its own");
         assert_eq!(inspect("(component)").unwrap().wasi(), None);
         assert_eq!(numbers("0.3.0-rc-2026-01-06"), [0, 3, 0]);
     }

@@ -1,10 +1,15 @@
 //! `coracle bench`: whole-system measurements, each on a cluster of its own in a temporary directory.
 
 mod api;
+mod cpu;
 mod http;
+mod load;
 mod memory;
 mod node;
 mod pods;
+mod process;
+mod scale;
+mod soak;
 mod start;
 mod statistics;
 mod up;
@@ -34,6 +39,12 @@ enum What {
     Api(api::Args),
     /// The node: how soon exits are seen, what probes cost, how fast a guest may write to its log.
     Node(node::Args),
+    /// CPU time: how exactly limits are kept, what shares by requests are worth, how fair it is among many busy guests.
+    Cpu(cpu::Args),
+    /// Many pods on one node: time to Ready, memory and processor time, what is left after them, a restart.
+    Scale(scale::Args),
+    /// Pods that come and go under load for a long time, and what that leaves behind.
+    Soak(soak::Args),
     /// Time from nothing to /readyz, and resident memory when idle.
     Start(start::Args),
 }
@@ -46,6 +57,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         What::HttpPlain { address } => http::serve_plain(address).await?,
         What::Api(args) => api::run(args).await?,
         What::Node(args) => node::run(args).await?,
+        What::Cpu(args) => cpu::run(args).await?,
+        What::Scale(args) => scale::run(args).await?,
+        What::Soak(args) => soak::run(args).await?,
         What::Start(args) => start::run(args).await?,
     }
     Ok(ExitCode::SUCCESS)

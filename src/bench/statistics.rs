@@ -37,6 +37,17 @@ impl Sample {
         )
     }
 
+    /// `p50 4.0 ms p99 …`
+    pub fn short(&mut self) -> String {
+        if self.durations.is_empty() {
+            return "n=0".into();
+        }
+        self.durations.sort();
+        let ms = |d: Duration| d.as_secs_f64() * 1000.0;
+        let [p50, p99] = [50, 99].map(|percent| ms(self.percentile(percent)));
+        format!("n={} p50 {p50:.2} ms p99 {p99:.2} ms", self.durations.len())
+    }
+
     /// Nearest rank, on sorted durations.
     fn percentile(&self, percent: usize) -> Duration {
         let rank = (self.durations.len() * percent).div_ceil(100).max(1);

@@ -32,11 +32,17 @@ pub struct Up {
 impl Up {
     /// Starts a cluster in `directory`, and tells how long it took until it was the user's.
     pub async fn start(directory: &Path) -> anyhow::Result<(Up, Duration)> {
+        Self::start_with(directory, &[]).await
+    }
+
+    /// The same with further flags.
+    pub async fn start_with(directory: &Path, flags: &[String]) -> anyhow::Result<(Up, Duration)> {
         let program = std::env::current_exe().context("cannot find this program")?;
         let mut command = Command::new(program);
         command
             .args(["up", "--port", "0", "--registry-port", "0", "--cluster-cidr", "127.0.0.0/8", "--data-dir"])
             .arg(directory)
+            .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -66,7 +72,8 @@ impl Up {
         cpu_time_of(self.pid()?)
     }
 
-    fn pid(&self) -> anyhow::Result<u32> {
+    /// Its process.
+    pub fn pid(&self) -> anyhow::Result<u32> {
         self.process.id().context("`coracle up` has ended")
     }
 

@@ -8,6 +8,9 @@ use coracle_node::{
     EvictionSettings, GracePeriods, ImageGcPolicy, MinimumReclaim, NodeConfig, Reserved, ShutdownGrace, Thresholds,
     parse_duration,
 };
+use coracle_wasi_host::Isolation;
+
+use crate::sandbox;
 
 /// How the node is run.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -100,6 +103,9 @@ impl NodeArgs {
         };
         config.image_gc = policy.check()?;
         config.engine.wasi_p3 = self.wasi_p3;
+        // This very program, whatever has become of its file.
+        let isolation = Isolation::new("/proc/self/exe".into(), vec![sandbox::VERB.into()]);
+        config.isolation = Some(isolation.context("cannot start the thread that starts the processes of pods")?);
         if let Some(dir) = &self.registry_config_dir {
             anyhow::ensure!(dir.is_dir(), "--registry-config-dir {}: there is no such directory", dir.display());
             config.registries.set_config_dir(dir.clone());

@@ -20,6 +20,8 @@ mod crash;
 mod harness;
 mod hostile;
 mod images;
+mod isolated;
+mod keyvalue;
 mod kubectl;
 mod lifecycle;
 mod logs;

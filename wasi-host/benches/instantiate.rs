@@ -12,8 +12,8 @@ use std::{
 
 use async_trait::async_trait;
 use coracle_wasi_host::{
-    Container, ContainerConfig, Engine, EngineConfig, Network, NetworkError, Output, PodConfig, PodContext, Program,
-    Stream,
+    Container, ContainerConfig, Engine, EngineConfig, InstanceReuse, Network, NetworkError, Output, PodConfig,
+    PodContext, Program, Stream,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tokio::{
@@ -82,14 +82,18 @@ fn container(program: Program) -> ContainerConfig {
         program,
         args: vec!["main".into()],
         env: Vec::new(),
+        config: Vec::new(),
         working_dir: None,
         preopens: Vec::new(),
+        buckets: Vec::new(),
         stdin: None,
         terminal: false,
         output: Arc::new(Silent),
         memory_limit_bytes: None,
         cpu_limit_millis: None,
+        cpu_shares: coracle_wasi_host::limits::CPU_SHARES_MIN,
         http_port: 0,
+        reuse: InstanceReuse::default(),
     }
 }
 

@@ -40,6 +40,11 @@ pub enum CacheError {
 impl Engine {
     /// The compiled form of `program`, sealed with the engine's key, for [`deserialize`](Engine::deserialize).
     pub fn serialize(&self, program: &Program) -> Result<Vec<u8>, CompileError> {
+        Engine::serialize_under(self.cache_key(), program)
+    }
+
+    /// The same under another key, for an engine that has that one.
+    pub(crate) fn serialize_under(key: &[u8; 32], program: &Program) -> Result<Vec<u8>, CompileError> {
         let code = match program.artifact() {
             Artifact::Component(component) => component.serialize(),
             Artifact::Module(module) => module.serialize(),
@@ -51,7 +56,7 @@ impl Engine {
         bytes.extend_from_slice(&compatibility(program.engine()));
         bytes.push(kind_to_byte(program.kind()));
         bytes.extend_from_slice(&code);
-        let seal = self.seal(&bytes[HEAD_BYTES..]).finalize().into_bytes();
+        let seal = seal(key, &bytes[HEAD_BYTES..]).finalize().into_bytes();
         bytes[MAGIC.len()..HEAD_BYTES].copy_from_slice(&seal);
         Ok(bytes)
     }
@@ -61,7 +66,7 @@ impl Engine {
     pub fn deserialize(&self, bytes: &[u8]) -> Result<Program, CacheError> {
         let sealed = bytes.strip_prefix(MAGIC).ok_or(CacheError::Malformed)?;
         let (mac, body) = sealed.split_at_checked(MAC_BYTES).ok_or(CacheError::Malformed)?;
-        self.seal(body).verify_slice(mac).map_err(|_| CacheError::Forged)?;
+        seal(self.cache_key(), body).verify_slice(mac).map_err(|_| CacheError::Forged)?;
         let (head, code) = body.split_at_checked(BODY_HEAD_BYTES).ok_or(CacheError::Malformed)?;
         let (hash, kind) = head.split_at(HASH_BYTES);
         let kind = kind.first().and_then(|byte| kind_from_byte(*byte)).ok_or(CacheError::Malformed)?;
@@ -101,12 +106,12 @@ impl Engine {
         let artifact = artifact.map_err(|error| CacheError::Refused(format!("{error:#}")))?;
         Program::link(self, side, artifact).map_err(|error| CacheError::Refused(error.to_string()))
     }
+}
 
-    fn seal(&self, body: &[u8]) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.cache_key()).expect("HMAC takes a key of any length");
-        mac.update(body);
-        mac
-    }
+fn seal(key: &[u8; 32], body: &[u8]) -> Hmac<Sha256> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    mac.update(body);
+    mac
 }
 
 /// What compiled programs have to do with: our version, wasmtime's, and its settings.

@@ -28,10 +28,11 @@ pub(crate) async fn run(program: &Program, surroundings: &Arc<Surroundings>, sto
         Linked::Http(_) | Linked::HttpP3(_) => return Exit::host_panic("an HTTP component is no command".into()),
     };
     surroundings.pod.engine.metrics().instances.inc();
+    let turns = surroundings.pod.engine.turns(program.kind());
     let returned = tokio::select! {
         biased;
         exit = interrupted(stop) => return exit,
-        returned = Metered::new(guest, surroundings.cpu.clone()) => returned,
+        returned = Metered::new(guest, surroundings.cpu.clone(), turns) => returned,
     };
     let exit = match returned {
         Ok(code) => Exit::finished(code),
@@ -44,7 +45,7 @@ pub(crate) async fn run(program: &Program, surroundings: &Arc<Surroundings>, sto
 }
 
 async fn run_component(pre: CommandPre<Sandbox>, surroundings: Arc<Surroundings>) -> Returned {
-    let mut store = sandbox::component_store(pre.engine(), &surroundings)?;
+    let mut store = sandbox::component_store(pre.engine(), &surroundings);
     let command = pre.instantiate_async(&mut store).await?;
     // `run` knows only success and failure (WASI 0.2, cli/run.wit).
     let result = command.wasi_cli_run().call_run(&mut store).await?;
@@ -53,7 +54,7 @@ async fn run_component(pre: CommandPre<Sandbox>, surroundings: Arc<Surroundings>
 
 /// A command of WASI 0.3 has ended when `run` has returned: what it still has under way goes with it, as with any process.
 async fn run_p3(pre: CommandP3Pre<Sandbox>, surroundings: Arc<Surroundings>) -> Returned {
-    let mut store = sandbox::component_store(pre.engine(), &surroundings)?;
+    let mut store = sandbox::component_store(pre.engine(), &surroundings);
     let command = pre.instantiate_async(&mut store).await?;
     let result = store.run_concurrent(async |store| command.wasi_cli_run().call_run(store).await).await??;
     Ok(i32::from(result.is_err()))

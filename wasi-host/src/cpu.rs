@@ -1,9 +1,14 @@
-//! CPU time: counting what guests use, and making those wait that use more than their limit.
+//! CPU time: counting what guests use, making those wait that use more than their limit, and sharing the rest.
 //!
 //! A guest runs inside the `poll` of its future: it is on a CPU from the call to the return, which comes at
-//! the next epoch tick at the latest. So wrapping the future is enough to meter it, whatever it is doing.
-//! The time is the wall clock's, which also counts what the kernel took from the thread meanwhile: on an
-//! overloaded machine a limited guest gets somewhat less than its limit, never more.
+//! the next epoch tick at the latest. So wrapping the future is enough to meter it, whatever it is doing. Before each
+//! such turn a guest waits for its budget (a token bucket, if there is a limit), and then for a place among the
+//! others (a queue that is fair by shares).
+
+mod bucket;
+mod run_queue;
+mod stopwatch;
+mod ticket;
 
 use std::{
     future::Future,
@@ -12,28 +17,40 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
 use tokio::time::Sleep;
 
+use self::{
+    bucket::Bucket,
+    run_queue::Flow,
+    stopwatch::Stopwatch,
+    ticket::{Stand, Ticket},
+};
 use crate::limits;
 
-/// Counts the CPU time of a container and holds its budget.
+/// The queue of one runtime's guests.
+pub(crate) type RunQueue = run_queue::RunQueue<Ticket>;
+
+/// Counts the CPU time of a container, and holds its budget and its shares.
 pub(crate) struct CpuMeter {
     used_nanos: AtomicU64,
     /// Whether there is a bucket: asked at every turn, where a lock would be felt.
     limited: AtomicBool,
     bucket: Mutex<Option<Bucket>>,
+    /// One for each queue: commands may run beside a server.
+    flows: [Arc<Flow<Ticket>>; 2],
 }
 
 impl CpuMeter {
-    pub(crate) fn new(limit_millis: Option<u32>) -> Arc<CpuMeter> {
+    pub(crate) fn new(limit_millis: Option<u32>, shares: u32) -> Arc<CpuMeter> {
         let bucket = limit_millis.map(|millis| Bucket::new(millis, Instant::now()));
         let limited = AtomicBool::new(bucket.is_some());
-        Arc::new(CpuMeter { used_nanos: AtomicU64::new(0), limited, bucket: Mutex::new(bucket) })
+        let flows = [Flow::new(shares), Flow::new(shares)];
+        Arc::new(CpuMeter { used_nanos: AtomicU64::new(0), limited, bucket: Mutex::new(bucket), flows })
     }
 
     /// Another limit from now on; None: no limit any more.
@@ -41,6 +58,11 @@ impl CpuMeter {
         let mut bucket = self.bucket.lock();
         *bucket = limit_millis.map(|millis| Bucket::new(millis, Instant::now()));
         self.limited.store(bucket.is_some(), Ordering::Release);
+    }
+
+    /// Other shares from now on.
+    pub(crate) fn set_shares(&self, shares: u32) {
+        self.flows.iter().for_each(|flow| flow.set_shares(shares));
     }
 
     pub(crate) fn used(&self) -> Duration {
@@ -66,59 +88,41 @@ impl CpuMeter {
     }
 }
 
-/// A token bucket of CPU nanoseconds: filled at the limit's rate, holding one period's worth at most, and
-/// allowed into debt by the one turn that empties it.
-struct Bucket {
-    limit_millis: i64,
-    tokens_nanos: i64,
-    filled_at: Instant,
-}
-
-impl Bucket {
-    fn new(limit_millis: u32, now: Instant) -> Bucket {
-        let mut bucket = Bucket { limit_millis: i64::from(limit_millis.max(1)), tokens_nanos: 0, filled_at: now };
-        bucket.tokens_nanos = bucket.capacity_nanos();
-        bucket
-    }
-
-    fn capacity_nanos(&self) -> i64 {
-        limits::CPU_PERIOD.as_nanos() as i64 * self.limit_millis / 1000
-    }
-
-    fn fill(&mut self, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.filled_at).as_nanos();
-        let earned = i64::try_from(elapsed).unwrap_or(i64::MAX).saturating_mul(self.limit_millis) / 1000;
-        self.tokens_nanos = self.tokens_nanos.saturating_add(earned).min(self.capacity_nanos());
-        self.filled_at = now;
-    }
-
-    fn spend(&mut self, turn: Duration) {
-        let nanos = i64::try_from(turn.as_nanos()).unwrap_or(i64::MAX);
-        self.tokens_nanos = self.tokens_nanos.saturating_sub(nanos);
-    }
-
-    fn pause(&mut self, now: Instant) -> Option<Duration> {
-        self.fill(now);
-        if self.tokens_nanos > 0 {
-            return None;
-        }
-        // Until half a period's worth is there: sleeping for every nanosecond would cost more than it measures.
-        let missing = self.capacity_nanos() / 2 - self.tokens_nanos;
-        let nanos = u64::try_from(missing.saturating_mul(1000) / self.limit_millis).unwrap_or(1).max(1);
-        Some(Duration::from_nanos(nanos).min(limits::CPU_PAUSE_LIMIT))
-    }
-}
-
-/// A guest's future under a meter.
+/// A guest's future under a meter, in the queue of the threads that it runs on.
 pub(crate) struct Metered<F> {
     guest: F,
-    meter: Arc<CpuMeter>,
     pause: Option<Pin<Box<Sleep>>>,
+    seat: Seat,
+    /// The ticket as the guest's waker.
+    waker: Waker,
+}
+
+/// A guest's place in the order of turns.
+struct Seat {
+    meter: Arc<CpuMeter>,
+    queue: Arc<RunQueue>,
+    ticket: Arc<Ticket>,
 }
 
 impl<F> Metered<F> {
-    pub(crate) fn new(guest: F, meter: Arc<CpuMeter>) -> Metered<F> {
-        Metered { guest, meter, pause: None }
+    pub(crate) fn new(guest: F, meter: Arc<CpuMeter>, queue: Arc<RunQueue>) -> Metered<F> {
+        let ticket = Ticket::new();
+        let waker = Waker::from(Arc::clone(&ticket));
+        Metered { guest, pause: None, seat: Seat { meter, queue, ticket }, waker }
+    }
+
+    /// Waits until the budget has something.
+    fn poll_budget(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if let Some(pause) = &mut self.pause {
+                ready!(pause.as_mut().poll(cx));
+                self.pause = None;
+            }
+            match self.seat.meter.pause() {
+                Some(pause) => self.pause = Some(Box::pin(tokio::time::sleep(pause))),
+                None => return Poll::Ready(()),
+            }
+        }
     }
 }
 
@@ -126,75 +130,88 @@ impl<F: Future + Unpin> Future for Metered<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        loop {
-            if let Some(pause) = &mut self.pause {
-                ready!(pause.as_mut().poll(cx));
-                self.pause = None;
-            }
-            match self.meter.pause() {
-                Some(pause) => self.pause = Some(Box::pin(tokio::time::sleep(pause))),
-                None => break,
-            }
+        let this = &mut *self;
+        this.seat.ticket.polled_by(cx.waker());
+        if this.seat.ticket.stand() == Stand::Away {
+            ready!(this.poll_budget(cx));
+            this.seat.enter();
         }
-        let started = Instant::now();
-        let polled = Pin::new(&mut self.guest).poll(cx);
-        self.meter.charge(started.elapsed());
+        if this.seat.ticket.stand() != Stand::Called {
+            return Poll::Pending;
+        }
+        let turn = Turn::begin(&this.seat);
+        let polled = Pin::new(&mut this.guest).poll(&mut Context::from_waker(&this.waker));
+        turn.end(polled.is_pending());
         polled
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl Seat {
+    fn flow(&self) -> &Arc<Flow<Ticket>> {
+        &self.meter.flows[self.queue.index]
+    }
 
-    #[test]
-    fn a_bucket_pays_out_its_rate() {
-        let start = Instant::now();
-        let mut bucket = Bucket::new(100, start);
-        let (mut now, mut used) = (start, Duration::ZERO);
-        while now < start + Duration::from_secs(10) {
-            match bucket.pause(now) {
-                Some(pause) => now += pause,
-                None => {
-                    let turn = Duration::from_millis(10);
-                    (now, used) = (now + turn, used + turn);
-                    bucket.spend(turn);
-                }
-            }
+    /// Takes a place, or waits to be called.
+    fn enter(&self) {
+        // Before it is in the queue: it may be called as soon as it is there.
+        self.ticket.set(Stand::Waiting);
+        if self.queue.enter(self.flow(), &self.ticket) {
+            self.ticket.set(Stand::Called);
         }
-        let share = used.as_secs_f64() / 10.0;
-        assert!((0.095..0.105).contains(&share), "100m of a CPU, got {share}");
     }
 
-    #[test]
-    fn a_limit_may_come_change_and_go() {
-        let meter = CpuMeter::new(None);
-        meter.charge(Duration::from_secs(10));
-        assert_eq!(meter.pause(), None);
-        meter.set_limit(Some(100));
-        assert_eq!(meter.pause(), None, "what was used before is forgiven");
-        meter.charge(Duration::from_secs(10));
-        assert!(meter.pause().is_some());
-        meter.set_limit(None);
-        assert_eq!((meter.pause(), meter.used()), (None, Duration::from_secs(20)));
-    }
-
-    #[test]
-    fn idle_time_is_saved_for_one_period_only() {
-        let start = Instant::now();
-        let mut bucket = Bucket::new(500, start);
-        bucket.fill(start + Duration::from_secs(3600));
-        assert_eq!(bucket.tokens_nanos, 50_000_000);
-    }
-
-    #[test]
-    fn a_limit_of_many_cpus_and_a_limit_of_none_are_kept_in_bounds() {
-        let start = Instant::now();
-        let mut bucket = Bucket::new(u32::MAX, start);
-        bucket.spend(Duration::from_secs(1 << 40));
-        assert_eq!(bucket.pause(start), Some(Duration::from_nanos(1)).max(bucket.pause(start)));
-        let mut bucket = Bucket::new(0, start);
-        bucket.spend(Duration::from_secs(10));
-        assert_eq!(bucket.pause(start), Some(limits::CPU_PAUSE_LIMIT));
+    /// Gives the place up and calls who has it now.
+    fn leave(&self, turn: Duration, again: bool) {
+        let again = again.then(|| Arc::clone(&self.ticket));
+        let Some(next) = self.queue.leave(self.flow(), turn, again) else { return };
+        if turn >= limits::CPU_LONG_TURN {
+            ticket::end_of_chain();
+        }
+        next.call();
     }
 }
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let has_place = match self.ticket.stand() {
+            Stand::Away => false,
+            Stand::Waiting => !self.queue.forget(self.flow(), &self.ticket),
+            Stand::Called | Stand::Running | Stand::Restless => true,
+        };
+        if has_place {
+            self.leave(Duration::ZERO, false);
+        }
+    }
+}
+
+/// A turn that has begun. If the guest panics, the seat that is dropped with it gives the place up.
+struct Turn<'a> {
+    seat: &'a Seat,
+    stopwatch: Stopwatch,
+}
+
+impl<'a> Turn<'a> {
+    fn begin(seat: &'a Seat) -> Turn<'a> {
+        seat.ticket.set(Stand::Running);
+        Turn { seat, stopwatch: Stopwatch::start() }
+    }
+
+    /// `goes_on`: the guest has not come to its end.
+    fn end(self, goes_on: bool) {
+        let (seat, turn) = (self.seat, self.stopwatch.stop());
+        seat.meter.charge(turn);
+        let again = goes_on && seat.ticket.rest();
+        if again && seat.meter.pause().is_none() {
+            return seat.leave(turn, true);
+        }
+        seat.ticket.set(Stand::Away);
+        seat.leave(turn, false);
+        if again {
+            // To wait for its budget.
+            seat.ticket.wake_outer();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

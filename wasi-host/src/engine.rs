@@ -15,6 +15,7 @@ use wasmtime::{EngineWeak, component};
 pub(crate) use self::settings::Wasi;
 use crate::{
     CompileError, Metrics,
+    cpu::RunQueue,
     descriptors::DescriptorBudget,
     limits,
     program::{Program, ProgramKind},
@@ -107,11 +108,18 @@ fn unsupported(error: wasmtime::Error) -> EngineError {
 struct Threads {
     servers: Option<Runtime>,
     commands: Option<Runtime>,
+    /// Whose turn it is on the ones and on the others.
+    turns: [Arc<RunQueue>; 2],
 }
 
 impl Threads {
     fn start() -> std::io::Result<Threads> {
-        Ok(Threads { servers: Some(guest_threads("server")?), commands: Some(guest_threads("command")?) })
+        let count = thread_count();
+        Ok(Threads {
+            servers: Some(guest_threads("server", count)?),
+            commands: Some(guest_threads("command", count)?),
+            turns: [0, 1].map(|index| Arc::new(RunQueue::new(count, index))),
+        })
     }
 }
 
@@ -180,8 +188,17 @@ impl Engine {
         self.shared.config.wasi_p3
     }
 
+    pub(crate) fn config(&self) -> &EngineConfig {
+        &self.shared.config
+    }
+
     pub(crate) fn cache_key(&self) -> &[u8; 32] {
         &self.shared.config.cache_key
+    }
+
+    /// Whose turn it is on the threads for programs of this kind.
+    pub(crate) fn turns(&self, kind: ProgramKind) -> Arc<RunQueue> {
+        Arc::clone(&self.shared.threads.turns[usize::from(!kind.serves())])
     }
 
     /// The threads for programs of this kind.
@@ -192,10 +209,14 @@ impl Engine {
     }
 }
 
-fn guest_threads(name: &str) -> std::io::Result<Runtime> {
+fn thread_count() -> usize {
     let cpus = std::thread::available_parallelism().map_or(limits::GUEST_THREADS_MIN, NonZeroUsize::get);
+    cpus.max(limits::GUEST_THREADS_MIN)
+}
+
+fn guest_threads(name: &str, count: usize) -> std::io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cpus.max(limits::GUEST_THREADS_MIN))
+        .worker_threads(count)
         .event_interval(limits::GUEST_EVENT_INTERVAL)
         .thread_name(format!("guest-{name}"))
         .enable_all()

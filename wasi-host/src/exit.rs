@@ -1,12 +1,13 @@
 //! How a container ended: the code, the reason and the words a user reads.
 
+use serde::{Deserialize, Serialize};
 use wasmtime::WasmBacktrace;
 use wasmtime_wasi::I32Exit;
 
 use crate::{limits::TRAP_MESSAGE_LIMIT_BYTES, memory::OutOfMemory};
 
 /// The end of a container.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exit {
     /// The exit code, with the numbers a Unix process would have shown (`128 + signal` for a violent end).
     pub code: i32,
@@ -17,7 +18,7 @@ pub struct Exit {
 }
 
 /// Why a container ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ExitReason {
     /// The program finished with code 0.
     Completed,
@@ -36,10 +37,13 @@ pub enum ExitReason {
     Terminated,
     /// Host code failed while it served this container; code 139 (128 + SIGSEGV). Only this container ends.
     HostPanic,
+    /// The process that the pod's containers ran in has ended, and all of them with it: code 128 + the signal that ended
+    /// it, 139 without one. Only pods with a process of their own end so.
+    SandboxLost,
 }
 
 /// What a terminal sends to the program that reads from it. WASI has no handlers, so either ends the program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Signal {
     /// SIGINT: Ctrl-C.
     Interrupt,
@@ -52,6 +56,8 @@ impl Exit {
     pub const CODE_TRAP: i32 = 134;
     /// The code of a program that was killed, by a memory limit or at the end of its grace.
     pub const CODE_KILLED: i32 = 137;
+    /// The code of a program that could not be started.
+    pub const CODE_NOT_STARTED: i32 = 128;
     /// The code of a program that ended because of a fault in its host.
     pub const CODE_HOST_PANIC: i32 = 139;
 
@@ -78,6 +84,24 @@ impl Exit {
 
     pub(crate) fn host_panic(message: String) -> Exit {
         Exit { code: Exit::CODE_HOST_PANIC, reason: ExitReason::HostPanic, message: Some(message) }
+    }
+
+    /// The end of a program that could not even begin.
+    pub(crate) fn not_started(message: String) -> Exit {
+        Exit { code: Exit::CODE_NOT_STARTED, reason: ExitReason::Error, message: Some(message) }
+    }
+
+    /// The end of a container whose process has ended.
+    pub(crate) fn sandbox_lost(code: i32, message: String) -> Exit {
+        Exit { code, reason: ExitReason::SandboxLost, message: Some(message) }
+    }
+
+    /// The same exit with a message that is no longer than those of traps.
+    pub(crate) fn bounded(mut self) -> Exit {
+        if let Some(message) = &mut self.message {
+            truncate(message, TRAP_MESSAGE_LIMIT_BYTES);
+        }
+        self
     }
 
     /// What an error that ended a guest means: an exit code, a limit, or a trap.
@@ -113,7 +137,7 @@ fn trap_message(error: &wasmtime::Error) -> String {
     message
 }
 
-fn truncate(text: &mut String, limit_bytes: usize) {
+pub(crate) fn truncate(text: &mut String, limit_bytes: usize) {
     if text.len() > limit_bytes {
         let end = (0..=limit_bytes).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
         text.truncate(end);

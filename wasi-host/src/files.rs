@@ -1,16 +1,12 @@
 //! `wasi:filesystem` with bounds on what one instance makes the host hold: open files, which are descriptors of this
 //! process, and lists of directories, which wasmtime gathers in memory when they are opened.
 
+pub(crate) mod given;
 mod listing;
 pub(crate) mod p3;
 mod p3_paths;
 
-use std::{
-    collections::HashMap,
-    fs::{self, File},
-    future::Future,
-    sync::Arc,
-};
+use std::{collections::HashMap, fs::File, future::Future, sync::Arc};
 
 use wasmtime::{
     StoreContextMut,
@@ -29,7 +25,6 @@ use wasmtime_wasi::{
 use crate::{
     descriptors::{self, DescriptorBudget},
     limits,
-    preopen::path_of,
     sandbox::Sandbox,
 };
 
@@ -137,8 +132,8 @@ fn read_directory(
 
 /// How many entries a directory has, counted no further than `most`.
 fn count_entries(dir: &File, most: usize) -> usize {
-    // The same directory under another open description: this one's position is not moved.
-    fs::read_dir(path_of(dir)).map_or(0, |entries| entries.take(most).count())
+    // It begins with the two names that are no entries.
+    listing::read(dir).map_or(0, |entries| entries.skip(2).take(most).count())
 }
 
 /// The error of the file system as the guest is told it, or one that ends the guest.

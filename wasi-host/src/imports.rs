@@ -73,6 +73,14 @@ const PROVIDED_P3: &[&str] = &[
     "wasi:sockets/types",
 ];
 
+/// Interfaces that are no part of a release of WASI yet, in the versions that components find here.
+const PROVIDED_DRAFTS: &[&str] = &[
+    "wasi:config/store@0.2.0-rc.1",
+    "wasi:keyvalue/atomics@0.2.0-draft",
+    "wasi:keyvalue/batch@0.2.0-draft",
+    "wasi:keyvalue/store@0.2.0-draft",
+];
+
 /// Socket functions that some runtimes add to preview 1, which can only use sockets it was given.
 const SOCKET_EXTENSIONS: &[&str] = &[
     "sock_addr_resolve",
@@ -118,6 +126,22 @@ pub(crate) fn version_hint<'a>(names: impl Iterator<Item = &'a str>) -> Option<S
         ". Of WASI 0.3 this host supports the release, 0.3.0, and not {}: build the program with bindings of the release",
         shortened(candidate)
     ))
+}
+
+/// What to say of names that are in another version of a draft than the one that is provided.
+fn draft_hint<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<String> {
+    names.find_map(|name| {
+        let (package, version) = package_and_version(name)?;
+        let mut drafts = PROVIDED_DRAFTS.iter().filter_map(|draft| package_and_version(draft));
+        let (_, provided) = drafts.find(|(known, _)| *known == package)?;
+        let hint = || format!(". Of {package} this host supports {provided}, and not {}", shortened(version));
+        (version != provided).then(hint)
+    })
+}
+
+fn package_and_version(name: &str) -> Option<(&str, &str)> {
+    let (package, interface) = name.split_once('/')?;
+    Some((package, interface.split_once('@')?.1))
 }
 
 /// What a component (in binary form) uses of WASI 0.3, in any of its versions.
@@ -166,7 +190,8 @@ pub(crate) fn missing_in_component(side: &Side, ty: &Component) -> Option<String
     let mut missing = Vec::new();
     for (name, import) in ty.imports(&side.wasm) {
         let is_p3 = side.wasi == Wasi::P3 && PROVIDED_P3.iter().any(|interface| is_wasi_03(name, interface));
-        if is_p3 || PROVIDED.iter().any(|interface| is_wasi_02(name, interface)) {
+        let is_draft = PROVIDED_DRAFTS.contains(&name);
+        if is_p3 || is_draft || PROVIDED.iter().any(|interface| is_wasi_02(name, interface)) {
             continue;
         }
         match import.ty {
@@ -185,8 +210,8 @@ pub(crate) fn missing_in_component(side: &Side, ty: &Component) -> Option<String
         }
     }
     let mut message = sentence("component", &missing)?;
-    let imports = ty.imports(&side.wasm).map(|(name, _)| name);
-    message.push_str(&version_hint(imports).unwrap_or_default());
+    let imports = || ty.imports(&side.wasm).map(|(name, _)| name);
+    message.extend([version_hint(imports()), draft_hint(imports())].into_iter().flatten());
     Some(message)
 }
 
@@ -240,6 +265,13 @@ mod tests {
         let hint = version_hint(["wasi:cli/run@0.3.0", "wasi:cli/exit@0.3.0-rc-2026-01-06"].into_iter()).unwrap();
         assert!(hint.contains("0.3.0, and not 0.3.0-rc-2026-01-06"), "{hint}");
         assert_eq!(version_hint(["wasi:cli/run@0.3.0", "acme:x/y@0.3.0-rc-1"].into_iter()), None);
+    }
+
+    #[test]
+    fn another_draft_is_told_from_the_one_that_is_here() {
+        let hint = draft_hint(["wasi:cli/run@0.2.0", "wasi:keyvalue/store@0.2.0-draft2"].into_iter()).unwrap();
+        assert_eq!(hint, ". Of wasi:keyvalue this host supports 0.2.0-draft, and not 0.2.0-draft2");
+        assert_eq!(draft_hint(["wasi:config/store@0.2.0-rc.1", "wasi:x/y@1.0.0", "f"].into_iter()), None);
     }
 
     #[test]

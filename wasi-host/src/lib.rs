@@ -1,4 +1,5 @@
-//! The sandbox: WebAssembly programs run inside this process, each shut into what its host gives it.
+//! The sandbox: WebAssembly programs run inside this process, each shut into what its host gives it. A pod whose host asks
+//! for it has a process of its own, with more walls ([`PodContext::isolated`]).
 //!
 //! A [`PodContext`] is what a group of containers shares (an address, a name, a view of the network, a
 //! memory budget); a [`Container`] is one [`Program`] running in it. This crate knows wasmtime and WASI and
@@ -13,6 +14,7 @@
 
 mod cache;
 mod command;
+mod config_store;
 mod container;
 mod cpu;
 mod descriptors;
@@ -21,6 +23,8 @@ mod exit;
 mod files;
 mod holding;
 mod imports;
+mod isolated;
+mod keyvalue;
 pub mod limits;
 mod memory;
 mod metrics;
@@ -40,12 +44,14 @@ mod test_support;
 mod vetting;
 
 pub use cache::CacheError;
-pub use container::{Container, ContainerConfig, Exec, ExecError, Preopen, StartError, Usage};
+pub use container::{Bucket, Container, ContainerConfig, Exec, ExecError, Preopen, StartError, Usage};
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use exit::{Exit, ExitReason, Signal};
+pub use isolated::{Isolation, IsolationError, run_child};
 pub use metrics::Metrics;
 pub use network::{Network, NetworkError};
 pub use output::{Output, Stream};
 pub use pod::{PodConfig, PodContext};
 pub use program::{CompileError, Program, ProgramKind};
+pub use server::InstanceReuse;
 pub use stdin::{StdinClosed, StdinPipe};

@@ -115,6 +115,29 @@ pub const DESCRIPTORS_PER_CONTAINER: usize = 4096;
 /// File descriptors of the host that all guests of an engine may hold, by default; see `EngineConfig::max_descriptors`.
 pub const DEFAULT_MAX_DESCRIPTORS: usize = 16_384;
 
+/// The longest key of a bucket (`wasi:keyvalue`); URLs in use are rarely longer.
+pub const KEY_LIMIT_BYTES: usize = 1024;
+
+/// The largest value of a bucket. It is read and written as a whole, and is in the host's memory while its call waits
+/// for its turn; what is larger belongs into files.
+pub const VALUE_LIMIT_BYTES: usize = 1 << 20;
+
+/// All values that one call for many sets or gets.
+pub const BATCH_LIMIT_BYTES: usize = 4 << 20;
+
+/// Keys in one call for many. Each is a write of its own to the disk.
+pub const KEYS_PER_BATCH: usize = 1000;
+
+/// Keys that a bucket lists in one answer: a megabyte of the longest.
+pub const KEYS_PER_PAGE: usize = 1000;
+
+/// Keys a bucket may have and still be listed: all their names are looked through for each page.
+pub const KEYS_PER_BUCKET: usize = 100_000;
+
+/// Operations on buckets that one container has under way; further ones wait. Each is on one of the 512 threads for
+/// blocking work that guests of one kind share, and may wait there for the writers of other containers.
+pub const BUCKET_OPERATIONS: usize = 8;
+
 /// Random bytes a guest may ask for in one call.
 pub const RANDOM_LIMIT_BYTES: u64 = 1 << 20;
 
@@ -135,6 +158,9 @@ pub const HTTP_BACKLOG: u32 = 1024;
 
 /// Requests of one container served at the same time: each is an instance. A memory limit may lower it.
 pub const HTTP_CONCURRENCY: usize = 256;
+
+/// Instances of one container that may be made before a request asks for them.
+pub const HTTP_WARM_INSTANCES: usize = 64;
 
 /// Requests that may wait for their turn; beyond, a client is told 503 at once.
 pub const HTTP_QUEUE: usize = 1024;
@@ -208,9 +234,71 @@ pub const CPU_PERIOD: Duration = Duration::from_millis(100);
 /// The longest a throttled guest sleeps before its budget is looked at again.
 pub const CPU_PAUSE_LIMIT: Duration = Duration::from_secs(1);
 
+/// A thread's CPU clock is not read again within this time. So much a turn may be off, if other threads had the CPU in it.
+pub const CPU_CLOCK_REUSE: Duration = Duration::from_micros(100);
+
+/// The least shares a container can have, and what one has that requests no CPU: those of the kernel's cgroups.
+pub const CPU_SHARES_MIN: u32 = 2;
+
+/// The most (the same).
+pub const CPU_SHARES_MAX: u32 = 262_144;
+
+/// Turns from this length on are followed by a look for new I/O before the next one.
+pub const CPU_LONG_TURN: Duration = Duration::from_millis(1);
+
 /// Threads that run guests of one kind, at least: one guest in host code must not hold up all others.
 pub const GUEST_THREADS_MIN: usize = 2;
 
 /// Turns a guest thread takes before it looks for new I/O. A turn may last a tick, so tokio's own 61 would leave
 /// requests unseen for more than half a second when guests compute.
 pub const GUEST_EVENT_INTERVAL: u32 = 4;
+
+// Pods with a process of their own: what passes between it and the node.
+
+/// Instances of one such pod: what two of its servers may have in flight. Address space is reserved in each process.
+pub const ISOLATED_INSTANCES: u32 = 2 * HTTP_CONCURRENCY as u32;
+
+/// The largest message. What may be larger (arguments, variables, programs) is passed as a file in memory.
+pub const ISOLATED_MESSAGE_BYTES: usize = 64 * 1024;
+
+/// Descriptors with one message (Linux: `SCM_MAX_FD` is 253), and so the directories of a container with a few others.
+pub const ISOLATED_DESCRIPTORS_PER_MESSAGE: usize = 250;
+
+/// Descriptors that go with a message beside a container's directories: what to do, program, output, stdin, listener.
+pub const ISOLATED_DESCRIPTORS_OF_START: usize = 5;
+
+/// Messages that may wait for the child. One that leaves so many unread has failed.
+pub const ISOLATED_ORDERS: usize = 256;
+
+/// Lookups of names that the node does for one pod at the same time; further ones are told to try again.
+pub const ISOLATED_LOOKUPS: usize = 256;
+
+/// What waits in the kernel between a container's output and the node: a few turns of a guest.
+pub const ISOLATED_PIPE_BYTES: usize = 256 * 1024;
+
+/// How long a child may take to raise its walls and make its engine.
+pub const ISOLATED_START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a container may take to end after its grace before the child is killed: a few ticks, or one bulk instruction.
+pub const ISOLATED_STOP_MARGIN: Duration = Duration::from_secs(15);
+
+/// How long a guest's call waits for the node to say where an address leads.
+pub const ISOLATED_ROUTE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How often a child says what its containers use, if that has changed.
+pub const ISOLATED_USAGE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Files a child may have open, if its parent may: those of guests, and some of its own.
+pub const ISOLATED_OPEN_FILES: u64 = 16_384;
+
+/// Of these, what is the child's own.
+pub const ISOLATED_OWN_FILES: usize = 512;
+
+/// Bytes of a child's text (why it ended, why it could not start) that are kept.
+pub const ISOLATED_TEXT_BYTES: usize = TRAP_MESSAGE_LIMIT_BYTES;
+
+/// Memory that the process of a pod needs beside what its guests are limited to: code, stacks, what the host keeps for them.
+pub const ISOLATED_OVERHEAD_BYTES: u64 = 256 << 20;
+
+/// Threads of one such process: both kinds of guest threads may have tokio's 512 for blocking work besides.
+pub const ISOLATED_TASKS: u32 = 2048;

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 /// What the host knows about names and addresses. Implemented by the embedder, called for every name a guest
 /// looks up and every address it dials.
@@ -21,7 +22,7 @@ pub trait Network: Send + Sync {
 }
 
 /// Why a name or an address leads nowhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum NetworkError {
     /// the name does not exist
     #[error("the name does not exist")]

@@ -23,6 +23,8 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
+pub(crate) use self::tls::open_trust_store;
+
 use self::body::TimedBody;
 use crate::{NetworkError, descriptors::DescriptorBudget, limits, pod::Pod};
 

@@ -5,7 +5,13 @@ use std::{
     sync::Arc,
 };
 
-use crate::{Container, ContainerConfig, Engine, Network, NetworkError, StartError, limits, memory::MemoryBudget};
+use crate::{
+    Container, ContainerConfig, Engine, Isolation, IsolationError, Network, NetworkError, StartError,
+    container::{Held, Local},
+    isolated::IsolatedPod,
+    limits,
+    memory::MemoryBudget,
+};
 
 /// What the containers of a pod share.
 pub struct PodConfig {
@@ -25,7 +31,16 @@ pub struct PodConfig {
 /// containers come and go inside it and find address and budget as they were.
 #[derive(Clone)]
 pub struct PodContext {
-    pod: Arc<Pod>,
+    place: Place,
+}
+
+/// Where a pod's sandboxes are.
+#[derive(Clone)]
+enum Place {
+    /// In this process.
+    Here(Arc<Pod>),
+    /// In one of their own.
+    Apart(Arc<IsolatedPod>),
 }
 
 impl PodContext {
@@ -33,19 +48,39 @@ impl PodContext {
     #[must_use]
     pub fn new(engine: &Engine, config: PodConfig) -> PodContext {
         let memory = MemoryBudget::new(config.memory_limit_bytes, None);
-        PodContext { pod: Arc::new(Pod { engine: engine.clone(), memory, config }) }
+        PodContext { place: Place::Here(Arc::new(Pod { engine: engine.clone(), memory, config })) }
+    }
+
+    /// Makes the context in a process of its own, behind walls of the kernel's. If that process ends, all the containers
+    /// in it do, and the next one that is started gets a new process.
+    ///
+    /// # Errors
+    /// When the process can't be started, or one of its walls not be raised.
+    pub async fn isolated(
+        engine: &Engine,
+        config: PodConfig,
+        isolation: &Isolation,
+    ) -> Result<PodContext, IsolationError> {
+        let pod = IsolatedPod::new(engine, config, isolation).await?;
+        Ok(PodContext { place: Place::Apart(Arc::new(pod)) })
     }
 
     /// Another limit for all containers together, from now on.
     pub fn set_memory_limit(&self, limit_bytes: Option<u64>) {
-        self.pod.memory.set_limit(limit_bytes);
+        match &self.place {
+            Place::Here(pod) => pod.memory.set_limit(limit_bytes),
+            Place::Apart(pod) => pod.set_memory_limit(limit_bytes),
+        }
     }
 
     /// Starts a container: opens its directories, binds its port if it is an HTTP server, and lets it run.
     ///
     /// What goes wrong from the first instruction on (or in making the instance) is its [`Exit`](crate::Exit).
     pub async fn start(&self, config: ContainerConfig) -> Result<Container, StartError> {
-        Container::start(self.pod.clone(), config)
+        match &self.place {
+            Place::Here(pod) => Local::start(pod.clone(), config, Held::default()).map(Container::from),
+            Place::Apart(pod) => pod.start(config).await.map(Container::from),
+        }
     }
 }
 

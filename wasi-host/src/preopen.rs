@@ -4,8 +4,10 @@ use std::{
     fs::{self, File},
     io,
     os::fd::AsRawFd,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
+
+use parking_lot::Mutex;
 
 use crate::Preopen;
 
@@ -18,13 +20,29 @@ impl Preopen {
     /// # Errors
     /// When the path leads through a link, to no directory, or nowhere.
     pub fn open(&self) -> io::Result<File> {
-        // With the dot, what is no directory is an error: a pipe would hold up who opens it.
-        let dir = File::open(self.host_path.join("."))?;
-        if fs::read_link(path_of(&dir))? == self.host_path {
-            return Ok(dir);
-        }
-        Err(io::Error::new(io::ErrorKind::PermissionDenied, "a link is on the way to the directory"))
+        open_without_links(&self.host_path)
     }
+}
+
+/// Opens a directory of the host, provided that no link is on its path.
+pub(crate) fn open_without_links(path: &Path) -> io::Result<File> {
+    // With the dot, what is no directory is an error: a pipe would hold up who opens it.
+    let dir = File::open(path.join("."))?;
+    if fs::read_link(path_of(&dir))? == path {
+        return Ok(dir);
+    }
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, "a link is on the way to the directory"))
+}
+
+/// Runs `open` where `.` is an open directory, for a process without paths. It is the whole process's working directory
+/// meanwhile, which nothing else here looks at.
+pub(crate) fn standing_in<T>(dir: &File, open: impl FnOnce() -> T) -> io::Result<T> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock();
+    rustix::process::fchdir(dir)?;
+    let opened = open();
+    rustix::process::chdir("/")?;
+    Ok(opened)
 }
 
 /// A path that leads to an open file, whatever becomes of its names (Linux, proc(5)).

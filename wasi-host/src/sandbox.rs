@@ -6,21 +6,23 @@ use wasmtime::{
     Engine, Store,
     component::{Linker, ResourceTable},
 };
-use wasmtime_wasi::{
-    FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, p1::WasiP1Ctx, sockets::SocketAddrUse,
-};
+use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, p1::WasiP1Ctx, sockets::SocketAddrUse};
+use wasmtime_wasi_config::WasiConfigVariables;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::{
-    StartError, Stream,
+    StartError, Stream, config_store,
     container::Surroundings,
     engine::Wasi,
-    files::{self, HeldFiles},
+    files::{
+        self, HeldFiles,
+        given::{self, Unopened},
+    },
+    keyvalue::{self, Buckets},
     limits,
     memory::{Limiter, MemoryBudget},
     outgoing::OutgoingHttp,
     output::GuestStream,
-    preopen::path_of,
     sockets::{self, Doorman, SocketPlaces},
     stdin::GuestStdin,
 };
@@ -28,10 +30,13 @@ use crate::{
 /// What a component's instance can reach.
 pub(crate) struct Sandbox {
     pub(crate) wasi: WasiCtx,
+    pub(crate) unopened: Unopened,
     pub(crate) table: ResourceTable,
     pub(crate) files: HeldFiles,
     pub(crate) sockets: SocketPlaces,
     pub(crate) outgoing: OutgoingHttp,
+    pub(crate) config: Arc<WasiConfigVariables>,
+    pub(crate) buckets: Arc<Buckets>,
     http: WasiHttpCtx,
     limiter: Limiter,
 }
@@ -54,7 +59,7 @@ impl WasiHttpView for Sandbox {
     }
 }
 
-/// A linker with all of WASI 0.2 and `wasi:http`, and of WASI 0.3 besides if it is wanted, their files counted and their
+/// A linker with all of WASI 0.2, `wasi:http`, `wasi:config` and `wasi:keyvalue`, and of WASI 0.3 besides if it is wanted, their files counted and their
 /// sockets those of the pod.
 pub(crate) fn component_linker(engine: &Engine, wasi: Wasi) -> wasmtime::Result<Linker<Sandbox>> {
     let mut linker = Linker::new(engine);
@@ -62,8 +67,11 @@ pub(crate) fn component_linker(engine: &Engine, wasi: Wasi) -> wasmtime::Result<
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     linker.allow_shadowing(true);
     files::add_to_linker(&mut linker)?;
+    given::add_to_linker(&mut linker, Wasi::Before3)?;
     sockets::add_to_linker(&mut linker)?;
     linker.allow_shadowing(false);
+    config_store::add_to_linker(&mut linker)?;
+    keyvalue::add_to_linker(&mut linker)?;
     if wasi == Wasi::P3 {
         use wasmtime_wasi::p3;
         p3::cli::add_to_linker(&mut linker)?;
@@ -71,6 +79,7 @@ pub(crate) fn component_linker(engine: &Engine, wasi: Wasi) -> wasmtime::Result<
         p3::filesystem::add_to_linker(&mut linker)?;
         linker.allow_shadowing(true);
         files::p3::add_to_linker(&mut linker)?;
+        given::add_to_linker(&mut linker, Wasi::P3)?;
         linker.allow_shadowing(false);
         p3::random::add_to_linker(&mut linker)?;
         sockets::p3::add_to_linker(&mut linker)?;
@@ -93,19 +102,22 @@ pub(crate) fn module_linker(engine: &Engine) -> wasmtime::Result<wasmtime::Linke
 }
 
 /// A store for one instance of a component in `surroundings`.
-pub(crate) fn component_store(engine: &Engine, surroundings: &Arc<Surroundings>) -> Result<Store<Sandbox>, StartError> {
+pub(crate) fn component_store(engine: &Engine, surroundings: &Arc<Surroundings>) -> Store<Sandbox> {
     let mut table = ResourceTable::new();
     table.set_max_capacity(limits::RESOURCES_PER_INSTANCE);
     let mut http = WasiHttpCtx::new();
     http.set_field_size_limit(limits::HTTP_HEADER_LIMIT_BYTES);
     let sockets = places(surroundings);
     let sandbox = Sandbox {
-        wasi: wasi(surroundings, sockets.doorman())?.build(),
+        wasi: wasi(surroundings, sockets.doorman()).build(),
+        unopened: Some(surroundings.clone()),
         table,
         http,
         files: HeldFiles::new(surroundings.descriptors.clone()),
         sockets,
         outgoing: OutgoingHttp::new(surroundings.pod.clone(), surroundings.descriptors.clone()),
+        config: surroundings.config.clone(),
+        buckets: surroundings.buckets.clone(),
         limiter: Limiter::new(surroundings.memory.clone()),
     };
     let mut store = bounded(Store::new(engine, sandbox));
@@ -116,7 +128,7 @@ pub(crate) fn component_store(engine: &Engine, surroundings: &Arc<Surroundings>)
     };
     store.set_max_component_handles(handles);
     store.limiter(|sandbox| &mut sandbox.limiter);
-    Ok(store)
+    store
 }
 
 /// A store for one instance of a core module in `surroundings`.
@@ -124,7 +136,9 @@ pub(crate) fn module_store(
     engine: &Engine,
     surroundings: &Arc<Surroundings>,
 ) -> Result<Store<CoreSandbox>, StartError> {
-    let mut wasi = wasi(surroundings, places(surroundings).doorman())?.build_p1();
+    let mut wasi = wasi(surroundings, places(surroundings).doorman());
+    given::open(surroundings, &mut wasi)?;
+    let mut wasi = wasi.build_p1();
     // All that a module of preview 1 can hold is files, and for the time of a poll what it waits for.
     wasi.ctx().table.set_max_capacity(limits::FILES_PER_INSTANCE);
     let sandbox = CoreSandbox { wasi, limiter: Limiter::new(surroundings.memory.clone()) };
@@ -150,7 +164,7 @@ fn bounded<T>(mut store: Store<T>) -> Store<T> {
 
 /// Opens what instances will open, so that a missing directory is an error of starting.
 pub(crate) fn check(surroundings: &Surroundings) -> Result<(), StartError> {
-    wasi(surroundings, places(surroundings).doorman()).map(drop)
+    given::open(surroundings, &mut WasiCtxBuilder::new())
 }
 
 /// Places for the sockets of one instance.
@@ -158,8 +172,8 @@ fn places(surroundings: &Surroundings) -> SocketPlaces {
     SocketPlaces::new(surroundings.descriptors.clone())
 }
 
-/// What the guest is given, and nothing else. Clocks and randomness are the host's.
-fn wasi(surroundings: &Surroundings, doorman: Doorman) -> Result<WasiCtxBuilder, StartError> {
+/// What the guest is given apart from its directories, and nothing else. Clocks and randomness are the host's.
+fn wasi(surroundings: &Surroundings, doorman: Doorman) -> WasiCtxBuilder {
     let spec = &surroundings.spec;
     let mut wasi = WasiCtxBuilder::new();
     wasi.args(&spec.args)
@@ -188,16 +202,5 @@ fn wasi(surroundings: &Surroundings, doorman: Doorman) -> Result<WasiCtxBuilder,
     if let Some(directory) = &spec.working_dir {
         wasi.initial_cwd(directory);
     }
-    for preopen in spec.preopens.iter().filter(|_| spec.program.opens_files()) {
-        let permissions = if preopen.read_only { FsPerms::ReadOnly } else { FsPerms::ReadWrite };
-        let failed = |message: String| StartError::Preopen {
-            path: preopen.host_path.clone(),
-            guest_path: preopen.guest_path.clone(),
-            message,
-        };
-        let dir = preopen.open().map_err(|error| failed(error.to_string()))?;
-        wasi.preopened_dir(path_of(&dir), &preopen.guest_path, permissions)
-            .map_err(|error| failed(format!("{error:#}")))?;
-    }
-    Ok(wasi)
+    wasi
 }

@@ -1,12 +1,14 @@
 //! HTTP components: a listener at the pod's address, an instance for every request, a drain at the end.
 
 mod admission;
+mod kept;
+mod listener;
 mod p3;
 mod p3_body;
 mod reply;
 mod request;
 
-use std::{convert::Infallible, future::Future, io, net::SocketAddr, panic::AssertUnwindSafe, pin::pin, sync::Arc};
+use std::{convert::Infallible, future::Future, panic::AssertUnwindSafe, pin::pin, sync::Arc};
 
 use futures::FutureExt;
 
@@ -17,13 +19,18 @@ use hyper_util::{
 };
 use parking_lot::Mutex;
 use tokio::{
-    net::{TcpListener, TcpSocket, TcpStream},
+    net::TcpStream,
     sync::{Semaphore, oneshot},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wasmtime_wasi_http::{p2::bindings::ProxyPre, p3::bindings::ServicePre};
 
-use self::admission::Admission;
+pub use self::kept::InstanceReuse;
+pub(crate) use self::listener::Listener;
+use self::{
+    admission::Admission,
+    kept::{Kept, warm},
+};
 use crate::{
     Exit,
     container::{Surroundings, panic_message},
@@ -31,27 +38,6 @@ use crate::{
     sandbox::Sandbox,
     stopping::{StopSignal, interrupted},
 };
-
-/// A bound port.
-pub(crate) struct Listener {
-    socket: TcpListener,
-    address: SocketAddr,
-}
-
-impl Listener {
-    /// Binds `address`, also while connections of a predecessor linger in TIME_WAIT.
-    pub(crate) fn bind(address: SocketAddr) -> io::Result<Listener> {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        let socket = socket.listen(limits::HTTP_BACKLOG)?;
-        Ok(Listener { address: socket.local_addr()?, socket })
-    }
-
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-}
 
 /// How the program is asked.
 pub(crate) enum Handles {
@@ -82,6 +68,7 @@ struct Handler {
     handles: Handles,
     surroundings: Arc<Surroundings>,
     admission: Admission,
+    kept: Kept,
     /// Connections and guests at work: what a drain waits for.
     tasks: TaskTracker,
     /// No new requests: connections end after the one they have.
@@ -115,9 +102,12 @@ impl Handler {
 impl Server {
     pub(crate) fn new(handles: Handles, surroundings: Arc<Surroundings>) -> Server {
         let (fatal_sender, fatal) = oneshot::channel();
+        let concurrency = concurrency(&surroundings);
+        let warm = warm(surroundings.spec.reuse, concurrency);
         let handler = Arc::new(Handler {
             handles,
-            admission: Admission::new(concurrency(&surroundings)),
+            admission: Admission::new(concurrency - warm),
+            kept: Kept::new(InstanceReuse { warm, ..surroundings.spec.reuse }),
             surroundings,
             tasks: TaskTracker::new(),
             drain: CancellationToken::new(),
@@ -130,6 +120,7 @@ impl Server {
     /// Serves until the container is stopped or must end.
     pub(crate) async fn run(mut self, listener: Listener, mut stop: StopSignal) -> Exit {
         let _cancel = self.handler.cancel.clone().drop_guard();
+        self.handler.refill();
         let asked = async {
             // An error means that nobody is left who could ask.
             if stop.wait_for(Option::is_some).await.is_err() {
@@ -147,6 +138,7 @@ impl Server {
 
     async fn drain(mut self, stop: StopSignal) -> Exit {
         self.handler.drain.cancel();
+        self.handler.kept.clear();
         self.handler.tasks.close();
         tokio::select! {
             biased;
@@ -175,9 +167,10 @@ async fn accept_all(listener: Listener, handler: &Arc<Handler>) {
             tokio::time::sleep(limits::ACCEPT_PAUSE).await;
             continue;
         };
-        match listener.socket.accept().await {
-            Ok((stream, _)) => {
-                let connection = serve_connection(stream, handler.clone());
+        match listener.accept().await {
+            Ok(stream) => {
+                // In its box now, before it is wrapped again and again and moved each time.
+                let connection = Box::pin(serve_connection(stream, handler.clone()));
                 handler.spawn(async move {
                     let _held = (place, descriptor);
                     connection.await;
@@ -194,8 +187,6 @@ async fn accept_all(listener: Listener, handler: &Arc<Handler>) {
 
 /// Serves one connection until its client leaves, or until it has answered what it has when the server drains.
 async fn serve_connection(stream: TcpStream, handler: Arc<Handler>) {
-    // A response is written whole; holding it back for more would only delay it.
-    let _ = stream.set_nodelay(true);
     let executor = HandlerExecutor(handler.clone());
     let drain = handler.drain.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {

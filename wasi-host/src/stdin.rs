@@ -121,6 +121,23 @@ impl StdinPipe {
         });
     }
 
+    /// Waits for what the reader would read: a piece of `size` bytes at most, or an end that is read once, which is an
+    /// empty one. None: it is closed, and nothing is left. For a reader in another process, of which there is one.
+    pub(crate) async fn next(&self, size: usize) -> Option<Bytes> {
+        loop {
+            let changed = self.pipe.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.pipe.is_over() {
+                return None;
+            }
+            if let Some(piece) = self.pipe.pull(size) {
+                return Some(piece);
+            }
+            changed.await;
+        }
+    }
+
     /// The guest reads what is left, then end-of-file.
     pub fn close(&self) {
         self.pipe.change(|state| state.closed = true);
@@ -171,6 +188,12 @@ impl Pipe {
 
     fn is_readable(&self) -> bool {
         self.state.lock().is_readable()
+    }
+
+    /// Whether there is nothing to read ever again.
+    fn is_over(&self) -> bool {
+        let state = self.state.lock();
+        state.closed && state.waiting() == 0
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, ResourceRequirements};
+use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodSpec, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as WireQuantity;
 
-use super::state::is_sidecar;
+use super::state::{condition, is_sidecar};
 use crate::quantity::Quantity;
 
 /// Amounts by resource name: `cpu`, `memory`, `ephemeral-storage`, `example.com/device`.
@@ -28,11 +28,37 @@ fn container_limits(container: &Container) -> ResourceList {
 /// What the node must keep free for the pod: containers and sidecars together, or the hungriest moment of
 /// initialization if that is more; requests of the pod as a whole (KEP-2837) take precedence; overhead on top.
 pub fn requests(pod: &Pod) -> ResourceList {
+    requests_by(pod, container_requests)
+}
+
+/// What its node must keep free for a pod whose resources may be about to change (KEP-1287, "Scheduler and API server
+/// interaction"): of what a container wants, was granted and has, the most. What can never be granted does not count.
+pub fn reserved(pod: &Pod) -> ResourceList {
+    let infeasible = condition(pod, "PodResizePending").is_some_and(|it| it.reason.as_deref() == Some("Infeasible"));
+    requests_by(pod, |container| {
+        let Some(status) = container_status(pod, container) else { return container_requests(container) };
+        let has = status.resources.as_ref().and_then(|resources| resources.requests.as_ref());
+        let granted = status.allocated_resources.as_ref();
+        let mut most =
+            if infeasible && (has.or(granted)).is_some() { ResourceList::new() } else { container_requests(container) };
+        raise(&mut most, &read_list(has));
+        raise(&mut most, &read_list(granted));
+        most
+    })
+}
+
+fn requests_by(pod: &Pod, of: impl Fn(&Container) -> ResourceList) -> ResourceList {
     let Some(spec) = &pod.spec else { return ResourceList::new() };
-    let mut total = aggregate(spec, container_requests);
+    let mut total = aggregate(spec, of);
     override_by_pod(&mut total, spec.resources.as_ref().and_then(|r: &ResourceRequirements| r.requests.as_ref()));
     add(&mut total, &read_list(spec.overhead.as_ref()));
     total
+}
+
+fn container_status<'p>(pod: &'p Pod, container: &Container) -> Option<&'p ContainerStatus> {
+    let status = pod.status.as_ref()?;
+    let all = status.container_statuses.iter().flatten().chain(status.init_container_statuses.iter().flatten());
+    all.into_iter().find(|status| status.name == container.name)
 }
 
 /// What the pod may use at most, for those resources that are limited. Overhead is added to what is limited.
@@ -59,7 +85,7 @@ pub(crate) fn aggregate_limits(spec: &PodSpec) -> ResourceList {
 }
 
 /// Sums over the containers. Sidecars (init containers that restart always) run beside everything after them.
-fn aggregate(spec: &PodSpec, of: fn(&Container) -> ResourceList) -> ResourceList {
+fn aggregate(spec: &PodSpec, of: impl Fn(&Container) -> ResourceList) -> ResourceList {
     let mut total = ResourceList::new();
     for container in &spec.containers {
         add(&mut total, &of(container));

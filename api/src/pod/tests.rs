@@ -41,6 +41,29 @@ fn requests_of_the_whole_pod_take_precedence() {
 }
 
 #[test]
+fn what_is_kept_free_for_a_pod_follows_its_resize() {
+    let spec = json!({ "containers": [container("a", json!({ "cpu": "2", "memory": "1Gi" }), json!({}))] });
+    let kept = |status: Value| amount(&reserved(&pod(spec.clone(), status)), "cpu");
+    let status = |has: &str, granted: &str| {
+        json!([{
+            "name": "a", "image": "", "imageID": "", "ready": true, "restartCount": 0,
+            "resources": { "requests": { "cpu": has } }, "allocatedResources": { "cpu": granted },
+        }])
+    };
+    assert_eq!(kept(json!({})), "2");
+    assert_eq!(kept(json!({ "containerStatuses": status("1", "1") })), "2", "it wants more");
+    assert_eq!(kept(json!({ "containerStatuses": status("3", "2") })), "3", "it has not given back what it had");
+    assert_eq!(kept(json!({ "containerStatuses": status("1", "4") })), "4", "it was granted more");
+    let pending = json!([{ "type": "PodResizePending", "status": "True", "reason": "Infeasible" }]);
+    assert_eq!(
+        kept(json!({ "containerStatuses": status("1", "1"), "conditions": pending })),
+        "1",
+        "it can't have more"
+    );
+    assert_eq!(kept(json!({ "conditions": pending })), "2", "nothing is known of what it has");
+}
+
+#[test]
 fn qos_classes() {
     let class = |containers: Value| qos_class(&pod(json!({ "containers": containers }), json!({})));
     let both = json!({ "cpu": "1", "memory": "1Gi" });

@@ -1,6 +1,6 @@
 //! Decisions a second over 1,000 nodes: the framework alone, without an API server.
 
-use coracle_scheduler::{Cursor, NodeInfo, NodeOffer, PodInfo, Profile, Resources, decide};
+use coracle_scheduler::{Cursor, NodeInfo, NodeOffer, PodInfo, Profile, Resources, Usage, decide};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 
@@ -28,6 +28,7 @@ fn schedule(c: &mut Criterion) {
         non_zero_requests: (1, 1 << 10),
         ..PodInfo::default()
     };
+    let usage = Usage::of(&pod);
     let profile = Profile::default();
     let mut group = c.benchmark_group("schedule");
     group.throughput(Throughput::Elements(PODS));
@@ -37,7 +38,7 @@ fn schedule(c: &mut Criterion) {
             b.iter(|| {
                 for _ in 0..PODS {
                     if let Ok(at) = decide(&profile, &nodes, black_box(&pod), &mut cursor) {
-                        nodes[at].add_pod(&pod);
+                        nodes[at].add(&usage);
                     }
                 }
             });

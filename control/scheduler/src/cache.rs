@@ -4,10 +4,9 @@
 //!
 //! Invariant: every pod in `pods` is counted in exactly one node, known or remembered.
 
-use crate::node_info::{NodeInfo, NodeOffer};
+use crate::node_info::{NodeInfo, NodeOffer, Usage};
 use crate::pod_info::PodInfo;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
@@ -21,8 +20,8 @@ pub struct Cache {
 
 #[derive(Debug)]
 struct Placed {
-    pod: Arc<PodInfo>,
-    node: String,
+    usage: Usage,
+    node: Box<str>,
     stage: Stage,
 }
 
@@ -77,7 +76,7 @@ impl Cache {
     }
 
     /// Counts a pod on the node it was just given.
-    pub fn assume(&mut self, pod: Arc<PodInfo>, node: &str) {
+    pub fn assume(&mut self, pod: &PodInfo, node: &str) {
         self.place(pod, node, Stage::Assumed);
     }
 
@@ -89,11 +88,10 @@ impl Cache {
     }
 
     /// Counts a pod where the API server says it is.
-    pub fn observe(&mut self, pod: Arc<PodInfo>, node: &str) {
+    pub fn observe(&mut self, pod: &PodInfo, node: &str) {
         if let Some(placed) = self.pods.get_mut(&pod.uid)
-            && placed.node == node
-            && placed.pod.requests == pod.requests
-            && placed.pod.host_ports == pod.host_ports
+            && *placed.node == *node
+            && placed.usage == Usage::of(pod)
         {
             placed.stage = Stage::Observed;
             return;
@@ -106,18 +104,18 @@ impl Cache {
         self.pods.get(uid).is_some_and(|p| p.stage != Stage::Observed)
     }
 
-    /// Takes a pod out; its entry, if it was counted.
-    pub fn remove_pod(&mut self, uid: &str) -> Option<Arc<PodInfo>> {
-        let placed = self.pods.remove(uid)?;
-        if let Some(&at) = self.index.get(&placed.node) {
-            self.nodes[at].remove_pod(&placed.pod);
-        } else if let Some(node) = self.remembered.get_mut(&placed.node) {
-            node.remove_pod(&placed.pod);
+    /// Takes a pod out; whether it was counted.
+    pub fn remove_pod(&mut self, uid: &str) -> bool {
+        let Some(placed) = self.pods.remove(uid) else { return false };
+        if let Some(&at) = self.index.get(&*placed.node) {
+            self.nodes[at].subtract(&placed.usage);
+        } else if let Some(node) = self.remembered.get_mut(&*placed.node) {
+            node.subtract(&placed.usage);
             if node.pod_count == 0 {
-                self.remembered.remove(&placed.node);
+                self.remembered.remove(&*placed.node);
             }
         }
-        Some(placed.pod)
+        true
     }
 
     /// Takes out the pods that a new list no longer has; those whose binding is being written stay. How many went.
@@ -128,19 +126,18 @@ impl Cache {
             .filter(|(uid, placed)| placed.stage != Stage::Assumed && !present.contains(*uid))
             .map(|(uid, _)| uid.clone())
             .collect();
-        gone.iter().for_each(|uid| drop(self.remove_pod(uid)));
+        gone.iter().for_each(|uid| _ = self.remove_pod(uid));
         gone.len()
     }
 
-    fn place(&mut self, pod: Arc<PodInfo>, node: &str, stage: Stage) {
+    fn place(&mut self, pod: &PodInfo, node: &str, stage: Stage) {
         self.remove_pod(&pod.uid);
+        let usage = Usage::of(pod);
         match self.index.get(node) {
-            Some(&at) => self.nodes[at].add_pod(&pod),
-            None => {
-                self.remembered.entry(node.to_owned()).or_insert_with(|| NodeInfo::named(node)).add_pod(&pod);
-            }
+            Some(&at) => self.nodes[at].add(&usage),
+            None => self.remembered.entry(node.to_owned()).or_insert_with(|| NodeInfo::named(node)).add(&usage),
         }
-        self.pods.insert(pod.uid.clone(), Placed { pod, node: node.to_owned(), stage });
+        self.pods.insert(pod.uid.clone(), Placed { usage, node: node.into(), stage });
     }
 }
 
@@ -157,11 +154,11 @@ mod tests {
     fn an_assumed_pod_is_counted_once_when_it_is_observed() {
         let mut cache = Cache::default();
         cache.set_node("n1", node_offer(4000, 1 << 30));
-        let pod = Arc::new(pod("p").cpu(500).build());
-        cache.assume(pod.clone(), "n1");
+        let pod = pod("p").cpu(500).build();
+        cache.assume(&pod, "n1");
         assert!(cache.is_assumed(&pod.uid));
         cache.bound(&pod.uid);
-        cache.observe(pod.clone(), "n1");
+        cache.observe(&pod, "n1");
         assert!(!cache.is_assumed(&pod.uid));
         assert_eq!(usage(&cache, "n1"), 500);
         cache.remove_pod(&pod.uid);
@@ -171,8 +168,8 @@ mod tests {
     #[test]
     fn a_node_that_comes_back_has_its_pods_counted() {
         let mut cache = Cache::default();
-        let pod = Arc::new(pod("p").cpu(500).build());
-        cache.observe(pod.clone(), "n1");
+        let pod = pod("p").cpu(500).build();
+        cache.observe(&pod, "n1");
         assert!(cache.nodes().is_empty());
         cache.set_node("n1", node_offer(4000, 1 << 30));
         assert_eq!(usage(&cache, "n1"), 500);
@@ -188,8 +185,8 @@ mod tests {
             cache.set_node(name, node_offer(1000, 1 << 30));
         }
         cache.remove_node("a");
-        cache.observe(Arc::new(pod("p").cpu(100).build()), "c");
-        cache.observe(Arc::new(pod("q").cpu(200).build()), "b");
+        cache.observe(&pod("p").cpu(100).build(), "c");
+        cache.observe(&pod("q").cpu(200).build(), "b");
         assert_eq!((usage(&cache, "b"), usage(&cache, "c"), usage(&cache, "a")), (200, 100, -1));
     }
 
@@ -197,9 +194,9 @@ mod tests {
     fn a_new_list_keeps_what_is_being_bound() {
         let mut cache = Cache::default();
         cache.set_node("n1", node_offer(4000, 1 << 30));
-        let (binding, lost) = (Arc::new(pod("p").cpu(1).build()), Arc::new(pod("q").cpu(2).build()));
-        cache.assume(binding.clone(), "n1");
-        cache.observe(lost, "n1");
+        let (binding, lost) = (pod("p").cpu(1).build(), pod("q").cpu(2).build());
+        cache.assume(&binding, "n1");
+        cache.observe(&lost, "n1");
         assert_eq!(cache.retain_pods(&HashSet::new()), 1);
         assert_eq!(usage(&cache, "n1"), 1);
         cache.bound(&binding.uid);

@@ -26,7 +26,7 @@ mod view;
 
 pub use config::{SchedulerConfig, SchedulerError};
 pub use framework::{ClusterEvent, Cursor, Filter, FitError, MAX_SCORE, Profile, Score, Unfit, decide};
-pub use node_info::{NodeInfo, NodeOffer};
+pub use node_info::{NodeInfo, NodeOffer, Usage};
 pub use pod_info::PodInfo;
 pub use ports::{HostPort, HostPorts};
 pub use resources::Resources;

@@ -1,7 +1,7 @@
 //! What the scheduler knows about one node: what it offers, and what the pods on it already take.
 
 use crate::pod_info::PodInfo;
-use crate::ports::HostPorts;
+use crate::ports::{HostPort, HostPorts};
 use crate::resources::Resources;
 use k8s_openapi::api::core::v1::{Node, Taint};
 use std::collections::BTreeMap;
@@ -21,6 +21,25 @@ pub struct NodeInfo {
     pub pod_count: i64,
     /// Host ports in use.
     pub host_ports: HostPorts,
+}
+
+/// What a pod takes of its node: all that is remembered of one that was placed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Usage {
+    /// What it requests.
+    pub requests: Resources,
+    /// CPU (thousandths) and memory (bytes) for scoring.
+    pub non_zero_requests: (i64, i64),
+    /// Its host ports.
+    pub host_ports: Vec<HostPort>,
+}
+
+impl Usage {
+    /// What this pod takes.
+    pub fn of(pod: &PodInfo) -> Usage {
+        let PodInfo { requests, non_zero_requests, host_ports, .. } = pod;
+        Usage { requests: requests.clone(), non_zero_requests: *non_zero_requests, host_ports: host_ports.clone() }
+    }
 }
 
 /// The part of a node that its own object states.
@@ -64,21 +83,21 @@ impl NodeInfo {
         NodeInfo { name: name.to_owned(), ..NodeInfo::default() }
     }
 
-    /// Counts a pod in.
-    pub fn add_pod(&mut self, pod: &PodInfo) {
-        self.requested.add(&pod.requests);
-        self.non_zero_requested.0 = self.non_zero_requested.0.saturating_add(pod.non_zero_requests.0);
-        self.non_zero_requested.1 = self.non_zero_requested.1.saturating_add(pod.non_zero_requests.1);
+    /// Counts in what a pod takes.
+    pub fn add(&mut self, usage: &Usage) {
+        self.requested.add(&usage.requests);
+        self.non_zero_requested.0 = self.non_zero_requested.0.saturating_add(usage.non_zero_requests.0);
+        self.non_zero_requested.1 = self.non_zero_requested.1.saturating_add(usage.non_zero_requests.1);
         self.pod_count += 1;
-        pod.host_ports.iter().for_each(|port| self.host_ports.take(port));
+        usage.host_ports.iter().for_each(|port| self.host_ports.take(port));
     }
 
-    /// Counts a pod out.
-    pub fn remove_pod(&mut self, pod: &PodInfo) {
-        self.requested.subtract(&pod.requests);
-        self.non_zero_requested.0 = self.non_zero_requested.0.saturating_sub(pod.non_zero_requests.0);
-        self.non_zero_requested.1 = self.non_zero_requested.1.saturating_sub(pod.non_zero_requests.1);
+    /// Counts out what a pod took.
+    pub fn subtract(&mut self, usage: &Usage) {
+        self.requested.subtract(&usage.requests);
+        self.non_zero_requested.0 = self.non_zero_requested.0.saturating_sub(usage.non_zero_requests.0);
+        self.non_zero_requested.1 = self.non_zero_requested.1.saturating_sub(usage.non_zero_requests.1);
         self.pod_count -= 1;
-        pod.host_ports.iter().for_each(|port| self.host_ports.give_back(port));
+        usage.host_ports.iter().for_each(|port| self.host_ports.give_back(port));
     }
 }

@@ -35,7 +35,7 @@ pub struct PodInfo {
     pub priority: i32,
     /// `spec.schedulingGates[*].name`.
     pub gates: Vec<String>,
-    /// What it requests.
+    /// What its node must keep free for it.
     pub requests: Resources,
     /// CPU (thousandths) and memory (bytes) for scoring.
     pub non_zero_requests: (i64, i64),
@@ -58,7 +58,7 @@ impl PodInfo {
     pub fn of(pod: &Pod) -> PodInfo {
         let no_spec = PodSpec::default();
         let (meta, spec) = (&pod.metadata, pod.spec.as_ref().unwrap_or(&no_spec));
-        let (requests, _) = amounts(&pod::requests(pod));
+        let (requests, _) = amounts(&pod::reserved(pod));
         let (required_terms, preferred_terms) = node_affinity(spec.affinity.as_ref());
         PodInfo {
             namespace: meta.namespace.clone().unwrap_or_default(),

@@ -109,7 +109,7 @@ impl State {
     fn pod_applied(&mut self, pod: Arc<PodInfo>) -> Option<Arc<PodInfo>> {
         if let Some(node) = pod.node_name.clone() {
             self.queue.remove(&pod.uid);
-            self.cache.observe(pod, &node);
+            self.cache.observe(&pod, &node);
         } else if pod.deleting || pod.scheduler != self.name {
             self.queue.remove(&pod.uid);
         } else if !self.cache.is_assumed(&pod.uid) {
@@ -122,7 +122,7 @@ impl State {
 
     fn pod_gone(&mut self, uid: &str, now: Instant) {
         self.queue.remove(uid);
-        if self.cache.remove_pod(uid).is_some() {
+        if self.cache.remove_pod(uid) {
             self.queue.cluster_event(ClusterEvent::PodRemoved, &self.profile, now);
         }
     }
@@ -133,7 +133,7 @@ impl State {
         Some(match decide(&self.profile, self.cache.nodes(), &attempt.pod, &mut self.cursor) {
             Ok(at) => {
                 let node = self.cache.nodes()[at].name.clone();
-                self.cache.assume(attempt.pod.clone(), &node);
+                self.cache.assume(&attempt.pod, &node);
                 Decision::Bind(attempt, node)
             }
             Err(error) => {

@@ -32,6 +32,9 @@ const PRIORITY_CLASSES: [(&str, i64, &str); 2] = [
     ),
 ];
 
+/// The class of pods whose sandbox is a process of its own; nodes know its handler by the same name.
+const RUNTIME_CLASS: &str = "wasm-isolated";
+
 /// The Service that leads to the API.
 const SERVICE: &str = "kubernetes";
 
@@ -58,6 +61,7 @@ pub(crate) async fn ensure(hub: &Hub) -> Result<(), StartError> {
             });
             create(hub, "scheduling.k8s.io/v1", "priorityclasses", "", class)
         }));
+    let runtime = runtime_class(hub);
     let service = async {
         create(hub, "v1", "services", "default", service(hub)).await?;
         follow_port(hub).await
@@ -65,8 +69,21 @@ pub(crate) async fn ensure(hub: &Hub) -> Result<(), StartError> {
     let range = service_range(hub);
     let endpoints = lead_here(hub, "v1", "endpoints", endpoints(hub));
     let slice = lead_here(hub, "discovery.k8s.io/v1", "endpointslices", endpoint_slice(hub));
-    try_join!(accounts, classes, service, range, endpoints, slice, flow_control::ensure(hub))?;
+    try_join!(accounts, classes, runtime, service, range, endpoints, slice, flow_control::ensure(hub))?;
     ensure_addresses(hub).await.map_err(failed("the addresses of Services".into()))
+}
+
+async fn runtime_class(hub: &Hub) -> Result<(), StartError> {
+    const PLURAL: &str = "runtimeclasses";
+    const VERSION: &str = "node.k8s.io/v1";
+    // A server may be given a catalogue without them.
+    if hub.row(VERSION, PLURAL).is_err() {
+        return Ok(());
+    }
+    let class = json!({
+        "apiVersion": VERSION, "kind": "RuntimeClass", "metadata": { "name": RUNTIME_CLASS }, "handler": RUNTIME_CLASS,
+    });
+    create(hub, VERSION, PLURAL, "", class).await
 }
 
 /// The addresses of Services as an object (KEP-1880).

@@ -15,7 +15,7 @@ pub fn free_ports(pod: &Pod, others: impl FnOnce() -> Vec<Holder>) -> Result<(),
     if wanted.is_empty() {
         return Ok(());
     }
-    let taken: Vec<HostPort> = others().iter().flat_map(|other| host_ports(&other.pod)).collect();
+    let taken: Vec<HostPort> = others().iter().flat_map(|other| host_ports(&other.pod.open())).collect();
     if wanted.iter().any(|port| taken.iter().any(|other| port.conflicts(other))) {
         let why = "node(s) didn't have free ports for the requested pod ports";
         return Err(Refusal::of_predicate("NodePorts", why));
@@ -25,12 +25,10 @@ pub fn free_ports(pod: &Pod, others: impl FnOnce() -> Vec<Holder>) -> Result<(),
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use serde_json::json;
 
     use super::*;
-    use crate::pods::Asked;
+    use crate::pods::{Asked, KeptPod};
 
     fn pod(host_port: Option<u16>) -> Pod {
         let ports = json!([{"containerPort": 80, "hostPort": host_port}]);
@@ -40,7 +38,7 @@ mod tests {
 
     #[test]
     fn a_port_that_somebody_has_is_refused_in_kubelets_words() {
-        let holder = |pod| Holder { uid: String::new(), pod: Arc::new(pod), held: Asked::default() };
+        let holder = |pod| Holder { uid: String::new(), pod: KeptPod::of(&pod), held: Asked::default() };
         let others = || vec![holder(pod(None)), holder(pod(Some(8080)))];
         assert_eq!(free_ports(&pod(Some(8081)), others), Ok(()));
         assert_eq!(free_ports(&pod(None), || panic!("nobody needs to look")), Ok(()));

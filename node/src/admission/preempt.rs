@@ -28,11 +28,11 @@ pub async fn preempt(shared: &Shared, victims: &[Holder], resource: &'static str
     for Holder { uid, pod, .. } in victims {
         let Some(live) = shared.live.get(uid) else { continue };
         tracing::info!(pod = live.name, namespace = live.namespace, resource, "a pod makes room for a critical one");
-        shared.events.warning(&subject(pod, None), PREEMPTING, MESSAGE);
+        shared.events.warning(&subject(&pod.open(), None), PREEMPTING, MESSAGE);
         shared.metrics.preempted(resource);
         live.request_end(EndRequest { reason: PREEMPTING, message: MESSAGE.to_owned(), grace: None });
     }
-    let longest = victims.iter().map(|it| grace_period(&it.pod)).max().unwrap_or_default();
+    let longest = victims.iter().map(|it| grace_period(&it.pod.open())).max().unwrap_or_default();
     let deadline = Instant::now() + longest.saturating_add(longest / 2).max(LEAST_WAIT);
     while !victims.iter().all(|it| shared.has_ended(&it.uid)) {
         if Instant::now() >= deadline {

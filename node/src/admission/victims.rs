@@ -33,8 +33,12 @@ pub fn victims(preemptor: &Pod, pods: Vec<Holder>, shortages: &[Shortage]) -> Re
     let mut missing = Amounts::default();
     shortages.iter().for_each(|shortage| missing[shortage.index] = shortage.missing());
     let (mut guaranteed, mut burstable, mut best_effort) = (Vec::new(), Vec::new(), Vec::new());
-    for holder in pods.into_iter().filter(|it| may_preempt(preemptor, &it.pod)) {
-        let class = match qos_class(&holder.pod) {
+    for holder in pods {
+        let pod = holder.pod.open();
+        if !may_preempt(preemptor, &pod) {
+            continue;
+        }
+        let class = match qos_class(&pod) {
             QosClass::Guaranteed => &mut guaranteed,
             QosClass::Burstable => &mut burstable,
             QosClass::BestEffort => &mut best_effort,
@@ -107,22 +111,20 @@ fn describe(missing: Amounts) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use coracle_api::pod::ResourceList;
     use serde_json::{Value, json};
 
     use super::*;
     use crate::{
         admission::{Room, judge},
-        pods::asked,
+        pods::{KeptPod, asked},
     };
 
     fn pod(name: &str, priority: Option<i32>, requests: Value, limits: Value) -> Holder {
         let container = json!({"name": "c", "resources": {"requests": requests, "limits": limits}});
         let pod = json!({"metadata": {"name": name}, "spec": {"priority": priority, "containers": [container]}});
-        let pod: Arc<Pod> = Arc::new(serde_json::from_value(pod).unwrap());
-        Holder { uid: name.to_owned(), held: asked(&pod), pod }
+        let pod: Pod = serde_json::from_value(pod).unwrap();
+        Holder { uid: name.to_owned(), held: asked(&pod), pod: KeptPod::of(&pod) }
     }
 
     fn guaranteed(name: &str, cpu: &str, memory: &str) -> Holder {
@@ -140,7 +142,7 @@ mod tests {
 
     /// Who ends, on a node with so much left, for a critical pod that asks for so much.
     fn chosen(pods: Vec<Holder>, wanted: Value, left: [i64; 3], pods_left: i64) -> Result<Vec<String>, String> {
-        let critical = pod("critical", Some(2_000_000_000), wanted, json!({})).pod;
+        let critical = pod("critical", Some(2_000_000_000), wanted, json!({})).pod.open();
         let allocatable: ResourceList = [
             ("pods", pods_left.to_string()),
             ("cpu", format!("{}m", left[0])),
@@ -200,7 +202,7 @@ mod tests {
         for other in [Some(2_000_000_000), Some(2_000_001_000)] {
             assert!(chosen(of(other), wanted.clone(), [0, 0, 0], 9).is_err());
         }
-        let highest = pod("highest", Some(2_000_001_000), json!({}), json!({})).pod;
-        assert!(may_preempt(&highest, &of(Some(2_000_000_000))[0].pod));
+        let highest = pod("highest", Some(2_000_001_000), json!({}), json!({})).pod.open();
+        assert!(may_preempt(&highest, &of(Some(2_000_000_000))[0].pod.open()));
     }
 }

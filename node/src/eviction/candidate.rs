@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::{Pod, Volume};
 
 use super::signal::Signal;
 use crate::{
+    pods::PodAtHand,
     static_pods::{is_mirror, is_static},
     stats::PodDisk,
 };
@@ -31,7 +32,7 @@ pub fn priority(pod: &Pod) -> i32 {
 #[derive(Debug, Clone)]
 pub struct Candidate {
     /// The pod.
-    pub pod: Arc<Pod>,
+    pub pod: PodAtHand,
     /// By container: its name and the memory it holds, in bytes.
     pub memory: Vec<(String, u64)>,
     /// What it has on the disk, once that was measured.
@@ -85,12 +86,18 @@ fn signed(amount: u64) -> i64 {
 
 /// The order of eviction, as documented: whose use exceeds its request first, among those the least priority, among
 /// those whose use exceeds it most.
-pub fn rank(candidates: &mut [Candidate], signal: Signal) {
-    candidates.sort_by_cached_key(|candidate| {
+pub fn rank(candidates: Vec<Candidate>, signal: Signal) -> Vec<Candidate> {
+    let place = |mut candidate: Candidate| {
         let excess = candidate.excess(signal);
         let within = excess <= 0 && signal != Signal::Processes;
-        (within, priority(&candidate.pod), Reverse(excess))
-    });
+        let place = (within, priority(&candidate.pod), Reverse(excess));
+        // A node that is short of memory doesn't open all its pods at once.
+        candidate.pod.put_away();
+        (place, candidate)
+    };
+    let mut placed: Vec<_> = candidates.into_iter().map(place).collect();
+    placed.sort_by_key(|(place, _)| *place);
+    placed.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
 #[cfg(test)]
@@ -102,20 +109,19 @@ mod tests {
     use crate::static_pods::SOURCE;
     use crate::stats::{ContainerDisk, DiskUse};
 
-    fn pod(name: &str, priority: i32, requests: Value) -> Arc<Pod> {
+    fn pod(name: &str, priority: i32, requests: Value) -> PodAtHand {
         let container = json!({"name": "c", "resources": {"requests": requests}});
         let volumes = json!([{"name": "scratch", "emptyDir": {}}, {"name": "ram", "emptyDir": {"medium": "Memory"}}]);
         let pod = json!({"metadata": {"name": name}, "spec": {"priority": priority, "containers": [container], "volumes": volumes}});
-        Arc::new(serde_json::from_value(pod).unwrap())
+        PodAtHand::opened(Arc::new(serde_json::from_value(pod).unwrap()))
     }
 
     fn using(name: &str, priority: i32, request: Value, used: u64) -> Candidate {
         Candidate { pod: pod(name, priority, request), memory: vec![("c".into(), used)], disk: None }
     }
 
-    fn order(mut candidates: Vec<Candidate>, signal: Signal) -> Vec<String> {
-        rank(&mut candidates, signal);
-        candidates.iter().map(|it| it.pod.metadata.name.clone().unwrap()).collect()
+    fn order(candidates: Vec<Candidate>, signal: Signal) -> Vec<String> {
+        rank(candidates, signal).iter().map(|it| it.pod.metadata.name.clone().unwrap()).collect()
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use k8s_openapi::api::core::v1::Pod;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -13,13 +12,13 @@ use super::{
     observe::Observations,
     signal::Condition,
     state::State,
-    storage::{exceeded, has_limits},
+    storage::exceeded,
     thresholds::{EvictionSettings, Threshold, ThresholdError},
 };
 use crate::{
     events::{Subject, of_node},
     machine::Machine,
-    pods::{EndRequest, LivePod, subject},
+    pods::{EndRequest, KeptPod, LivePod, PodAtHand, subject},
     shared::Shared,
 };
 
@@ -119,9 +118,10 @@ impl Manager {
     }
 
     /// Pods that have not ended and are looked for, with what they use.
-    fn candidates(&self, wanted: impl Fn(&Pod) -> bool) -> Vec<(Candidate, Arc<LivePod>)> {
+    fn candidates(&self, wanted: impl Fn(&KeptPod) -> bool) -> Vec<(Candidate, Arc<LivePod>)> {
         let active = self.shared.roster.active().into_iter().filter(|(_, pod)| wanted(pod));
-        let candidate = |(uid, pod): (String, Arc<Pod>)| {
+        let candidate = |(uid, pod): (String, Arc<KeptPod>)| {
+            let pod = PodAtHand::from(pod);
             let live = self.shared.live.get(&uid)?;
             let used = live.running().into_iter().map(|(name, handle)| (name, handle.usage().memory_bytes));
             Some((Candidate { pod, memory: used.collect(), disk: self.shared.stats.disk(&uid) }, live))
@@ -131,7 +131,7 @@ impl Manager {
 
     /// Ends pods that have more on the disk than they may.
     fn evict_over_limit(&self) -> Vec<String> {
-        let over = self.candidates(has_limits).into_iter().filter_map(|(candidate, live)| {
+        let over = self.candidates(|pod| pod.limits_storage).into_iter().filter_map(|(candidate, live)| {
             let message = exceeded(&candidate)?;
             self.evict(&candidate, &live, message, IMMEDIATE, "ephemeralpodfs.limit").then(|| live.uid.clone())
         });
@@ -140,8 +140,8 @@ impl Manager {
 
     /// Ends the first pod in the order that may be ended.
     fn evict_one(&self, threshold: &Threshold, observations: &Observations) -> Option<String> {
-        let (mut candidates, live): (Vec<_>, Vec<_>) = self.candidates(|_| true).into_iter().unzip();
-        rank(&mut candidates, threshold.signal);
+        let (candidates, live): (Vec<_>, Vec<_>) = self.candidates(|_| true).into_iter().unzip();
+        let candidates = rank(candidates, threshold.signal);
         let grace = if threshold.grace.is_zero() { IMMEDIATE } else { self.max_grace.max(IMMEDIATE) };
         let chosen = candidates.iter().find_map(|candidate| {
             let uid = candidate.pod.metadata.uid.as_deref()?;

@@ -72,7 +72,10 @@ mod tests {
 
     use super::super::thresholds::EvictionSettings;
     use super::*;
-    use crate::stats::{ContainerDisk, DiskUse, PodDisk};
+    use crate::{
+        pods::PodAtHand,
+        stats::{ContainerDisk, DiskUse, PodDisk},
+    };
 
     fn candidate() -> Candidate {
         let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [
@@ -83,7 +86,7 @@ mod tests {
             ContainerDisk { name: name.into(), rootfs: DiskUse::default(), logs }
         };
         Candidate {
-            pod: Arc::new(serde_json::from_value(pod).unwrap()),
+            pod: PodAtHand::opened(Arc::new(serde_json::from_value(pod).unwrap())),
             memory: vec![("a".into(), 12 << 20), ("b".into(), 3 << 10), ("idle".into(), 0)],
             disk: Some(Arc::new(PodDisk { containers: vec![disk("a", 5 << 20), disk("b", 0)], volumes: Vec::new() })),
         }

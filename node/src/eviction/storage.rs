@@ -64,7 +64,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::stats::{ContainerDisk, DiskUse, PodDisk};
+    use crate::{
+        pods::PodAtHand,
+        stats::{ContainerDisk, DiskUse, PodDisk},
+    };
 
     /// Of a pod with two containers, an emptyDir of 1Mi, and these bytes of logs and in the volume.
     fn verdict(limits: [Option<&str>; 2], logs: [u64; 2], scratch: u64) -> Option<String> {
@@ -84,7 +87,7 @@ mod tests {
         };
         let pod: Pod = serde_json::from_value(pod).unwrap();
         assert!(has_limits(&pod));
-        exceeded(&Candidate { pod: Arc::new(pod), memory: Vec::new(), disk: Some(Arc::new(disk)) })
+        exceeded(&Candidate { pod: PodAtHand::opened(Arc::new(pod)), memory: Vec::new(), disk: Some(Arc::new(disk)) })
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use coracle_wasi_host::{PodConfig, PodContext};
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
 
-use super::{live::LivePod, resources::memory_limit, worker::subject};
+use super::{live::LivePod, resources::memory_limit, runtime::RuntimeError, worker::subject};
 use crate::{
     network::{AddressError, Dns, HostPorts, PodNetwork},
     shared::Shared,
@@ -35,6 +35,9 @@ pub enum PrepareError {
     /// no address
     #[error("Failed to create pod sandbox: {0}")]
     Address(#[from] AddressError),
+    /// no runtime, or no sandbox by it
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
     /// a volume can't even be found
     #[error(
         "Unable to attach or mount volumes: unmounted volumes=[{volume}], unattached volumes=[], failed to process volumes=[{volume}]: {source}"
@@ -61,7 +64,7 @@ impl PrepareError {
     /// The event's reason.
     pub fn reason(&self) -> &'static str {
         match self {
-            PrepareError::Address(_) => "FailedCreatePodSandBox",
+            PrepareError::Address(_) | PrepareError::Runtime(_) => "FailedCreatePodSandBox",
             PrepareError::Volume { .. } | PrepareError::Unprocessed { .. } => "FailedMount",
         }
     }
@@ -84,7 +87,7 @@ pub async fn prepare(shared: Arc<Shared>, pod: Arc<Pod>, live: Arc<LivePod>) -> 
         network: Arc::new(network),
         memory_limit_bytes: memory_limit(&pod, &spec),
     };
-    let context = PodContext::new(&shared.engine, config);
+    let context = shared.runtimes.context(&shared.client, &shared.engine, &spec, config).await?;
     let host_ports = HostPorts::open(&shared.services, &pod, subject(&pod, None), address);
     Ok(Prepared { context, address, hostname, volumes, _host_ports: host_ports })
 }

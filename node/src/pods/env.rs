@@ -92,6 +92,8 @@ pub struct Environment {
     pub given: Vec<(String, String)>,
     /// What the pod's YAML and the Services give: what `$(NAME)` may name.
     pub own: Vec<(String, String)>,
+    /// How many of these, from the first on, are the YAML's.
+    pub declared: usize,
     /// What is to be told of keys that can't be variables.
     pub skipped: Vec<String>,
 }
@@ -128,6 +130,7 @@ pub async fn environment(container: &Container, sources: &EnvSources<'_>) -> Res
             env.set(variable.name.clone(), value);
         }
     }
+    let declared = env.list.len();
     for (name, value) in &sources.services {
         if env.get(name).is_none() {
             env.set(name.clone(), value.clone());
@@ -137,7 +140,7 @@ pub async fn environment(container: &Container, sources: &EnvSources<'_>) -> Res
     given.set("HOSTNAME".to_owned(), sources.hostname.to_owned());
     sources.image.iter().for_each(|(name, value)| given.set(name.clone(), value.clone()));
     given.list.retain(|(name, _)| env.get(name).is_none());
-    Ok(Environment { given: given.list, own: env.list, skipped })
+    Ok(Environment { given: given.list, own: env.list, declared, skipped })
 }
 
 /// Replaces `$(NAME)` in a command or argument.

@@ -20,6 +20,14 @@ fn objects() -> Fake {
 }
 
 async fn build(container: serde_json::Value) -> Result<BTreeMap<String, String>, EnvError> {
+    let env = made(container).await?.all();
+    let length = env.len();
+    let env: BTreeMap<_, _> = env.into_iter().collect();
+    assert_eq!(env.len(), length, "every name once");
+    Ok(env)
+}
+
+async fn made(container: serde_json::Value) -> Result<Environment, EnvError> {
     let pod =
         json!({"metadata": {"name": "p", "namespace": "shop", "labels": {"app": "web"}}, "spec": {"containers": []}});
     let pod: Pod = serde_json::from_value(pod).unwrap();
@@ -39,11 +47,7 @@ async fn build(container: serde_json::Value) -> Result<BTreeMap<String, String>,
         objects: &objects,
         volumes: &Volumes::default(),
     };
-    let env = environment(&serde_json::from_value(container).unwrap(), &sources).await?.all();
-    let length = env.len();
-    let env: BTreeMap<_, _> = env.into_iter().collect();
-    assert_eq!(env.len(), length, "every name once");
-    Ok(env)
+    environment(&serde_json::from_value(container).unwrap(), &sources).await
 }
 
 #[tokio::test]
@@ -130,4 +134,19 @@ fn commands_are_expanded_from_the_environment() {
     let env = [("A".to_owned(), "1".to_owned())];
     let words = ["$(A)".to_owned(), "$(B)".to_owned(), "$$(A)".to_owned()];
     assert_eq!(expand_words(&words, &env), ["1", "$(B)", "$(A)"]);
+}
+
+#[tokio::test]
+async fn what_the_yaml_declares_comes_first_and_can_be_told_from_the_rest() {
+    let env = made(json!({
+        "envFrom": [{"prefix": "S_", "configMapRef": {"name": "settings"}}],
+        "env": [
+            {"name": "S_size", "value": "s"},
+            {"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "password"}}},
+        ],
+    }));
+    let env = env.await.unwrap();
+    let declared: Vec<_> = env.own[..env.declared].iter().map(|(name, value)| (&**name, &**value)).collect();
+    assert_eq!(declared, [("S_color", "blue"), ("S_size", "s"), ("PASSWORD", "sesame")]);
+    assert_eq!(env.own[env.declared..], [("WEB_SERVICE_HOST".to_owned(), "127.96.0.9".to_owned())]);
 }

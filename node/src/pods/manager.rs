@@ -24,9 +24,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    kept_pod::{PodAtHand, slim},
     live::LivePod,
     record::Record,
-    slim::slim,
     worker::{Desired, Worker, subject},
 };
 use crate::{
@@ -66,7 +66,7 @@ struct Manager {
     uids: HashMap<Id, String>,
     shutdown: CancellationToken,
     /// Pods of a list that is under way; they are taken in together, so that those who had an address keep it.
-    listed: Vec<Arc<Pod>>,
+    listed: listing::Listing,
     /// The first list has been taken in.
     synced: bool,
     /// Pods that were refused, or that the node has not decided on: they have no worker.
@@ -91,7 +91,7 @@ pub async fn run_pods(shared: Arc<Shared>, sources: Sources, shutdown: Cancellat
         workers: JoinSet::new(),
         uids: HashMap::new(),
         shutdown: shutdown.clone(),
-        listed: Vec::new(),
+        listed: listing::Listing::default(),
         synced: false,
         undecided: HashSet::new(),
         considered: JoinSet::new(),
@@ -132,27 +132,29 @@ impl Manager {
 
     fn take(&mut self, event: watcher::Event<Pod>) {
         match event {
-            watcher::Event::Init => self.listed.clear(),
-            watcher::Event::InitApply(pod) => self.listed.push(self.slimmed(pod)),
+            watcher::Event::Init => self.listed = listing::Listing::default(),
+            watcher::Event::InitApply(pod) => self.list(pod),
             watcher::Event::InitDone => self.take_list(),
             watcher::Event::Apply(pod) if is_mirror(&pod) => self.shared.mirrors.see(&pod),
-            watcher::Event::Apply(pod) => self.apply(self.slimmed(pod)),
+            watcher::Event::Apply(pod) => {
+                let uid = pod.uid().unwrap_or_default();
+                self.apply(uid, self.slimmed(pod));
+            }
             watcher::Event::Delete(pod) if is_mirror(&pod) => self.shared.mirrors.forget(&pod),
             watcher::Event::Delete(pod) => self.gone(&pod.uid().unwrap_or_default()),
         }
     }
 
-    fn slimmed(&self, pod: Pod) -> Arc<Pod> {
+    fn slimmed(&self, pod: Pod) -> PodAtHand {
         let known = pod.metadata.uid.as_ref().is_some_and(|uid| self.entries.contains_key(uid));
-        Arc::new(slim(pod, known))
+        PodAtHand::opened(Arc::new(slim(pod, known)))
     }
 
-    fn apply(&mut self, pod: Arc<Pod>) {
-        let Some(uid) = pod.uid() else { return };
+    fn apply(&mut self, uid: String, pod: PodAtHand) {
         if let Some(entry) = self.entries.get(&uid) {
-            self.shared.roster.put(&uid, Arc::clone(&pod));
+            self.shared.roster.put(&uid, &pod);
             self.shared.volumes.pod_changed(&uid, &pod);
-            entry.mailbox.send_replace(Desired::Exist(pod));
+            entry.mailbox.send_replace(Desired::Exist(Arc::clone(pod.kept())));
             return;
         }
         self.forget_namesake(&pod);
@@ -168,7 +170,7 @@ impl Manager {
     }
 
     /// Starts a worker for the pod.
-    fn hire(&mut self, uid: String, pod: Arc<Pod>, pause: Duration) {
+    fn hire(&mut self, uid: String, pod: PodAtHand, pause: Duration) {
         let is_static = is_static(&pod);
         let names = [pod.namespace().unwrap_or_default(), pod.name_any(), uid.clone()];
         let [namespace, name, _] = names.clone();
@@ -177,7 +179,7 @@ impl Manager {
         let live = LivePod::new(names, pod_dir(&self.shared.pods_dir, &pod), containers);
         self.shared.live.insert(Arc::clone(&live));
         self.shared.metrics.pods.inc();
-        let (mailbox, desired) = watch::channel(Desired::Exist(Arc::clone(&pod)));
+        let (mailbox, desired) = watch::channel(Desired::Exist(Arc::clone(pod.kept())));
         let (shared, shutdown) = (Arc::clone(&self.shared), self.shutdown.clone());
         let work = async move {
             if !pause.is_zero() {
@@ -223,7 +225,8 @@ impl Manager {
             tokio::spawn(async move { handle.stop(Duration::ZERO).await });
         }
         match desired {
-            Desired::Exist(pod) => {
+            Desired::Exist(kept) => {
+                let pod = PodAtHand::from(kept);
                 let message = "the worker of this pod failed; its containers are started again";
                 self.shared.events.warning(&subject(&pod, None), "HostFault", message);
                 self.hire(uid, pod, FAULT_PAUSE);

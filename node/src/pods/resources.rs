@@ -3,27 +3,40 @@
 use std::collections::BTreeMap;
 
 use coracle_api::{pod::read_list, quantity::Quantity};
+use coracle_wasi_host::limits as sandbox;
 use k8s_openapi::{
     api::core::v1::{Pod, PodSpec, ResourceRequirements},
     apimachinery::pkg::api::resource::Quantity as Wire,
 };
 
 /// Limits as the sandbox knows them; None: no limit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Linear memory in bytes.
     pub memory_bytes: Option<u64>,
     /// Thousandths of a CPU.
     pub cpu_millis: Option<u32>,
+    /// Its part of busy CPUs, by its request.
+    pub cpu_shares: u32,
+}
+
+/// Shares for a request, as kubelet gives them to a cgroup.
+fn shares(request: Option<&Quantity>) -> u32 {
+    let millis = request.map_or(0, |request| request.milli_value()).max(0);
+    let shares = u32::try_from(millis.saturating_mul(1024) / 1000).unwrap_or(u32::MAX);
+    shares.clamp(sandbox::CPU_SHARES_MIN, sandbox::CPU_SHARES_MAX)
 }
 
 /// The limits that `requirements` set.
 pub fn limits(requirements: Option<&ResourceRequirements>) -> Limits {
     let limits = read_list(requirements.and_then(|requirements| requirements.limits.as_ref()));
+    let requests = read_list(requirements.and_then(|requirements| requirements.requests.as_ref()));
     let millis = |limit: Quantity| u32::try_from(limit.milli_value()).ok();
     Limits {
         memory_bytes: limits.get("memory").map(|limit| limit.bytes()).filter(|bytes| *bytes > 0),
         cpu_millis: limits.get("cpu").copied().and_then(millis).filter(|millis| *millis > 0),
+        // What only has a limit requests that: the defaults of the API say so, and kubelet too.
+        cpu_shares: shares(requests.get("cpu").or_else(|| limits.get("cpu"))),
     }
 }
 
@@ -50,4 +63,22 @@ pub fn differs(resource: &str, one: Option<&ResourceRequirements>, other: Option
         Some((amount(requirements.requests.as_ref()), amount(requirements.limits.as_ref())))
     };
     both(one).unwrap_or_default() != both(other).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn shares_are_those_of_a_cgroup() {
+        let shares =
+            |resources: serde_json::Value| limits(Some(&serde_json::from_value(resources).unwrap())).cpu_shares;
+        assert_eq!(limits(None).cpu_shares, 2);
+        assert_eq!(shares(json!({ "requests": { "cpu": "1m" } })), 2);
+        assert_eq!(shares(json!({ "requests": { "cpu": "100m" }, "limits": { "cpu": "2" } })), 102);
+        assert_eq!(shares(json!({ "limits": { "cpu": "250m" } })), 256);
+        assert_eq!(shares(json!({ "requests": { "cpu": "100k" } })), 262_144);
+    }
 }

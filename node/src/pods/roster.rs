@@ -6,7 +6,7 @@ mod waiting;
 use std::{collections::HashMap, sync::Arc};
 
 use coracle_api::{
-    pod::{ResourceList, is_terminal, requests},
+    pod::{ResourceList, requests},
     quantity::Quantity,
 };
 use k8s_openapi::api::core::v1::Pod;
@@ -14,7 +14,10 @@ use parking_lot::RwLock;
 use tokio::sync::{Notify, oneshot};
 
 use self::waiting::{Waiting, insert};
-use super::allocation::found_allocated;
+use super::{
+    allocation::found_allocated,
+    kept_pod::{KeptPod, PodAtHand},
+};
 
 pub use waiting::Claim;
 
@@ -40,7 +43,7 @@ struct Inner {
 }
 
 struct Entry {
-    pod: Arc<Pod>,
+    pod: Arc<KeptPod>,
     /// What it has been let have; None once it has ended or was refused.
     asked: Option<Asked>,
 }
@@ -51,7 +54,7 @@ pub struct Holder {
     /// Its UID.
     pub uid: String,
     /// The pod.
-    pub pod: Arc<Pod>,
+    pub pod: Arc<KeptPod>,
     /// What it has been let have.
     pub held: Asked,
 }
@@ -99,10 +102,10 @@ pub fn in_units(amounts: &ResourceList) -> Asked {
 
 impl Roster {
     /// Takes in a pod, new or changed. What a known pod has been let have stays: a resize asks for itself.
-    pub fn put(&self, uid: &str, pod: Arc<Pod>) {
+    pub fn put(&self, uid: &str, pod: &PodAtHand) {
         let is_new = !self.inner.read().pods.contains_key(uid);
-        let found = is_new.then(|| found_allocated(&pod));
-        self.changed(|inner| inner.put(uid, pod, found));
+        let found = is_new.then(|| found_allocated(pod));
+        self.changed(|inner| inner.put(uid, pod.kept(), found));
     }
 
     /// Takes in a new pod, and says how it is judged beside the others: how many they are, and what they have. Unless it
@@ -113,13 +116,13 @@ impl Roster {
     pub fn admit<T, E>(
         &self,
         uid: &str,
-        pod: Arc<Pod>,
+        pod: &PodAtHand,
         judge: impl FnOnce(u32, Asked) -> Result<T, E>,
     ) -> Result<T, E> {
-        let found = found_allocated(&pod);
+        let found = found_allocated(pod);
         self.changed(|inner| {
             let verdict = judge(inner.active, inner.sum);
-            inner.put(uid, pod, verdict.is_ok().then_some(found));
+            inner.put(uid, pod.kept(), verdict.is_ok().then_some(found));
             verdict
         })
     }
@@ -177,17 +180,17 @@ impl Roster {
     }
 
     /// The pod of this UID.
-    pub fn get(&self, uid: &str) -> Option<Arc<Pod>> {
+    pub fn get(&self, uid: &str) -> Option<Arc<KeptPod>> {
         self.inner.read().pods.get(uid).map(|entry| Arc::clone(&entry.pod))
     }
 
     /// All pods, those that have ended among them.
-    pub fn all(&self) -> Vec<Arc<Pod>> {
+    pub fn all(&self) -> Vec<Arc<KeptPod>> {
         self.inner.read().pods.values().map(|entry| Arc::clone(&entry.pod)).collect()
     }
 
     /// The pods that have not ended and were not refused, with their UIDs.
-    pub fn active(&self) -> Vec<(String, Arc<Pod>)> {
+    pub fn active(&self) -> Vec<(String, Arc<KeptPod>)> {
         let inner = self.inner.read();
         let active = inner.pods.iter().filter(|(_, entry)| entry.asked.is_some());
         active.map(|(uid, entry)| (uid.clone(), Arc::clone(&entry.pod))).collect()
@@ -224,13 +227,14 @@ impl Inner {
     }
 
     /// `found` is what a pod has that comes for the first time; None if it was refused.
-    fn put(&mut self, uid: &str, pod: Arc<Pod>, found: Option<Asked>) {
+    fn put(&mut self, uid: &str, pod: &Arc<KeptPod>, found: Option<Asked>) {
         let held = self.pods.get(uid).map_or(found, |entry| entry.asked);
-        let asked = held.filter(|_| !is_terminal(&pod));
+        let asked = held.filter(|_| !pod.has_ended);
         if asked.is_none() {
             self.waiting.retain(|it| it.uid != uid);
         }
         self.count(asked, 1);
+        let pod = Arc::clone(pod);
         let before = self.pods.insert(uid.to_owned(), Entry { pod, asked });
         self.count(before.and_then(|entry| entry.asked), -1);
     }
@@ -249,7 +253,7 @@ impl Inner {
             let Some(entry) = self.pods.get_mut(&it.uid) else { continue };
             let (Some(held), wanted) = (entry.asked, it.claim.wanted) else { continue };
             let others = std::array::from_fn(|index| self.sum[index].saturating_sub(held[index]));
-            let waits = match judge(&Growth { pod: &entry.pod, held, wanted, others }) {
+            let waits = match judge(&Growth { pod: &entry.pod.open(), held, wanted, others }) {
                 Err(message) => it.refuse(message),
                 Ok(()) => {
                     // Without a listener its worker is gone, and the next one asks for itself.

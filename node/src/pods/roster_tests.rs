@@ -5,10 +5,10 @@ use serde_json::json;
 
 use super::*;
 
-fn pod(cpu: &str, phase: &str) -> Arc<Pod> {
+fn pod(cpu: &str, phase: &str) -> PodAtHand {
     let containers = json!([{"name": "c", "resources": {"requests": {"cpu": cpu, "memory": "1Ki"}}}]);
     let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": containers}, "status": {"phase": phase}});
-    Arc::new(serde_json::from_value(pod).unwrap())
+    PodAtHand::opened(Arc::new(serde_json::from_value(pod).unwrap()))
 }
 
 /// Claims this much CPU on a node with two of them.
@@ -39,16 +39,16 @@ fn load(roster: &Roster) -> (u32, Asked) {
 #[test]
 fn what_has_not_ended_is_counted_once_as_it_came() {
     let roster = Roster::default();
-    roster.put("a", pod("500m", "Pending"));
-    roster.put("b", pod("1", "Running"));
+    roster.put("a", &pod("500m", "Pending"));
+    roster.put("b", &pod("1", "Running"));
     assert_eq!(load(&roster), (2, [1500, 2048, 0]));
-    roster.put("b", pod("2", "Running"));
+    roster.put("b", &pod("2", "Running"));
     assert_eq!(load(&roster), (2, [1500, 2048, 0]), "it only asks for more");
-    roster.put("b", pod("2", "Succeeded"));
+    roster.put("b", &pod("2", "Succeeded"));
     assert_eq!((load(&roster), roster.active().len(), roster.all().len()), ((1, [500, 1024, 0]), 1, 2));
     roster.refuse("a");
     roster.refuse("c");
-    roster.put("a", pod("500m", "Pending"));
+    roster.put("a", &pod("500m", "Pending"));
     assert_eq!((load(&roster), roster.active().len()), ((0, [0, 0, 0]), 0));
     roster.remove("a");
     roster.remove("b");
@@ -59,12 +59,12 @@ fn what_has_not_ended_is_counted_once_as_it_came() {
 #[test]
 fn a_pod_is_judged_beside_the_others_and_counts_unless_that_refuses_it() {
     let roster = Roster::default();
-    roster.put("a", pod("500m", "Running"));
-    let lacks = roster.admit("b", pod("1", "Pending"), |pods, asked| Ok::<_, ()>((pods, asked)));
+    roster.put("a", &pod("500m", "Running"));
+    let lacks = roster.admit("b", &pod("1", "Pending"), |pods, asked| Ok::<_, ()>((pods, asked)));
     assert_eq!((lacks, cpu_in_use(&roster)), (Ok((1, [500, 1024, 0])), 1500));
-    let refused = roster.admit("c", pod("1", "Pending"), |pods, asked| Err::<(), _>((pods, asked)));
+    let refused = roster.admit("c", &pod("1", "Pending"), |pods, asked| Err::<(), _>((pods, asked)));
     assert_eq!((refused, cpu_in_use(&roster)), (Err((2, [1500, 2048, 0])), 1500));
-    roster.put("c", pod("1", "Pending"));
+    roster.put("c", &pod("1", "Pending"));
     assert_eq!((load(&roster).0, roster.all().len()), (2, 3), "what the API says of it changes nothing");
 }
 
@@ -72,9 +72,9 @@ fn a_pod_is_judged_beside_the_others_and_counts_unless_that_refuses_it() {
 fn those_beside_a_pod_have_what_they_were_let_have() {
     let roster = Roster::default();
     for uid in ["a", "b", "c"] {
-        roster.put(uid, pod("500m", "Running"));
+        roster.put(uid, &pod("500m", "Running"));
     }
-    roster.put("b", pod("2", "Running"));
+    roster.put("b", &pod("2", "Running"));
     roster.refuse("c");
     let beside = roster.beside("a");
     assert_eq!(beside.iter().map(|it| (&*it.uid, it.held[0])).collect::<Vec<_>>(), [("b", 500)]);
@@ -83,8 +83,8 @@ fn those_beside_a_pod_have_what_they_were_let_have() {
 #[tokio::test]
 async fn who_is_refused_makes_room_for_those_who_wait() {
     let roster = Roster::default();
-    roster.put("a", pod("800m", "Running"));
-    roster.admit("b", pod("1", "Pending"), |_, _| Ok::<_, ()>(())).unwrap();
+    roster.put("a", &pod("800m", "Running"));
+    roster.admit("b", &pod("1", "Pending"), |_, _| Ok::<_, ()>(())).unwrap();
     let Verdict::Waits { news, .. } = claim(&roster, "a", 1500, 0) else { panic!("there is no room") };
     roster.refuse("b");
     roster.freed().await;
@@ -97,7 +97,7 @@ async fn who_is_refused_makes_room_for_those_who_wait() {
 async fn a_claim_is_granted_or_waits_until_there_is_room() {
     let roster = Roster::default();
     for uid in ["a", "b"] {
-        roster.put(uid, pod("800m", "Running"));
+        roster.put(uid, &pod("800m", "Running"));
     }
     assert!(matches!(claim(&roster, "a", 900, 0), Verdict::Granted));
     let Verdict::Waits { message, news } = claim(&roster, "b", 1500, 0) else { panic!("there is no room") };
@@ -115,7 +115,7 @@ async fn a_claim_is_granted_or_waits_until_there_is_room() {
 fn room_goes_to_those_who_wait_in_their_order() {
     let roster = Roster::default();
     for uid in ["holder", "low", "high", "small"] {
-        roster.put(uid, pod("500m", "Running"));
+        roster.put(uid, &pod("500m", "Running"));
     }
     let waits = |uid, millis, priority| match claim(&roster, uid, millis, priority) {
         Verdict::Waits { news, .. } => news,
@@ -135,7 +135,7 @@ fn room_goes_to_those_who_wait_in_their_order() {
 fn who_wants_no_more_or_has_ended_gets_nothing() {
     let roster = Roster::default();
     for uid in ["a", "b", "c", "d"] {
-        roster.put(uid, pod("600m", "Running"));
+        roster.put(uid, &pod("600m", "Running"));
     }
     let [withdrawn, ended, gone] = ["b", "c", "d"].map(|uid| claim(&roster, uid, 700, 0));
     assert!(matches!(
@@ -143,7 +143,7 @@ fn who_wants_no_more_or_has_ended_gets_nothing() {
         (Verdict::Waits { .. }, Verdict::Waits { .. }, Verdict::Waits { .. })
     ));
     roster.withdraw("b");
-    roster.put("c", pod("600m", "Failed"));
+    roster.put("c", &pod("600m", "Failed"));
     drop(gone);
     roster.remove("a");
     roster.settle(two_cpus);

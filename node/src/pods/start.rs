@@ -4,17 +4,19 @@ mod command;
 mod failure;
 mod inputs;
 mod log;
+mod reuse;
 
 use std::{path::PathBuf, sync::Arc};
 
 use coracle_oci::Files;
-use coracle_wasi_host::{Container as Handle, ContainerConfig, Preopen, StdinPipe};
+use coracle_wasi_host::{Container as Handle, ContainerConfig, InstanceReuse, StdinPipe};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use tokio_util::sync::CancellationToken;
 
 use self::{
     command::{arguments, http_port},
     inputs::Inputs,
+    reuse::instance_reuse,
 };
 use super::{
     context::Prepared,
@@ -75,12 +77,13 @@ impl Attempt {
     /// Starts the container.
     pub async fn run(self) -> Result<Started, StartFailure> {
         let shared = &self.shared;
+        let reuse = instance_reuse(self.pod.metadata.annotations.as_ref())?;
         let inputs = self.cancel.run_until_cancelled(Box::pin(self.inputs())).await;
         let Inputs { image, env } = inputs.ok_or(StartFailure::Cancelled)??;
         let sink = self.open_log();
-        let View { preopens, termination_file } = self.view(&image, &env.own).await?;
+        let View { preopens, buckets, termination_file } = self.view(&image, &env.own).await?;
         let id = uuid::Uuid::new_v4().simple().to_string();
-        let config = self.config(&image, env, preopens, &sink);
+        let config = ContainerConfig { preopens, buckets, reuse, ..self.config(&image, env, &sink) };
         shared.events.normal(&self.subject, "Created", format!("Created container: {}", self.container.name));
         let started = self.prepared.context.start(config).await;
         let handle = started.map_err(|source| StartFailure::Run { id: id.clone(), source })?;
@@ -153,13 +156,8 @@ impl Attempt {
         request.make().await
     }
 
-    fn config(
-        &self,
-        image: &ReadyImage,
-        env: Environment,
-        preopens: Vec<Preopen>,
-        sink: &Arc<LogSink>,
-    ) -> ContainerConfig {
+    /// All but what the container's volumes and the pod's annotations give.
+    fn config(&self, image: &ReadyImage, env: Environment, sink: &Arc<LogSink>) -> ContainerConfig {
         let container = &self.container;
         let limits = limits(container.resources.as_ref());
         let working_dir = container.working_dir.clone().filter(|dir| !dir.is_empty());
@@ -168,15 +166,19 @@ impl Attempt {
             name: format!("{}/{}/{}", self.live.namespace, self.live.name, container.name),
             program: image.program.clone(),
             args: arguments(container, &image.image, &env.own),
+            config: env.own[..env.declared].to_vec(),
             env: env.all(),
             working_dir: working_dir.or(image_dir),
-            preopens,
+            preopens: Vec::new(),
+            buckets: Vec::new(),
             stdin: container.stdin.unwrap_or(false).then(StdinPipe::new),
             terminal: container.tty.unwrap_or(false),
             output: sink.output(),
             memory_limit_bytes: limits.memory_bytes,
             cpu_limit_millis: limits.cpu_millis,
+            cpu_shares: limits.cpu_shares,
             http_port: http_port(container),
+            reuse: InstanceReuse::default(),
         }
     }
 }

@@ -4,11 +4,12 @@ use std::{error::Error, fmt::Write as _, io, sync::Arc, time::Duration};
 
 use coracle_wasi_host::Container;
 use reqwest::{Client, header, redirect};
-use tokio::{net::TcpStream, sync::Semaphore, time::Instant};
+use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
+    dial::dial,
     grpc,
-    plain::{self, Answer, Failure},
+    plain::{self, Address, Answer, Failure},
     spec::{Action, Probe},
 };
 use crate::command::{CommandFailure, run_command};
@@ -18,6 +19,9 @@ const REDIRECTS_LIMIT: usize = 10;
 /// Probes under way at once on the node; the rest wait their turn, so that ten thousand probes with one period don't
 /// open ten thousand connections in one moment.
 const CONCURRENT_LIMIT: usize = 512;
+/// Probes are repeated at multiples of this time, those of all pods together: asking and answering one after the other
+/// costs a fraction of what as many wake-ups of sleeping threads do.
+const BEAT: Duration = Duration::from_millis(20);
 /// How kubelet introduces itself.
 pub(super) const USER_AGENT: &str = "kube-probe/1.36";
 
@@ -36,6 +40,8 @@ pub enum ProbeError {
 pub struct Prober {
     client: Client,
     turns: Semaphore,
+    /// When the beat began.
+    since: Instant,
 }
 
 impl Prober {
@@ -58,7 +64,14 @@ impl Prober {
             .redirect(same_host)
             .user_agent(USER_AGENT)
             .build()?;
-        Ok(Arc::new(Prober { client, turns: Semaphore::new(CONCURRENT_LIMIT) }))
+        Ok(Arc::new(Prober { client, turns: Semaphore::new(CONCURRENT_LIMIT), since: Instant::now() }))
+    }
+
+    /// The first moment from `time` on at which probes are repeated.
+    pub fn turn_after(&self, time: Instant) -> Instant {
+        let past = time.saturating_duration_since(self.since).as_nanos() % BEAT.as_nanos();
+        let past = Duration::from_nanos(u64::try_from(past).unwrap_or_default());
+        if past.is_zero() { time } else { time + (BEAT - past) }
     }
 
     /// Asks once, when it is the probe's turn.
@@ -89,7 +102,7 @@ impl Prober {
             };
             let fields = fields(address.authority, headers);
             let answer = plain::get(&address, &fields, timeout.saturating_sub(begun.elapsed())).await;
-            let answer = answer.map_err(|failure| told(&place, &address.dial, &failure))?;
+            let answer = answer.map_err(|failure| told(&place, &address, &failure))?;
             match redirected(&place, &answer) {
                 Some(next) => place = next,
                 None => return judge(answer.status),
@@ -148,10 +161,13 @@ fn redirected(from: &str, answer: &Answer) -> Option<String> {
 }
 
 /// The failure as Go's client tells it.
-fn told(url: &str, dial: &str, failure: &Failure) -> String {
+fn told(url: &str, address: &Address<'_>, failure: &Failure) -> String {
     match failure {
         Failure::Timeout => timed_out(url),
-        Failure::Dial(error) => format!("Get {url:?}: {}", not_dialled(dial, error)),
+        Failure::Dial(error) => {
+            let dialled = format!("{}:{}", address.host, address.port);
+            format!("Get {url:?}: {}", not_dialled(&dialled, error))
+        }
         Failure::Talk(why) => format!("Get {url:?}: {why}"),
     }
 }
@@ -197,7 +213,7 @@ async fn exec(container: Option<&Container>, command: &[String], limit: Duration
 
 /// A connection that is made and closed.
 async fn connect(host: &str, port: u16, timeout: Duration) -> Result<(), String> {
-    match tokio::time::timeout(timeout, TcpStream::connect((host, port))).await {
+    match tokio::time::timeout(timeout, dial(host, port)).await {
         Ok(connected) => connected.map(drop).map_err(|error| not_dialled(&format!("{host}:{port}"), &error)),
         Err(_) => Err(format!("dial tcp {host}:{port}: i/o timeout")),
     }
@@ -231,6 +247,13 @@ mod tests {
         assert_eq!(ask("/moved").await.unwrap_err(), "HTTP probe failed with statuscode: 500");
         assert_eq!(ask("/away").await, Ok(()), "a redirect elsewhere is not followed, and no failure");
         assert!(ask("/slow").await.unwrap_err().contains("context deadline exceeded"));
+    }
+
+    #[test]
+    fn turns_are_on_the_beat() {
+        let prober = Prober::new().unwrap();
+        let after = |millis| prober.turn_after(prober.since + Duration::from_millis(millis)) - prober.since;
+        assert_eq!([after(0), after(1), after(20), after(1001)].map(|it| it.as_millis()), [0, 20, 20, 1020]);
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! Probes: asks containers how they are, and decides by thresholds what that means.
 
 mod counter;
+mod dial;
 mod grpc;
 mod http;
 mod plain;

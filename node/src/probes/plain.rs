@@ -3,11 +3,9 @@
 
 use std::{io, time::Duration};
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
-};
+use tokio::{io::AsyncReadExt as _, time::timeout};
+
+use super::dial::dial;
 
 /// The most an answer's status line and headers may be (Go's client stops reading at 10 MiB; no probe needs a thousandth).
 const HEAD_LIMIT_BYTES: usize = 16 * 1024;
@@ -15,12 +13,16 @@ const HEAD_LIMIT_BYTES: usize = 16 * 1024;
 const HEADERS_LIMIT: usize = 100;
 /// What most heads fit in.
 const HEAD_BYTES: usize = 1024;
+/// Where plain HTTP is spoken if nothing else is said.
+const DEFAULT_PORT: u16 = 80;
 
 /// Where a GET goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address<'a> {
-    /// `host:port`, for the connection.
-    pub dial: String,
+    /// The host, for the connection.
+    pub host: &'a str,
+    /// The port, for the connection.
+    pub port: u16,
     /// The `Host` field.
     pub authority: &'a str,
     /// Path and query; never empty.
@@ -59,9 +61,13 @@ pub fn address(url: &str) -> Option<Address<'_>> {
     if !fits || path.starts_with('?') {
         return None;
     }
-    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && !port.contains(']'));
-    let dial = if has_port { authority.to_owned() } else { format!("{authority}:80") };
-    Some(Address { dial, authority, path: if path.is_empty() { "/" } else { path } })
+    let (host, port) = match authority.rsplit_once(':').filter(|(_, port)| !port.contains(']')) {
+        Some((host, "")) => (host, DEFAULT_PORT),
+        Some((host, port)) => (host, port.parse().ok()?),
+        None => (authority, DEFAULT_PORT),
+    };
+    let path = if path.is_empty() { "/" } else { path };
+    Some(Address { host, port, authority, path })
 }
 
 /// Sends one GET and reads the head of its answer.
@@ -70,10 +76,10 @@ pub async fn get(address: &Address<'_>, fields: &str, limit: Duration) -> Result
 }
 
 async fn exchange(address: &Address<'_>, fields: &str) -> Result<Answer, Failure> {
-    let mut stream = TcpStream::connect(&address.dial).await.map_err(Failure::Dial)?;
+    let connection = dial(address.host, address.port).await.map_err(Failure::Dial)?;
     let request = format!("GET {} HTTP/1.1\r\n{fields}Connection: close\r\n\r\n", address.path);
     let talk = |error: io::Error| Failure::Talk(error.to_string());
-    stream.write_all(request.as_bytes()).await.map_err(talk)?;
+    let mut stream = connection.send(request.as_bytes()).await.map_err(talk)?;
     let mut head = Vec::with_capacity(HEAD_BYTES);
     loop {
         let before = head.len();
@@ -114,14 +120,21 @@ mod tests {
 
     #[test]
     fn urls_are_taken_apart_or_left_to_others() {
-        let parts = |url| address(url).map(|it| (it.dial.clone(), it.authority, it.path));
-        assert_eq!(parts("http://10.0.0.1:80/a?b=c"), Some(("10.0.0.1:80".into(), "10.0.0.1:80", "/a?b=c")));
-        assert_eq!(parts("http://h"), Some(("h:80".into(), "h", "/")));
-        assert_eq!(parts("http://[::1]:8080/"), Some(("[::1]:8080".into(), "[::1]:8080", "/")));
-        assert_eq!(parts("http://[::1]/"), Some(("[::1]:80".into(), "[::1]", "/")));
-        for other in
-            ["https://h/", "http://", "http://h/a b", "http://h/\r\nX: y", "http://u@h/", "http://h?x", "ftp://h"]
-        {
+        let parts = |url| address(url).map(|it| (it.host, it.port, it.authority, it.path));
+        assert_eq!(parts("http://10.0.0.1:80/a?b=c"), Some(("10.0.0.1", 80, "10.0.0.1:80", "/a?b=c")));
+        assert_eq!(parts("http://h"), Some(("h", 80, "h", "/")));
+        assert_eq!(parts("http://[::1]:8080/"), Some(("[::1]", 8080, "[::1]:8080", "/")));
+        assert_eq!(parts("http://[::1]/"), Some(("[::1]", 80, "[::1]", "/")));
+        for other in [
+            "https://h/",
+            "http://",
+            "http://h/a b",
+            "http://h/\r\nX: y",
+            "http://u@h/",
+            "http://h?x",
+            "ftp://h",
+            "http://h:99999/",
+        ] {
             assert_eq!(parts(other), None, "{other}");
         }
     }

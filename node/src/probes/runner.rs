@@ -53,7 +53,7 @@ impl ProbeRunner {
         loop {
             sleep_until(self.next).await;
             let answer = prober.ask(&self.probe, self.container.as_ref()).await;
-            self.next = (self.next + self.probe.period).max(Instant::now());
+            self.next = prober.turn_after((self.next + self.probe.period).max(Instant::now()));
             let answer = match answer {
                 // An answer that can't be had is thrown away (kubelet's prober): nothing follows from it.
                 Err(ProbeError::Unknown(_)) if self.excused => continue,

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, Volume};
 
 use super::disk::PodDisk;
 use crate::shared::Shared;
@@ -30,8 +30,10 @@ pub struct PodReading {
     pub name: String,
     /// Its UID.
     pub uid: String,
-    /// The pod itself.
-    pub pod: Option<Arc<Pod>>,
+    /// When the node first saw it, as its status has it.
+    pub started: Option<Timestamp>,
+    /// Volumes that are claims, and what those are called.
+    pub claims: Vec<(String, String)>,
     /// Its containers that run.
     pub containers: Vec<ContainerReading>,
     /// What it has on the disk, once that was measured.
@@ -62,11 +64,11 @@ pub fn read_pods(shared: &Shared) -> Vec<PodReading> {
         .all()
         .iter()
         .map(|live| {
-            let pod = shared.roster.get(&live.uid);
+            let pod = shared.roster.get(&live.uid).map(|pod| pod.open()).unwrap_or_default();
             let containers = live.running().into_iter().map(|(name, handle)| {
                 let usage = handle.usage();
                 ContainerReading {
-                    started: pod.as_deref().and_then(|pod| started(pod, &name)),
+                    started: started(&pod, &name),
                     cpu: usage.cpu_time,
                     nano_cores: shared.stats.container(&live.uid, &name),
                     memory_bytes: usage.memory_bytes,
@@ -79,12 +81,23 @@ pub fn read_pods(shared: &Shared) -> Vec<PodReading> {
                 uid: live.uid.clone(),
                 containers: containers.collect(),
                 disk: shared.stats.disk(&live.uid),
-                pod,
+                started: pod.status.as_ref().and_then(|status| Some(status.start_time.as_ref()?.0)),
+                claims: claims(&pod),
             }
         })
         .collect();
     pods.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
     pods
+}
+
+/// By volume: the claim that it is.
+fn claims(pod: &Pod) -> Vec<(String, String)> {
+    let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+    let claim = |volume: &Volume| {
+        let claim = &volume.persistent_volume_claim.as_ref()?.claim_name;
+        Some((volume.name.clone(), claim.clone()))
+    };
+    volumes.into_iter().filter_map(claim).collect()
 }
 
 fn started(pod: &Pod, container: &str) -> Option<Timestamp> {

@@ -15,6 +15,7 @@ use axum::{
     routing::get,
 };
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -25,6 +26,7 @@ use super::{
 };
 use crate::{
     machine::{Disk, Machine, cpu_time, memory_in_use, most_processes, own_cpu_time, resident_bytes, tasks},
+    pods::KeptPod,
     shared::Shared,
 };
 
@@ -112,8 +114,17 @@ async fn metrics(State(stats): State<Stats>, headers: HeaderMap) -> Result<Respo
     }
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PodList {
+    kind: &'static str,
+    api_version: &'static str,
+    metadata: Value,
+    items: Vec<Arc<KeptPod>>,
+}
+
 /// The pods that the node has, as it knows them.
-async fn pods(State(stats): State<Stats>) -> Result<Json<Value>, Refusal> {
-    let pods = stats.shared()?.roster.all();
-    Ok(Json(json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": pods })))
+async fn pods(State(stats): State<Stats>) -> Result<Json<PodList>, Refusal> {
+    let items = stats.shared()?.roster.all();
+    Ok(Json(PodList { kind: "PodList", api_version: "v1", metadata: json!({}), items }))
 }

@@ -1,7 +1,7 @@
 //! `/stats/summary` in kubelet's shape (`k8s.io/kubelet/pkg/apis/stats/v1alpha1`).
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     disk::{DiskUse, PodDisk},
@@ -95,8 +95,7 @@ fn pod(node: &NodeReading, reading: &PodReading, brief: bool) -> Value {
         "cpu": cpu(now, nanos(reading.cpu()), reading.nano_cores()),
         "memory": { "time": now, "usageBytes": memory, "workingSetBytes": memory, "rssBytes": memory },
     });
-    let status = reading.pod.as_ref().and_then(|pod| pod.status.as_ref());
-    if let Some(started) = status.and_then(|status| status.start_time.as_ref()) {
+    if let Some(started) = reading.started {
         stats["startTime"] = json!(started);
     }
     if brief {
@@ -105,12 +104,11 @@ fn pod(node: &NodeReading, reading: &PodReading, brief: bool) -> Value {
     stats["process_stats"] = json!({ "process_count": 0 });
     if let Some(disk) = &reading.disk {
         stats["ephemeral-storage"] = file_system(node, ephemeral(reading, disk));
-        let claims = claims(reading);
         let volumes = disk.volumes.iter().map(|(name, used)| {
             let mut volume = file_system(node, *used);
             volume["name"] = json!(name);
-            if let Some(claim) = claims.get(name) {
-                volume["pvcRef"] = claim.clone();
+            if let Some((_, claim)) = reading.claims.iter().find(|(volume, _)| volume == name) {
+                volume["pvcRef"] = json!({ "name": claim, "namespace": reading.namespace });
             }
             volume
         });
@@ -119,21 +117,11 @@ fn pod(node: &NodeReading, reading: &PodReading, brief: bool) -> Value {
     stats
 }
 
-/// By volume: the claim that it is.
-fn claims(reading: &PodReading) -> Map<String, Value> {
-    let volumes = reading.pod.iter().flat_map(|pod| pod.spec.iter()).flat_map(|spec| spec.volumes.iter().flatten());
-    let claim = |volume: &k8s_openapi::api::core::v1::Volume| {
-        let name = &volume.persistent_volume_claim.as_ref()?.claim_name;
-        Some((volume.name.clone(), json!({ "name": name, "namespace": reading.namespace })))
-    };
-    volumes.into_iter().filter_map(claim).collect()
-}
-
 fn ephemeral(reading: &PodReading, disk: &PodDisk) -> DiskUse {
-    let claims = claims(reading);
+    let is_claim = |name: &str| reading.claims.iter().any(|(volume, _)| volume == name);
     let mut all = DiskUse::default();
     disk.containers.iter().flat_map(|it| [it.rootfs, it.logs]).for_each(|used| all += used);
-    disk.volumes.iter().filter(|(name, _)| !claims.contains_key(name)).for_each(|(_, used)| all += *used);
+    disk.volumes.iter().filter(|(name, _)| !is_claim(name)).for_each(|(_, used)| all += *used);
     all
 }
 

@@ -10,7 +10,6 @@ use super::{
     sampler::{Look, PERIOD},
 };
 use crate::{
-    eviction::has_storage_limits,
     machine::{cpu_time, own_cpu_time},
     shared::Shared,
 };
@@ -47,11 +46,11 @@ fn look(shared: &Shared, round: u64) {
     let look = Look { node: cpu_time(), own: own_cpu_time(), pods: pods.collect() };
     shared.stats.take(look, Instant::now());
     for pod in &live {
-        let Some(object) = shared.roster.get(&pod.uid) else { continue };
-        let every = if has_storage_limits(&object) { LIMITED_EVERY } else { OTHERS_EVERY };
+        let Some(kept) = shared.roster.get(&pod.uid) else { continue };
+        let every = if kept.limits_storage { LIMITED_EVERY } else { OTHERS_EVERY };
         // A pod that is new is measured at once.
         if round.is_multiple_of(every) || shared.stats.disk(&pod.uid).is_none() {
-            shared.stats.take_disk(&pod.uid, measure(&object, &pod.dir));
+            shared.stats.take_disk(&pod.uid, measure(&kept.open(), &pod.dir));
         }
     }
 }

@@ -30,13 +30,12 @@ fn node() -> NodeReading {
 
 fn pod() -> PodReading {
     let used = |bytes| DiskUse { bytes, inodes: 1 };
-    let pod = json!({"metadata": {"name": "web"}, "status": {"startTime": "2026-01-01T00:30:00Z"}, "spec": {"containers": [], "volumes": [
-        {"name": "data", "persistentVolumeClaim": {"claimName": "claim"}}]}});
     PodReading {
         namespace: "ns".into(),
         name: "web".into(),
         uid: "u".into(),
-        pod: Some(Arc::new(serde_json::from_value(pod).unwrap())),
+        started: Some("2026-01-01T00:30:00Z".parse().unwrap()),
+        claims: vec![("data".into(), "claim".into())],
         containers: vec![ContainerReading {
             name: "c".into(),
             started: Some("2026-01-01T00:30:01.5Z".parse().unwrap()),

@@ -100,7 +100,7 @@ async fn attach(
     let container = container(&live, &name)?;
     let sink = live.log(&name, false).ok().and_then(|place| place.sink);
     let sink = sink.ok_or_else(|| (StatusCode::INTERNAL_SERVER_ERROR, format!("container not found ({name:?})")))?;
-    let manners = shared.roster.get(&live.uid).map(|pod| attach::manners(&pod, &name)).unwrap_or_default();
+    let manners = shared.roster.get(&live.uid).map(|pod| attach::manners(&pod.open(), &name)).unwrap_or_default();
     let terminal = live.terminal(&name);
     drop(shared);
     let attachment = attach::Attachment { container, terminal, sink, manners };

@@ -26,6 +26,7 @@ use super::{
     kept::Kept,
     watches::{Reference, Watches},
 };
+use crate::pods::PodAtHand;
 
 /// Pods whose volumes are written at once.
 const REFRESHES_AT_ONCE: usize = 8;
@@ -79,7 +80,7 @@ impl VolumeKeeper {
     }
 
     /// The pod's object has changed; its labels and annotations may be in its volumes.
-    pub fn pod_changed(&self, uid: &str, pod: &Arc<Pod>) {
+    pub fn pod_changed(&self, uid: &str, pod: &PodAtHand) {
         let mut state = self.state.lock();
         let Some(kept) = state.pods.get(uid).cloned() else { return };
         if kept.take_pod(pod) {

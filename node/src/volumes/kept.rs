@@ -24,6 +24,7 @@ use super::{
     tokens::Tokens,
     watches::{Reference, references},
 };
+use crate::pods::{KeptPod, PodAtHand};
 
 /// The volumes have to be tried again, without a change.
 pub struct Again;
@@ -33,7 +34,9 @@ pub struct Kept {
     pub(super) uid: Arc<str>,
     dir: PathBuf,
     pod_ip: IpAddr,
-    pod: Mutex<Arc<Pod>>,
+    pod: Mutex<Arc<KeptPod>>,
+    /// Files tell about the pod itself.
+    shows_pod: bool,
     references: Box<[Reference]>,
     pub(super) tokens: Tokens,
     /// Held by whoever writes the volumes.
@@ -47,15 +50,16 @@ pub struct Kept {
 impl Kept {
     /// None: the pod has no volumes that change.
     pub fn of(pod: &Arc<Pod>, dir: &Path, pod_ip: IpAddr) -> Option<Kept> {
-        let changes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten()).any(is_payload);
-        if !changes {
+        let volumes = || pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+        if !volumes().any(is_payload) {
             return None;
         }
         Some(Kept {
             uid: pod.metadata.uid.as_deref().unwrap_or_default().into(),
             dir: dir.to_owned(),
             pod_ip,
-            pod: Mutex::new(Arc::clone(pod)),
+            pod: Mutex::new(KeptPod::of(pod)),
+            shows_pod: volumes().any(shows_pod),
             references: references(pod),
             tokens: Tokens::default(),
             turn: tokio::sync::Mutex::default(),
@@ -69,8 +73,12 @@ impl Kept {
     }
 
     /// Takes the pod's new object. True: something that its volumes may show is different.
-    pub(super) fn take_pod(&self, pod: &Arc<Pod>) -> bool {
-        let before = std::mem::replace(&mut *self.pod.lock(), Arc::clone(pod));
+    pub(super) fn take_pod(&self, pod: &PodAtHand) -> bool {
+        let before = std::mem::replace(&mut *self.pod.lock(), Arc::clone(pod.kept()));
+        if !self.shows_pod {
+            return false;
+        }
+        let before = before.open();
         let (old, new) = (&before.metadata, &pod.metadata);
         old.labels != new.labels || old.annotations != new.annotations || !same_resources(&before, pod)
     }
@@ -90,7 +98,7 @@ impl Kept {
         events: &EventRecorder,
     ) -> Result<(), Again> {
         let _turn = self.turn.lock().await;
-        let pod = Arc::clone(&self.pod.lock());
+        let pod = Arc::clone(&self.pod.lock()).open();
         let (pod_ip, host_ip, allocatable) = (self.pod_ip, keeper.host_ip(), keeper.allocatable());
         let about_pod = Downward { pod: &pod, pod_ip, host_ip, allocatable };
         let sources = Sources { about: about_pod, objects, tokens: &self.tokens };
@@ -102,7 +110,7 @@ impl Kept {
             }
             if let Err(error) = write(volume, &sources, &self.dir).await {
                 let message = format!("MountVolume.SetUp failed for volume {:?} : {error}", volume.name);
-                events.warning(&about(&*pod), "FailedMount", message);
+                events.warning(&about(&pod), "FailedMount", message);
                 if !error.is_missing() {
                     again = Err(Again);
                 }
@@ -110,6 +118,15 @@ impl Kept {
         }
         again
     }
+}
+
+/// Whether a volume's files tell about the pod beyond what stays as it is for all its life.
+fn shows_pod(volume: &Volume) -> bool {
+    let projected = volume.projected.iter().flat_map(|projected| projected.sources.iter().flatten());
+    let items = projected.filter_map(|source| source.downward_api.as_ref()?.items.as_ref());
+    let items = items.chain(volume.downward_api.iter().filter_map(|source| source.items.as_ref())).flatten();
+    let fixed = |path: &str| matches!(path, "metadata.name" | "metadata.namespace" | "metadata.uid");
+    items.into_iter().any(|item| !item.field_ref.as_ref().is_some_and(|field| fixed(&field.field_path)))
 }
 
 /// Whether the containers have the resources they had: a pod may be resized.

@@ -9,6 +9,7 @@
 
 mod atomic;
 mod batch;
+mod buckets;
 mod claim;
 mod downward;
 mod empty_dir;

@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use coracle_wasi_host::Preopen;
+use coracle_wasi_host::{Bucket, Preopen};
 use k8s_openapi::api::core::v1::Container;
 
 use super::{
@@ -52,6 +52,8 @@ pub struct ViewRequest<'a> {
 pub struct View {
     /// The directories it is given.
     pub preopens: Vec<Preopen>,
+    /// The buckets it may open.
+    pub buckets: Vec<Bucket>,
     /// Where its last words can be read. No guest can reach this name, only the content.
     pub termination_file: Option<PathBuf>,
 }
@@ -87,6 +89,7 @@ impl ViewRequest<'_> {
         let scratch = self.dir.canonicalize()?.join("view");
         crate::files::remove_dir(&scratch)?;
         let mut bindings = self.volumes.bindings(self.container, self.env, &scratch)?;
+        let buckets = self.volumes.buckets(self.container, &bindings);
         let root = self.root(&scratch).await?;
         let has_files = bindings.iter().any(|binding| binding.guest != Path::new(TOKEN_MOUNT));
         if self.is_command || has_files || self.rootfs.is_some() {
@@ -97,7 +100,7 @@ impl ViewRequest<'_> {
         let mut layout = Layout { root, dirs, private: Vec::new(), scratch };
         layout.place(files)?;
         layout.make_mount_points()?;
-        Ok(View { preopens: layout.preopens(), termination_file })
+        Ok(View { preopens: layout.preopens(), buckets, termination_file })
     }
 
     async fn root(&self, scratch: &Path) -> io::Result<Root> {

@@ -218,3 +218,18 @@ async fn sub_paths_are_resolved_made_and_checked() {
         assert_eq!(world.view(one(extra), false, true).await.unwrap_err().to_string(), wanted);
     }
 }
+
+#[tokio::test]
+async fn directories_that_last_are_buckets() {
+    let world = World::new().await;
+    let container = json!({"volumeMounts": [
+        {"name": "own", "mountPath": "/data", "subPath": "deep", "readOnly": true},
+        {"name": "own", "mountPath": "/all"},
+        {"name": "map", "mountPath": "/map"},
+        {"name": "host", "mountPath": "/srv/host"},
+    ]});
+    let view = world.view(container, true, false).await.unwrap();
+    let own = world.dir.path().canonicalize().unwrap().join("volumes/own");
+    let bucket = |host_path, read_only| Bucket { name: "own".to_owned(), host_path, read_only };
+    assert_eq!(view.buckets, [bucket(own.join("deep"), true), bucket(own, false)]);
+}

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::{fake_api::FakeApi, volumes::fake::Fake};
+use crate::{fake_api::FakeApi, pods::PodAtHand, volumes::fake::Fake};
 
 fn pod(volumes: Value) -> Arc<Pod> {
     let metadata = json!({"name": "p", "namespace": "shop", "uid": "u", "labels": {"a": "b"}});
@@ -146,7 +146,7 @@ async fn volumes_follow_their_objects_and_their_pod() {
     reads(&at("late/k"), "").await;
     let mut changed = Pod::clone(&pod);
     changed.metadata.labels = Some([("a".to_owned(), "c".to_owned())].into());
-    keeper.pod_changed("u", &Arc::new(changed));
+    keeper.pod_changed("u", &PodAtHand::opened(Arc::new(changed)));
     reads(&at("labels/labels"), "a=\"c\"").await;
     drop(volumes);
     api.put("configmaps/shop/m", map("m", json!({"a": "3"})));

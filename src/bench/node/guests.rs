@@ -46,6 +46,16 @@ pub fn talker() -> Vec<u8> {
     ))
 }
 
+/// Traps at once.
+pub fn faulty() -> Vec<u8> {
+    module("unreachable")
+}
+
+/// Computes for ever.
+pub fn spinner() -> Vec<u8> {
+    module("(loop $forever (br $forever))")
+}
+
 /// Reads its input to the end and then says a word.
 pub fn listener() -> Vec<u8> {
     module(
@@ -91,7 +101,9 @@ pub fn sleeper() -> Vec<u8> {
 mod tests {
     #[test]
     fn they_are_modules() {
-        for text in [super::chatty(), super::sleeper(), super::talker(), super::listener()] {
+        for text in
+            [super::chatty(), super::sleeper(), super::talker(), super::listener(), super::spinner(), super::faulty()]
+        {
             let engine = coracle_wasi_host::Engine::new(coracle_wasi_host::EngineConfig {
                 max_instances: 4,
                 ..coracle_wasi_host::EngineConfig::default()

@@ -4,11 +4,11 @@
 //! The cluster is a process of its own, so that its processor time is its own; both share the machine.
 
 mod exits;
-mod guests;
+pub mod guests;
 mod logs;
 mod probes;
 mod streams;
-mod target;
+pub mod target;
 
 use crate::pull::scratch;
 use target::Target;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use coracle_oci::{PushOptions, Reference, Registries};
 use futures::{StreamExt as _, TryStreamExt as _};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::{Api, DeleteParams, ListParams, PostParams, WatchEvent, WatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
@@ -29,7 +29,12 @@ pub struct Target {
 impl Target {
     /// Starts it in `directory`.
     pub async fn start(directory: &Path) -> anyhow::Result<Target> {
-        let (up, _) = Up::start(directory).await?;
+        Self::start_with(directory, &[]).await
+    }
+
+    /// The same with further flags of `up`.
+    pub async fn start_with(directory: &Path, flags: &[String]) -> anyhow::Result<Target> {
+        let (up, _) = Up::start_with(directory, flags).await?;
         let kubeconfig = Kubeconfig::read_from(&up.kubeconfig).context("cannot read the kubeconfig")?;
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
         let registry = up.registry().context("`coracle up` printed no registry")?.to_owned();
@@ -56,11 +61,16 @@ impl Target {
         Api::default_namespaced(self.client.clone())
     }
 
-    /// Creates a pod of one container.
+    /// Creates a pod of one container, which runs once.
     pub async fn create(&self, name: &str, container: Value) -> anyhow::Result<()> {
+        self.create_with("Never", name, container).await
+    }
+
+    /// The same with another restart policy.
+    pub async fn create_with(&self, policy: &str, name: &str, container: Value) -> anyhow::Result<()> {
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name, "labels": { "bench": "node" } },
-            "spec": { "restartPolicy": "Never", "terminationGracePeriodSeconds": 0, "containers": [container] },
+            "spec": { "restartPolicy": policy, "terminationGracePeriodSeconds": 0, "containers": [container] },
         });
         self.pods().create(&PostParams::default(), &serde_json::from_value(pod)?).await?;
         Ok(())
@@ -101,6 +111,13 @@ impl Target {
     pub async fn address(&self, name: &str) -> anyhow::Result<IpAddr> {
         let status = self.pods().get(name).await?.status.unwrap_or_default();
         Ok(status.pod_ip.context("the pod has no address")?.parse()?)
+    }
+
+    /// The name of its node.
+    pub async fn node(&self) -> anyhow::Result<String> {
+        let nodes: Api<Node> = Api::all(self.client.clone());
+        let node = nodes.list_metadata(&ListParams::default().limit(1)).await?.items.into_iter().next();
+        node.and_then(|node| node.metadata.name).context("the cluster has no node")
     }
 
     /// Deletes the bench's pods and waits until none is left.

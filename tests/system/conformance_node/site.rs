@@ -87,7 +87,7 @@ impl Site {
     /// Waits until the log of a container has a text.
     pub fn says(&self, pod: &str, container: &str, text: &str) {
         eventually(text, || {
-            let log = self.kubectl(&format!("logs {pod} -c {container}")).ok();
+            let log = self.kubectl(&format!("logs {pod} -c {container}")).result()?;
             if log.contains(text) { Ok(()) } else { Err(log) }
         });
     }

@@ -77,6 +77,11 @@ impl Cluster {
         command
     }
 
+    /// The number of the process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
     /// The directory of the cluster.
     pub fn data_dir(&self) -> PathBuf {
         self.directory.path().join("data")

@@ -62,7 +62,12 @@ pub const TOOLBOX: &str = "registry.coracle.internal/guest/toolbox:1";
 
 /// Pushes the toolbox sample.
 pub fn push_toolbox(cluster: &Cluster) {
-    push_file(cluster, "toolbox", &sample("toolbox").join("toolbox.wasm"));
+    push_sample(cluster, "toolbox");
+}
+
+/// Pushes a sample, as [`image`] names it.
+pub fn push_sample(cluster: &Cluster, name: &str) {
+    push_file(cluster, name, &sample(name).join(format!("{name}.wasm")));
 }
 
 fn push_file(cluster: &Cluster, name: &str, file: &Path) {

@@ -26,6 +26,9 @@ pub enum StartError {
         /// What went wrong.
         message: String,
     },
+    /// the process of its pod can't run it, or there is none
+    #[error("the pod's process: {0}")]
+    Isolated(String),
 }
 
 /// Why a container's program can't be run beside it.

@@ -6,7 +6,7 @@ use futures::FutureExt;
 
 use super::{StartError, Surroundings};
 use crate::{
-    Exit, ExitReason, Program, command,
+    Exit, ExitReason, Metrics, Program, command,
     program::Linked,
     server::{Handles, Listener, Server},
     stopping::StopSignal,
@@ -20,18 +20,23 @@ pub(super) enum Job {
 
 impl Job {
     /// Acquires what the container needs before it counts as started.
-    pub(super) fn prepare(surroundings: &Arc<Surroundings>) -> Result<Job, StartError> {
+    pub(super) fn prepare(surroundings: &Arc<Surroundings>, listener: Option<Listener>) -> Result<Job, StartError> {
         let program = &surroundings.spec.program;
         match program.linked() {
-            Linked::Http(pre) => Job::serve(Handles::P2(pre.clone()), surroundings),
-            Linked::HttpP3(pre) => Job::serve(Handles::P3(pre.clone()), surroundings),
+            Linked::Http(pre) => Job::serve(Handles::P2(pre.clone()), surroundings, listener),
+            Linked::HttpP3(pre) => Job::serve(Handles::P3(pre.clone()), surroundings, listener),
             Linked::Command(_) | Linked::CommandP3(_) | Linked::CoreCommand(_) => Ok(Job::Run(program.clone())),
         }
     }
 
-    fn serve(handles: Handles, surroundings: &Arc<Surroundings>) -> Result<Job, StartError> {
+    fn serve(
+        handles: Handles,
+        surroundings: &Arc<Surroundings>,
+        listener: Option<Listener>,
+    ) -> Result<Job, StartError> {
         let address = SocketAddr::new(surroundings.pod.config.address, surroundings.spec.http_port);
-        let listener = Listener::bind(address).map_err(|source| StartError::Bind { address, source })?;
+        let bind = || Listener::bind(address).map_err(|source| StartError::Bind { address, source });
+        let listener = listener.map_or_else(bind, Ok)?;
         Ok(Job::Serve(Server::new(handles, surroundings.clone()), listener))
     }
 
@@ -59,15 +64,20 @@ pub(super) async fn run(job: Job, surroundings: &Arc<Surroundings>, stop: StopSi
         Err(panic) => Exit::host_panic(panic_message(&*panic)),
     };
     metrics.containers_running.dec();
+    count_end(metrics, &exit);
+    let (pod, container) = (&surroundings.pod.config.name, &surroundings.spec.name);
+    tracing::debug!(pod, container, code = exit.code, reason = ?exit.reason, "container ended");
+    exit
+}
+
+/// Counts what ended a container.
+pub(crate) fn count_end(metrics: &Metrics, exit: &Exit) {
     match exit.reason {
         ExitReason::OutOfMemory => drop(metrics.out_of_memory.inc()),
         ExitReason::HostPanic => drop(metrics.host_panics.inc()),
         ExitReason::Trap => drop(metrics.traps.inc()),
         _ => {}
     }
-    let (pod, container) = (&surroundings.pod.config.name, &surroundings.spec.name);
-    tracing::debug!(pod, container, code = exit.code, reason = ?exit.reason, "container ended");
-    exit
 }
 
 /// What a panic said.

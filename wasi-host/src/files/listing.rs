@@ -2,15 +2,15 @@
 //! free again between two of them: a guest that takes none holds a descriptor and no thread.
 
 use std::{
-    fs::{self, DirEntry, File, FileType, ReadDir},
+    fs::File,
     future::Future,
     io, mem,
-    os::unix::fs::FileTypeExt,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
+use rustix::fs::{AtFlags, Dir, DirEntry, FileType, Mode, OFlags, openat};
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 use wasmtime::{
@@ -20,7 +20,7 @@ use wasmtime::{
 use wasmtime_wasi::p3::bindings::filesystem::types::{DescriptorType, DirectoryEntry, ErrorCode};
 
 use super::{Leave, p3::Ended};
-use crate::{limits, preopen::path_of};
+use crate::limits;
 
 /// A list being read.
 pub(super) struct Listing {
@@ -34,7 +34,7 @@ pub(super) struct Listing {
 /// Where the next piece comes from.
 enum Source {
     Directory(Arc<File>),
-    Entries(ReadDir),
+    Entries(Dir),
     Nowhere(Ended),
 }
 
@@ -114,46 +114,60 @@ impl<D> StreamProducer<D> for Listing {
 impl Source {
     fn read_some(self) -> Piece {
         let entries = match self {
-            // The same directory under another open description: this one's position is not moved.
-            Source::Directory(directory) => fs::read_dir(path_of(&directory)),
+            Source::Directory(directory) => read(&directory),
             Source::Entries(entries) => Ok(entries),
             Source::Nowhere(ended) => return Piece { entries: Vec::new(), rest: Source::Nowhere(ended) },
         };
         match entries {
             Ok(entries) => read_piece(entries),
-            Err(error) => Piece { entries: Vec::new(), rest: Source::Nowhere(Err(error.into())) },
+            Err(error) => Piece { entries: Vec::new(), rest: Source::Nowhere(Err(io::Error::from(error).into())) },
         }
     }
 }
 
-fn read_piece(mut all: ReadDir) -> Piece {
+/// Reads a directory, from its beginning: under another open description, so that this one's position is not moved and its
+/// mode, which may be that of a mere path, does not matter.
+pub(super) fn read(directory: &File) -> rustix::io::Result<Dir> {
+    Dir::new(openat(directory, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+fn read_piece(mut all: Dir) -> Piece {
     let mut entries = Vec::new();
     while entries.len() < limits::P3_ENTRIES_AT_ONCE {
-        match all.next().map(entry) {
-            Some(Ok(entry)) => entries.push(entry),
-            Some(Err(code)) => return Piece { entries, rest: Source::Nowhere(Err(code)) },
-            None => return Piece { entries, rest: Source::Nowhere(Ok(())) },
+        let Some(next) = all.next() else { return Piece { entries, rest: Source::Nowhere(Ok(())) } };
+        match next.map_err(|error| io::Error::from(error).into()).and_then(|found| entry(&all, &found)) {
+            Ok(entry) => entries.extend(entry),
+            Err(code) => return Piece { entries, rest: Source::Nowhere(Err(code)) },
         }
     }
     Piece { entries, rest: Source::Entries(all) }
 }
 
-fn entry(entry: io::Result<DirEntry>) -> Result<DirectoryEntry, ErrorCode> {
-    let entry = entry?;
-    let type_ = kind(entry.file_type()?);
-    let name = entry.file_name().into_string().map_err(|_| ErrorCode::IllegalByteSequence)?;
-    Ok(DirectoryEntry { type_, name })
+/// None: it is the directory itself, or the one above.
+fn entry(all: &Dir, found: &DirEntry) -> Result<Option<DirectoryEntry>, ErrorCode> {
+    let name = found.file_name();
+    if matches!(name.to_bytes(), b"." | b"..") {
+        return Ok(None);
+    }
+    let mut file = found.file_type();
+    if file == FileType::Unknown {
+        // Not every file system says it with the name.
+        let looked = all.fd().and_then(|dir| rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW));
+        file = FileType::from_raw_mode(looked.map_err(io::Error::from)?.st_mode);
+    }
+    let name = name.to_str().map_err(|_| ErrorCode::IllegalByteSequence)?.to_owned();
+    Ok(Some(DirectoryEntry { type_: kind(file), name }))
 }
 
 fn kind(file: FileType) -> DescriptorType {
     match file {
-        _ if file.is_dir() => DescriptorType::Directory,
-        _ if file.is_file() => DescriptorType::RegularFile,
-        _ if file.is_symlink() => DescriptorType::SymbolicLink,
-        _ if file.is_block_device() => DescriptorType::BlockDevice,
-        _ if file.is_char_device() => DescriptorType::CharacterDevice,
-        _ if file.is_fifo() => DescriptorType::Fifo,
-        _ if file.is_socket() => DescriptorType::Socket,
-        _ => DescriptorType::Other(None),
+        FileType::Directory => DescriptorType::Directory,
+        FileType::RegularFile => DescriptorType::RegularFile,
+        FileType::Symlink => DescriptorType::SymbolicLink,
+        FileType::BlockDevice => DescriptorType::BlockDevice,
+        FileType::CharacterDevice => DescriptorType::CharacterDevice,
+        FileType::Fifo => DescriptorType::Fifo,
+        FileType::Socket => DescriptorType::Socket,
+        FileType::Unknown => DescriptorType::Other(None),
     }
 }

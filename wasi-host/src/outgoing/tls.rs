@@ -1,7 +1,8 @@
 //! TLS for outgoing requests: the host's trust store, no client certificate.
 
 use std::{
-    path::{Path, PathBuf},
+    fs::File,
+    path::PathBuf,
     sync::{Arc, OnceLock},
 };
 
@@ -44,23 +45,29 @@ fn client_config() -> Option<Arc<ClientConfig>> {
         .clone()
 }
 
-/// The certificates the host trusts: `SSL_CERT_FILE`, or the first trust store that is there.
-fn trusted() -> RootCertStore {
-    let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
-    let file = named.or_else(|| TRUST_STORES.iter().map(PathBuf::from).find(|path| path.exists()));
-    let mut store = RootCertStore::empty();
-    match file {
-        Some(file) => add_all(&mut store, &file),
-        None => tracing::warn!("no trust store found: guests cannot verify any https server"),
-    }
-    store
+/// The trust store, once it is open. A process without a file system opens it before it gives that up.
+static TRUST_STORE: OnceLock<Option<File>> = OnceLock::new();
+
+/// Opens the trust store of the host: `SSL_CERT_FILE`, or the first one that is there. It is read at the first use.
+pub(crate) fn open_trust_store() -> Option<&'static File> {
+    let open = || {
+        let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+        let file = named.or_else(|| TRUST_STORES.iter().map(PathBuf::from).find(|path| path.exists()));
+        let Some(file) = file else {
+            tracing::warn!("no trust store found: guests cannot verify any https server");
+            return None;
+        };
+        let failed = |error: &std::io::Error| tracing::warn!("cannot read the trust store {}: {error}", file.display());
+        File::open(&file).inspect_err(failed).ok()
+    };
+    TRUST_STORE.get_or_init(open).as_ref()
 }
 
-fn add_all(store: &mut RootCertStore, file: &Path) {
-    match CertificateDer::pem_file_iter(file) {
-        Ok(certificates) => {
-            store.add_parsable_certificates(certificates.filter_map(Result::ok));
-        }
-        Err(error) => tracing::warn!("cannot read the trust store {}: {error}", file.display()),
+/// The certificates the host trusts.
+fn trusted() -> RootCertStore {
+    let mut store = RootCertStore::empty();
+    if let Some(file) = open_trust_store() {
+        store.add_parsable_certificates(CertificateDer::pem_reader_iter(file).filter_map(Result::ok));
     }
+    store
 }

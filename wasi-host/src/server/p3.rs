@@ -19,10 +19,7 @@ use tokio::sync::oneshot;
 use wasmtime::{Store, component::Accessor};
 use wasmtime_wasi_http::{
     Error, FieldMap, WasiHttpHooks, WasiHttpView,
-    p3::{
-        self,
-        bindings::{Service, ServicePre},
-    },
+    p3::{self, bindings::Service},
 };
 
 use super::{
@@ -34,22 +31,21 @@ use crate::sandbox::Sandbox;
 /// Calls the handler and completes when its instance has nothing more to do. The answer comes as soon as the guest
 /// waits for something, or with the end.
 pub(super) async fn call<B>(
-    pre: &ServicePre<Sandbox>,
-    mut store: Store<Sandbox>,
+    service: &Service,
+    store: &mut Store<Sandbox>,
     request: Request<B>,
     answer: oneshot::Sender<Reply>,
 ) -> wasmtime::Result<()>
 where
     B: Body<Data = Bytes, Error = Error> + Send + 'static,
 {
-    let service = pre.instantiate_async(&mut store).await?;
     let request = incoming(store.data_mut().http().hooks, request);
     // Made after the store and so gone before it: whoever reads the body knows when its end is no end.
     let unfinished = Unfinished(Arc::default());
     let desk = Desk { ready: Mutex::new(None), aborted: unfinished.0.clone() };
     let mut answer = Some(answer);
     let ended = {
-        let mut work = pin!(store.run_concurrent(async |store| serve(store, &service, request, &desk).await));
+        let mut work = pin!(store.run_concurrent(async |store| serve(store, service, request, &desk).await));
         poll_fn(|cx| {
             let mut polled = work.as_mut().poll(cx);
             if polled.is_pending() && desk.ready.lock().is_some() {

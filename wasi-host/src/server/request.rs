@@ -1,4 +1,5 @@
-//! One request: an instance of its own, from the first byte of the request to the end of the handler.
+//! One request: an instance, its own unless the container's instances are reused, from the first byte of the request to
+//! the end of the handler.
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -11,19 +12,13 @@ use wasmtime::{PoolConcurrencyLimitError, Store};
 use wasmtime_wasi_http::{
     Error, WasiHttpView,
     p2::{
-        bindings::{ProxyPre, http::types::Scheme},
+        bindings::{Proxy, http::types::Scheme},
         body::HyperOutgoingBody,
     },
 };
 
-use super::{Handler, Handles, p3, reply};
-use crate::{
-    Exit, ExitReason,
-    container::tell,
-    cpu::Metered,
-    limits,
-    sandbox::{self, Sandbox},
-};
+use super::{Handler, kept::Answerer, p3, reply};
+use crate::{Exit, ExitReason, container::tell, cpu::Metered, limits, sandbox::Sandbox};
 
 /// An answer, or the error code that the guest gave in its place.
 pub(super) type Reply = Result<Response<HyperOutgoingBody>, String>;
@@ -83,20 +78,22 @@ impl Handler {
         place: OwnedSemaphorePermit,
     ) -> Guest {
         let cpu = self.surroundings.cpu.clone();
+        let turns = self.surroundings.pod.engine.turns(self.surroundings.spec.program.kind());
         let call = async move {
             let _place = place;
             let metrics = self.surroundings.pod.engine.metrics();
             let _in_flight = InFlight::new(&metrics.http_in_flight);
-            metrics.instances.inc();
-            let store = sandbox::component_store(self.handles.engine(), &self.surroundings)?;
+            let mut instance = self.instance().await?;
             let body_limit = usize::try_from(limits::HTTP_BODY_LIMIT_BYTES).unwrap_or(usize::MAX);
             let request = request.map(|body| Limited::new(body, body_limit).map_err(body_error));
-            match &self.handles {
-                Handles::P2(pre) => call_p2(pre, store, request, answer).await,
-                Handles::P3(pre) => p3::call(pre, store, request, answer).await,
+            match &instance.answerer {
+                Answerer::P2(proxy) => call_p2(proxy, &mut instance.store, request, answer).await?,
+                Answerer::P3(service) => p3::call(service, &mut instance.store, request, answer).await?,
             }
+            self.keep(instance);
+            Ok(())
         };
-        Box::pin(Metered::new(Box::pin(call), cpu))
+        Box::pin(Metered::new(Box::pin(call), cpu, turns))
     }
 
     /// Lets a guest that has answered go on by itself: it may stream its body, or work on after it.
@@ -144,8 +141,8 @@ impl Handler {
 
 /// Calls the handler of a program of WASI 0.2. It may answer long before it returns.
 async fn call_p2<B>(
-    pre: &ProxyPre<Sandbox>,
-    mut store: Store<Sandbox>,
+    proxy: &Proxy,
+    store: &mut Store<Sandbox>,
     request: Request<B>,
     answer: oneshot::Sender<Reply>,
 ) -> wasmtime::Result<()>
@@ -157,8 +154,7 @@ where
         // The client may have gone.
         let _ = answer.send(reply.map_err(|code| format!("{code:?}")));
     })?;
-    let proxy = pre.instantiate_async(&mut store).await?;
-    proxy.wasi_http_incoming_handler().call_handle(&mut store, request, out).await
+    proxy.wasi_http_incoming_handler().call_handle(store, request, out).await
 }
 
 /// Turns away what no guest should see.

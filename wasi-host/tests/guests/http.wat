@@ -1,5 +1,6 @@
 ;; A handler of wasi:http whose first letter of the path says what it does:
 ;;   /t traps   /l loops for ever   /g grows its memory for ever   /w waits 300 ms   /n gives no answer
+;;   /c counts the requests that its instance has had: their number is in the place of the "h"
 ;;   anything else answers at once. All answers are 200 "hello, world\n".
 (component
   (import "wasi:io/poll@0.2.0" (instance $poll
@@ -122,16 +123,21 @@
     (import "host" "timer" (func $timer (param i64) (result i32)))
     (import "host" "block" (func $block (param i32)))
     (data (i32.const 16) "hello, world\n")
+    (global $requests (mut i32) (i32.const 0))
     (func $trap_here unreachable)
     (func $grow_for_ever (loop (drop (memory.grow (i32.const 16))) (br 0)))
     (func $act (param $letter i32)
       (if (i32.eq (local.get $letter) (i32.const 0x74)) (then (call $trap_here)))
       (if (i32.eq (local.get $letter) (i32.const 0x6c)) (then (loop (br 0))))
       (if (i32.eq (local.get $letter) (i32.const 0x67)) (then (call $grow_for_ever)))
+      (if (i32.eq (local.get $letter) (i32.const 0x63)) (then
+        (i32.store8 (i32.const 16) (i32.add (i32.const 0x30) (global.get $requests)))))
       (if (i32.eq (local.get $letter) (i32.const 0x77)) (then
         (call $block (call $timer (i64.const 300000000))))))
     (func (export "handle") (param $request i32) (param $out i32)
       (local $response i32) (local $body i32) (local $stream i32) (local $letter i32)
+      (global.set $requests (i32.add (global.get $requests) (i32.const 1)))
+      (i32.store8 (i32.const 16) (i32.const 0x68))
       ;; The path: option<string> at 64 as (is some, pointer, length).
       (call $path (local.get $request) (i32.const 64))
       (local.set $letter (i32.load8_u offset=1 (i32.load (i32.const 68))))

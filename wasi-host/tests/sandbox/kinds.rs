@@ -61,6 +61,22 @@ fn missing_imports_of_components_are_named_by_interface() {
 }
 
 #[test]
+fn another_draft_of_an_interface_is_told_of() {
+    let text = r#"(component
+        (import "wasi:keyvalue/store@0.2.0-draft2" (instance (export "open" (func))))
+        (core module $m (func (export "run") (result i32) (i32.const 0)))
+        (core instance $i (instantiate $m))
+        (func $run (result (result)) (canon lift (core func $i "run")))
+        (instance $run (export "run" (func $run)))
+        (export "wasi:cli/run@0.2.3" (instance $run)))"#;
+    assert_eq!(
+        error(text.as_bytes()).to_string(),
+        "the component imports wasi:keyvalue/store@0.2.0-draft2 function 'open', which this host does not provide. \
+         Of wasi:keyvalue this host supports 0.2.0-draft, and not 0.2.0-draft2"
+    );
+}
+
+#[test]
 fn a_module_that_wants_sockets_is_told_what_to_do() {
     let text = r#"(module
         (import "wasi_snapshot_preview1" "sock_open" (func (param i32 i32 i32) (result i32)))

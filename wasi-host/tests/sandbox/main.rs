@@ -3,11 +3,13 @@
 
 mod cache;
 mod commands;
+mod config_and_buckets;
 mod exec;
 mod files;
 mod http;
 mod kinds;
 mod p3;
+mod reuse;
 mod sockets;
 mod support;
 mod terminals;

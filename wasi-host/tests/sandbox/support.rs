@@ -12,7 +12,8 @@ use std::{
 
 use async_trait::async_trait;
 use coracle_wasi_host::{
-    ContainerConfig, Engine, EngineConfig, Network, NetworkError, Output, PodConfig, PodContext, Program, Stream,
+    ContainerConfig, Engine, EngineConfig, InstanceReuse, Network, NetworkError, Output, PodConfig, PodContext,
+    Program, Stream,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -139,14 +140,18 @@ pub fn container(program: Program) -> (ContainerConfig, Arc<Log>) {
         program,
         args: vec!["main".into()],
         env: Vec::new(),
+        config: Vec::new(),
         working_dir: None,
         preopens: Vec::new(),
+        buckets: Vec::new(),
         stdin: None,
         terminal: false,
         output: log.clone(),
         memory_limit_bytes: None,
         cpu_limit_millis: None,
+        cpu_shares: coracle_wasi_host::limits::CPU_SHARES_MIN,
         http_port: 0,
+        reuse: InstanceReuse::default(),
     };
     (config, log)
 }

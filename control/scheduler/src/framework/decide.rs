@@ -105,6 +105,7 @@ fn best(profile: &Profile, nodes: &[NodeInfo], pod: &PodInfo, cursor: &mut Curso
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node_info::Usage;
     use crate::testing::{nodes, pod};
     use k8s_openapi::api::core::v1::Taint;
     use std::collections::HashMap;
@@ -117,7 +118,7 @@ mod tests {
         for i in 0..50 {
             let pod = pod(&format!("p{i}")).cpu(100).memory(64 << 20).build();
             let at = decide(&profile, &nodes, &pod, &mut cursor).unwrap();
-            nodes[at].add_pod(&pod);
+            nodes[at].add(&Usage::of(&pod));
             *counts.entry(at).or_insert(0) += 1;
         }
         assert_eq!(counts.len(), 10);
@@ -127,7 +128,7 @@ mod tests {
     #[test]
     fn the_emptier_node_wins() {
         let mut nodes = nodes(2, 1000, 1 << 30);
-        nodes[0].add_pod(&pod("busy").cpu(500).build());
+        nodes[0].add(&Usage::of(&pod("busy").cpu(500).build()));
         let at = decide(&Profile::default(), &nodes, &pod("p").cpu(100).build(), &mut Cursor::default()).unwrap();
         assert_eq!(at, 1);
     }
@@ -143,7 +144,7 @@ mod tests {
                 ..Taint::default()
             }];
         }
-        nodes[0].add_pod(&pod("busy").cpu(900).build());
+        nodes[0].add(&Usage::of(&pod("busy").cpu(900).build()));
         let error =
             decide(&Profile::default(), &nodes, &pod("p").cpu(200).build(), &mut Cursor::default()).unwrap_err();
         assert!(

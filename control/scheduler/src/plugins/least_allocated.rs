@@ -37,6 +37,7 @@ fn free_share(requested: i64, allocatable: i64) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node_info::Usage;
     use crate::testing::{nodes, pod};
 
     #[test]
@@ -44,9 +45,9 @@ mod tests {
         let mut node = nodes(1, 1000, 1000 << 20).remove(0);
         let pod_ = pod("p").cpu(500).memory(500 << 20).build();
         assert_eq!(LeastAllocated.score(&pod_, &node), 50);
-        node.add_pod(&pod_);
+        node.add(&Usage::of(&pod_));
         assert_eq!(LeastAllocated.score(&pod_, &node), 0);
-        node.add_pod(&pod_);
+        node.add(&Usage::of(&pod_));
         assert_eq!(LeastAllocated.score(&pod_, &node), 0, "never below zero");
         assert_eq!(free_share(1, 0), None);
     }

@@ -31,6 +31,7 @@ impl Filter for NodePorts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node_info::Usage;
     use crate::testing::{nodes, pod};
 
     #[test]
@@ -38,7 +39,7 @@ mod tests {
         let mut node = nodes(1, 1000, 1 << 30).remove(0);
         let first = pod("p").host_port(8080).build();
         assert!(NodePorts.filter(&first, &node).is_ok());
-        node.add_pod(&first);
+        node.add(&Usage::of(&first));
         assert!(NodePorts.filter(&pod("q").host_port(8080).build(), &node).unwrap_err().resolvable);
         assert!(NodePorts.filter(&pod("q").host_port(8081).build(), &node).is_ok());
     }

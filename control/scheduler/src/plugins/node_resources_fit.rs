@@ -58,12 +58,13 @@ impl Filter for NodeResourcesFit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node_info::Usage;
     use crate::testing::{nodes, pod};
 
     #[test]
     fn each_resource_is_named() {
         let mut node = nodes(1, 1000, 1 << 30).remove(0);
-        node.add_pod(&pod("busy").cpu(600).build());
+        node.add(&Usage::of(&pod("busy").cpu(600).build()));
         let unfit = NodeResourcesFit.filter(&pod("p").cpu(500).memory(2 << 30).build(), &node).unwrap_err();
         assert_eq!(unfit.reasons, ["Insufficient cpu", "Insufficient memory"]);
         assert!(!unfit.resolvable, "the memory is more than the node has");
@@ -76,7 +77,7 @@ mod tests {
     fn a_full_node_takes_nobody_and_unknown_resources_are_not_there() {
         let mut node = nodes(1, 1000, 1 << 30).remove(0);
         node.offer.max_pods = 1;
-        node.add_pod(&pod("one").build());
+        node.add(&Usage::of(&pod("one").build()));
         assert_eq!(NodeResourcesFit.filter(&pod("p").build(), &node).unwrap_err().reasons, ["Too many pods"]);
         node.offer.max_pods = 110;
         let gpu = pod("p").extended("example.com/gpu", 1).build();
@@ -86,7 +87,7 @@ mod tests {
     #[test]
     fn a_pod_that_asks_for_nothing_fits_an_overcommitted_node() {
         let mut node = nodes(1, 1000, 1 << 30).remove(0);
-        node.add_pod(&pod("busy").cpu(2000).build());
+        node.add(&Usage::of(&pod("busy").cpu(2000).build()));
         assert!(NodeResourcesFit.filter(&pod("p").build(), &node).is_ok());
     }
 }

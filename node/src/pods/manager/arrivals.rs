@@ -9,6 +9,7 @@ use kube::Api;
 use super::Manager;
 use crate::{
     admission::{Refusal, Room, Shortage, Verdict, asks_for_labels, fits, free_ports, judge, preempt, refuse, victims},
+    pods::PodAtHand,
     shared::Shared,
 };
 
@@ -17,11 +18,11 @@ pub type Considered = (String, Verdict);
 
 impl Manager {
     /// A pod that has no worker: judges it, unless it runs here already or has ended.
-    pub(super) fn arrive(&mut self, uid: String, pod: Arc<Pod>) {
+    pub(super) fn arrive(&mut self, uid: String, pod: PodAtHand) {
         let known = self.shared.roster.get(&uid).is_some();
         let verdict = (!known && !is_here(&pod)).then(|| self.judge(&uid, &pod));
         if verdict.is_none() {
-            self.shared.roster.put(&uid, Arc::clone(&pod));
+            self.shared.roster.put(&uid, &pod);
         }
         if self.undecided.contains(&uid) {
             // Its end has come through, or somebody deletes it: a worker does the rest.
@@ -39,7 +40,7 @@ impl Manager {
 
     /// Goes on with what is no matter of room: labels and ports. The pod is in the roster, so that those who come
     /// meanwhile see what it wants.
-    pub(super) fn admit(&mut self, uid: String, pod: Arc<Pod>, verdict: Verdict) {
+    pub(super) fn admit(&mut self, uid: String, pod: PodAtHand, verdict: Verdict) {
         if verdict.is_err() {
             return self.decide(uid, pod, verdict);
         }
@@ -49,11 +50,12 @@ impl Manager {
             return self.decide(uid, pod, verdict);
         }
         self.undecided.insert(uid.clone());
+        let pod = Arc::clone(&pod);
         self.considered.spawn(compare(Arc::clone(&self.shared), uid, pod, self.node.clone(), verdict));
     }
 
     /// Takes the pod, refuses it, or makes room for it first.
-    fn decide(&mut self, uid: String, pod: Arc<Pod>, verdict: Verdict) {
+    fn decide(&mut self, uid: String, pod: PodAtHand, verdict: Verdict) {
         match verdict {
             Err(refusal) => self.refuse(uid, pod, refusal),
             Ok(lacks) => match lacks.first().map(Shortage::resource) {
@@ -64,7 +66,7 @@ impl Manager {
     }
 
     /// Ends others for a critical pod.
-    fn make_room(&mut self, uid: String, pod: Arc<Pod>, lacks: &[Shortage], resource: &'static str) {
+    fn make_room(&mut self, uid: String, pod: PodAtHand, lacks: &[Shortage], resource: &'static str) {
         let mut others = self.shared.roster.beside(&uid);
         // Those that are not decided on have nothing that could be ended.
         others.retain(|other| self.entries.contains_key(&other.uid));
@@ -85,9 +87,9 @@ impl Manager {
     }
 
     /// Judges a new pod by what the node has left. It counts from now on, unless it is refused.
-    pub(super) fn judge(&self, uid: &str, pod: &Arc<Pod>) -> Verdict {
+    pub(super) fn judge(&self, uid: &str, pod: &PodAtHand) -> Verdict {
         let judge = |pods, asked| judge(pod, &Room::of(&self.shared, pods, asked));
-        self.shared.roster.admit(uid, Arc::clone(pod), judge)
+        self.shared.roster.admit(uid, pod, judge)
     }
 
     /// Whether the labels that the node is known to have are those the pod wants.
@@ -99,14 +101,14 @@ impl Manager {
     pub(super) fn take_considered(&mut self, (uid, verdict): Considered) {
         // Its object may have changed meanwhile, or be gone.
         if let Some(pod) = self.shared.roster.get(&uid).filter(|_| self.undecided.remove(&uid)) {
-            self.decide(uid, pod, verdict);
+            self.decide(uid, PodAtHand::from(pod), verdict);
         }
     }
 
-    fn refuse(&mut self, uid: String, pod: Arc<Pod>, refusal: Refusal) {
+    fn refuse(&mut self, uid: String, pod: PodAtHand, refusal: Refusal) {
         self.shared.roster.refuse(&uid);
         self.undecided.insert(uid);
-        self.refusals.spawn(refuse(Arc::clone(&self.shared), pod, refusal));
+        self.refusals.spawn(refuse(Arc::clone(&self.shared), Arc::clone(&pod), refusal));
     }
 }
 

@@ -1,22 +1,59 @@
 //! The list that a watch begins with: who is gone, who keeps its address, whose directories nobody needs.
 
-use std::{collections::HashSet, path::PathBuf, sync::Arc};
+use std::{collections::HashSet, net::IpAddr, path::PathBuf, sync::Arc};
 
 use coracle_api::pod::is_terminal;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::{Manager, arrivals::is_here, pod_dir};
-use crate::{static_pods::is_mirror, volumes};
+use crate::{
+    pods::{KeptPod, PodAtHand},
+    static_pods::is_mirror,
+    volumes,
+};
+
+/// What has come of a list so far.
+#[derive(Default)]
+pub struct Listing {
+    pods: Vec<Listed>,
+    mirrors: Vec<Arc<Pod>>,
+}
+
+/// A pod of a list. Nobody holds them all open.
+struct Listed {
+    uid: String,
+    pod: Arc<KeptPod>,
+    dir: PathBuf,
+    /// The address that it has, unless it needs none any more.
+    address: Option<IpAddr>,
+    is_here: bool,
+}
 
 impl Manager {
+    /// One more pod of the list.
+    pub(super) fn list(&mut self, pod: Pod) {
+        let pod = self.slimmed(pod);
+        if is_mirror(&pod) {
+            self.listed.mirrors.push(Arc::clone(&pod));
+            return;
+        }
+        let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()).and_then(|ip| ip.parse().ok());
+        self.listed.pods.push(Listed {
+            uid: pod.uid().unwrap_or_default(),
+            dir: pod_dir(&self.shared.pods_dir, &pod),
+            address: address.filter(|_| !is_terminal(&pod)),
+            is_here: is_here(&pod),
+            pod: Arc::clone(pod.kept()),
+        });
+    }
+
     /// Takes in a whole list: what it doesn't have is gone. Addresses are given back to those who had them before
     /// anybody gets a new one.
     pub(super) fn take_list(&mut self) {
-        let (mirrors, listed): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.listed).into_iter().partition(|pod| is_mirror(pod));
+        let Listing { pods, mirrors } = std::mem::take(&mut self.listed);
         self.shared.mirrors.see_all(mirrors.iter());
-        let mut uids: HashSet<String> = listed.iter().filter_map(|pod| pod.uid()).collect();
+        let mut uids: HashSet<String> = pods.iter().map(|pod| pod.uid.clone()).collect();
         uids.extend(self.statics().cloned());
         let known = self.entries.keys().chain(&self.undecided);
         let gone: Vec<String> = known.filter(|uid| !uids.contains(*uid)).cloned().collect();
@@ -24,26 +61,22 @@ impl Manager {
         if !self.synced {
             self.synced = true;
             self.shared.addresses.retain(|uid| uids.contains(uid));
-            self.remove_strangers(&listed);
+            self.remove_strangers(pods.iter().map(|pod| pod.dir.clone()));
         }
-        for pod in listed.iter().filter(|pod| !is_terminal(pod)) {
-            let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()).and_then(|ip| ip.parse().ok());
-            if let (Some(address), Some(uid)) = (address, pod.uid()) {
-                self.shared.addresses.reserve(&uid, address);
-            }
+        for (uid, address) in pods.iter().filter_map(|pod| Some((&pod.uid, pod.address?))) {
+            self.shared.addresses.reserve(uid, address);
         }
         // Whoever wants more is judged beside all who were here, whichever worker asks first.
-        for pod in listed.iter().filter(|pod| is_here(pod)) {
-            self.shared.roster.put(&pod.uid().unwrap_or_default(), Arc::clone(pod));
+        for pod in pods.iter().filter(|pod| pod.is_here) {
+            self.shared.roster.put(&pod.uid, &PodAtHand::from(Arc::clone(&pod.pod)));
         }
-        listed.into_iter().for_each(|pod| self.apply(pod));
+        pods.into_iter().for_each(|pod| self.apply(pod.uid, PodAtHand::from(pod.pod)));
     }
 
     /// Removes the directories of pods that ended while the node was away.
-    fn remove_strangers(&self, listed: &[Arc<Pod>]) {
-        let here = listed.iter().map(|pod| pod_dir(&self.shared.pods_dir, pod));
+    fn remove_strangers(&self, listed: impl Iterator<Item = PathBuf>) {
         let live = self.shared.live.all();
-        let known: HashSet<PathBuf> = here.chain(live.iter().map(|pod| pod.dir.clone())).collect();
+        let known: HashSet<PathBuf> = listed.chain(live.iter().map(|pod| pod.dir.clone())).collect();
         let all = self.shared.pods_dir.clone();
         tokio::task::spawn_blocking(move || {
             for entry in std::fs::read_dir(all).into_iter().flatten().flatten() {

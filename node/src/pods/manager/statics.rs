@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::{Desired, Manager};
-use crate::static_pods::is_static;
+use crate::{pods::PodAtHand, static_pods::is_static};
 
 impl Manager {
     /// Takes in all static pods: new ones start, those whose file is gone or has changed end.
@@ -58,6 +58,7 @@ impl Manager {
         if self.shared.health.is_shutting_down() {
             return;
         }
+        let pod = PodAtHand::opened(pod);
         let verdict = self.judge(&uid, &pod);
         self.admit(uid, pod, verdict);
     }
@@ -65,7 +66,7 @@ impl Manager {
     /// The static pods that have a worker, or none because they are not decided on or were refused.
     pub(super) fn statics(&self) -> impl Iterator<Item = &String> {
         let here = self.entries.iter().filter(|(_, entry)| entry.is_static).map(|(uid, _)| uid);
-        let is_static = |uid: &&String| self.shared.roster.get(uid).is_some_and(|pod| is_static(&pod));
+        let is_static = |uid: &&String| self.shared.roster.get(uid).is_some_and(|pod| is_static(&pod.open()));
         here.chain(self.undecided.iter().filter(is_static))
     }
 }

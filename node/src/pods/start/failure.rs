@@ -2,7 +2,7 @@
 
 use coracle_wasi_host::StartError;
 
-use super::Started;
+use super::{Started, reuse::AnnotationError};
 use crate::{
     images::ImageFailure,
     pods::env::EnvError,
@@ -37,6 +37,9 @@ pub enum StartFailure {
     /// its environment can't be made
     #[error("{0}")]
     Env(#[from] EnvError),
+    /// its pod says about its instances what can't be
+    #[error(transparent)]
+    Annotation(#[from] AnnotationError),
     /// its volumes can't be shown to it, or its files can't be made
     #[error("{0}")]
     View(#[from] ViewError),
@@ -63,7 +66,7 @@ impl StartFailure {
         match self {
             StartFailure::Image(failure) => failure.reason(),
             StartFailure::VolumeImage(of) => of.failure.reason(),
-            StartFailure::Env(_) => "CreateContainerConfigError",
+            StartFailure::Env(_) | StartFailure::Annotation(_) => "CreateContainerConfigError",
             StartFailure::View(ViewError::Mount(error)) => error.reason(),
             StartFailure::View(ViewError::Files(_)) => "CreateContainerError",
             StartFailure::Run { .. } => "RunContainerError",

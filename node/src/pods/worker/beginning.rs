@@ -11,7 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Resizing, Stage, Worker, reporting, subject};
 use crate::{
-    pods::{allocation::found_whole, backoff::Backoff, live::LivePod, plan::Outcome, restore::restore},
+    pods::{
+        allocation::found_whole, backoff::Backoff, kept_pod::PodAtHand, live::LivePod, packed::Resting, plan::Outcome,
+        restore::restore,
+    },
     shared::Shared,
 };
 
@@ -19,7 +22,7 @@ impl Worker {
     /// The worker of a pod. What its status tells of an earlier life of the node is taken up.
     ///
     /// It is boxed: a future keeps room for every place a value is moved through, and there are ten thousand workers.
-    pub fn new(shared: Arc<Shared>, pod: Arc<Pod>, live: Arc<LivePod>) -> Box<Worker> {
+    pub fn new(shared: Arc<Shared>, pod: PodAtHand, live: Arc<LivePod>) -> Box<Worker> {
         let records = restore(&pod);
         let status = pod.status.clone().unwrap_or_default();
         let over = is_terminal(&pod);
@@ -48,7 +51,7 @@ impl Worker {
             seen: Some(Instant::now()),
             end_by: Instant::now(),
             cancel: CancellationToken::new(),
-            reported: status,
+            reported: Resting::of(status),
             write: reporting::Write::default(),
             tasks: FuturesUnordered::new(),
             shared,

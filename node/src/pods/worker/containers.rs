@@ -150,12 +150,23 @@ impl Worker {
         let Some(run) = self.runs[index].take_if(|run| run.number == number) else { return };
         self.shared.metrics.running_containers.dec();
         self.live.set_ended(&self.records[index].name);
-        if exit.reason == ExitReason::HostPanic {
-            let why = exit.message.as_deref().unwrap_or_default();
-            self.shared.events.warning(&self.container_subject(index), "Failed", format!("Error: {why}"));
-        }
+        self.tell_fault(index, exit);
         let State::Running { since, id } = self.records[index].state.clone() else { return };
         self.take_end(index, Ended::of(exit, message, since, id), run.redefined);
+    }
+
+    /// Says that a container has ended by no fault of its own.
+    fn tell_fault(&self, index: usize, exit: &Exit) {
+        let why = || format!("Error: {}", exit.message.as_deref().unwrap_or_default());
+        match exit.reason {
+            ExitReason::HostPanic => self.shared.events.warning(&self.container_subject(index), "Failed", why()),
+            ExitReason::SandboxLost => {
+                let changed = "Pod sandbox changed, it will be killed and re-created.";
+                self.shared.events.normal(&self.subject, "SandboxChanged", changed);
+                self.shared.events.warning(&self.container_subject(index), "Failed", why());
+            }
+            _ => {}
+        }
     }
 
     /// A run is over: the container starts again at once, later, or never.

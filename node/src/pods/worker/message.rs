@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use coracle_wasi_host::Exit;
-use k8s_openapi::api::core::v1::Pod;
 
 use crate::{
     pods::{
         context::{PrepareError, Prepared},
+        kept_pod::KeptPod,
         report::Written,
         start::{StartFailure, Started},
     },
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub enum Desired {
     /// To be as this object says.
-    Exist(Arc<Pod>),
+    Exist(Arc<KeptPod>),
     /// The API server has it no more.
     Gone,
 }

@@ -33,7 +33,9 @@ use self::{
 use super::{
     backoff::Backoff,
     context::{PrepareError, Prepared, prepare},
+    kept_pod::PodAtHand,
     live::{EndRequest, LivePod},
+    packed::Resting,
     plan::{Outcome, plan},
     record::Record,
     status::DEADLINE_EXCEEDED,
@@ -61,7 +63,7 @@ struct Run {
 /// The worker; see the module.
 pub struct Worker {
     shared: Arc<Shared>,
-    pod: Arc<Pod>,
+    pod: PodAtHand,
     live: Arc<LivePod>,
     subject: Subject,
     stage: Stage,
@@ -84,7 +86,7 @@ pub struct Worker {
     end_by: Instant,
     /// Cancels what takes long when the pod ends.
     cancel: CancellationToken,
-    reported: PodStatus,
+    reported: Resting<PodStatus>,
     write: reporting::Write,
     tasks: FuturesUnordered<BoxFuture<'static, Message>>,
 }
@@ -93,6 +95,9 @@ pub struct Worker {
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(800);
 /// How long the worker waits for them before it leaves them to the end of the process.
 const SHUTDOWN_WAIT: Duration = Duration::from_millis(1200);
+
+/// A worker that goes on before this time keeps at hand what it works with.
+const SOON: Duration = Duration::from_secs(1);
 
 impl Worker {
     /// Works until the pod is gone from the API and from the node, or until `shutdown`: then containers are stopped
@@ -105,6 +110,7 @@ impl Worker {
             if self.stage == Stage::Done {
                 return;
             }
+            self.rest(wake);
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
@@ -136,7 +142,7 @@ impl Worker {
         match desired {
             Desired::Gone => self.end(Ending::Removed),
             Desired::Exist(pod) => {
-                let before = std::mem::replace(&mut self.pod, pod);
+                let before = self.pod.replace(pod);
                 self.deadline = deadline(&self.pod, self.started);
                 if self.pod.metadata.deletion_timestamp.is_some() {
                     self.end(Ending::Deleted);
@@ -167,6 +173,16 @@ impl Worker {
             self.stage = Stage::Deleting;
         }
         [wake, self.report(Instant::now())].into_iter().flatten().min()
+    }
+
+    /// Puts away what it worked with, unless it goes on in a moment: most pods do nothing most of the time.
+    fn rest(&mut self, wake: Option<Instant>) {
+        let soon = wake.is_some_and(|wake| wake < Instant::now() + SOON);
+        let busy = soon || self.preparing || self.write.is_under_way();
+        if !busy && !self.records.iter().any(|record| record.starting) {
+            self.pod.put_away();
+            self.reported.rest();
+        }
     }
 
     fn step_preparing(&mut self, retry: Option<Instant>, now: Instant) -> Option<Instant> {

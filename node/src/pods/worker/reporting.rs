@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{Message, Stage, Worker};
 use crate::pods::{
     backoff::Backoff,
+    packed::Resting,
     report::{Written, write_status},
     status::{Facts, PASSING, is_urgent, patch, status},
 };
@@ -35,6 +36,13 @@ impl Default for Write {
     }
 }
 
+impl Write {
+    /// Something is being written.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+}
+
 impl Worker {
     /// Writes the status if it has changed; says when to look again.
     pub(super) fn report(&mut self, now: Instant) -> Option<Instant> {
@@ -44,7 +52,7 @@ impl Worker {
         // A pod found over is left as it is.
         let silent = self.stage == Stage::Over
             && self.reported.phase.as_deref().is_some_and(|phase| phase != "Pending" && phase != "Running");
-        let after = if silent { self.reported.clone() } else { self.status() };
+        let after = if silent { (*self.reported).clone() } else { self.status() };
         if silent || !differs(&self.reported, &after) {
             self.write.not_before = None;
             self.finish_deletion();
@@ -103,7 +111,7 @@ impl Worker {
         match written {
             Written::Done | Written::Gone => {
                 self.write.retry.reset();
-                self.reported = *after;
+                self.reported = Resting::of(*after);
             }
             Written::Failed(error) => {
                 tracing::debug!(

@@ -225,6 +225,7 @@ impl Worker {
             return self.stop_container(index, &message, None);
         }
         run.handle.set_limits(limits.memory_bytes, limits.cpu_millis);
+        run.handle.set_cpu_shares(limits.cpu_shares);
         self.records[index].behind = None;
     }
 }

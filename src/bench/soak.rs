@@ -1,0 +1,76 @@
+//! A long run of mixed load, with pods created and deleted all the time: what grows, and what is left at the end.
+
+mod load;
+mod report;
+
+use std::time::{Duration, Instant};
+
+use self::load::{Counts, Images, worker};
+use self::report::Report;
+use super::node::target::Target;
+use crate::pull::scratch;
+
+/// Between two looks at the process.
+const SAMPLE: Duration = Duration::from_secs(10);
+/// What ends has ended, and what is kept warm for a while is cold, after this time.
+const SETTLE: Duration = Duration::from_secs(20);
+/// Rounds before anything is compared: what is made once is there afterwards.
+const WARM_UP: Duration = Duration::from_secs(20);
+
+/// Flags of `coracle bench soak`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// How long.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1_440))]
+    minutes: u32,
+    /// Makers of pods at the same time: each has a few at once.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
+    workers: u32,
+}
+
+/// Measures and prints.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let directory = scratch()?;
+    let target = Target::start(directory.path()).await?;
+    let outcome = soak(&target, &args).await;
+    target.stop().await?;
+    outcome
+}
+
+async fn soak(target: &Target, args: &Args) -> anyhow::Result<()> {
+    let images = Images::push(target).await?;
+    let counts = Counts::default();
+    round(target, &images, &counts, args.workers, WARM_UP).await?;
+    let mut report = Report::begin(target.up.pid()?)?;
+    let duration = Duration::from_secs(u64::from(args.minutes) * 60);
+    tokio::select! {
+        ended = round(target, &images, &counts, args.workers, duration) => ended?,
+        failed = sample(&mut report, &counts) => return failed,
+    }
+    report.end(&counts)
+}
+
+/// Looks at the process now and then; returns only if that fails.
+async fn sample(report: &mut Report, counts: &Counts) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    loop {
+        tokio::time::sleep(SAMPLE).await;
+        report.sample(begun.elapsed(), counts)?;
+    }
+}
+
+/// Load for a while; afterwards none of its pods is left.
+async fn round(
+    target: &Target,
+    images: &Images,
+    counts: &Counts,
+    workers: u32,
+    duration: Duration,
+) -> anyhow::Result<()> {
+    let end = Instant::now() + duration;
+    let workers = (0..workers).map(|number| worker(target, images, counts, number, end));
+    futures::future::try_join_all(workers).await?;
+    target.clear().await?;
+    tokio::time::sleep(SETTLE).await;
+    Ok(())
+}

@@ -1,0 +1,215 @@
+//! The system calls by what they are needed, or feared, for.
+
+use libc::*;
+
+/// Needed, with any arguments.
+pub(super) const NEEDED: &[c_long] = &[
+    // Memory: linear memories, code, stacks.
+    SYS_mmap,
+    SYS_munmap,
+    SYS_mprotect,
+    SYS_mremap,
+    SYS_madvise,
+    SYS_brk,
+    SYS_memfd_create,
+    SYS_membarrier,
+    // Threads, and how they wait.
+    SYS_futex,
+    SYS_set_robust_list,
+    SYS_rseq,
+    SYS_gettid,
+    // Another filter answers this one.
+    SYS_clone3,
+    SYS_getpid,
+    SYS_sched_yield,
+    SYS_sched_getaffinity,
+    SYS_sched_getparam,
+    SYS_sched_getscheduler,
+    SYS_getcpu,
+    SYS_exit,
+    SYS_exit_group,
+    SYS_restart_syscall,
+    // Signals: traps of Wasm code are some.
+    SYS_rt_sigaction,
+    SYS_rt_sigprocmask,
+    SYS_rt_sigreturn,
+    SYS_sigaltstack,
+    // Time and randomness.
+    SYS_clock_gettime,
+    SYS_clock_getres,
+    SYS_clock_nanosleep,
+    SYS_nanosleep,
+    SYS_gettimeofday,
+    SYS_getrandom,
+    // Waiting for many things.
+    SYS_epoll_create1,
+    SYS_epoll_ctl,
+    SYS_epoll_pwait,
+    SYS_epoll_pwait2,
+    SYS_ppoll,
+    SYS_eventfd2,
+    SYS_pipe2,
+    // Open files. Those of the host can't be opened: the root is empty.
+    SYS_read,
+    SYS_write,
+    SYS_readv,
+    SYS_writev,
+    SYS_pread64,
+    SYS_pwrite64,
+    SYS_preadv,
+    SYS_pwritev,
+    SYS_preadv2,
+    SYS_pwritev2,
+    SYS_lseek,
+    SYS_close,
+    SYS_close_range,
+    SYS_dup,
+    SYS_dup3,
+    SYS_fstat,
+    SYS_newfstatat,
+    SYS_statx,
+    SYS_fstatfs,
+    SYS_fsync,
+    SYS_fdatasync,
+    SYS_flock,
+    SYS_sync_file_range,
+    SYS_ftruncate,
+    SYS_fallocate,
+    SYS_fadvise64,
+    SYS_getdents64,
+    SYS_utimensat,
+    SYS_chdir,
+    SYS_fchdir,
+    // Below open directories.
+    SYS_openat,
+    SYS_openat2,
+    SYS_readlinkat,
+    SYS_faccessat,
+    SYS_faccessat2,
+    SYS_mkdirat,
+    SYS_unlinkat,
+    SYS_renameat,
+    SYS_renameat2,
+    SYS_linkat,
+    SYS_symlinkat,
+    // Sockets.
+    SYS_bind,
+    SYS_listen,
+    SYS_accept,
+    SYS_accept4,
+    SYS_connect,
+    SYS_shutdown,
+    SYS_getsockname,
+    SYS_getpeername,
+    SYS_getsockopt,
+    SYS_setsockopt,
+    SYS_sendto,
+    SYS_recvfrom,
+    SYS_sendmsg,
+    SYS_recvmsg,
+    SYS_sendmmsg,
+    SYS_recvmmsg,
+    // Who one is.
+    SYS_getuid,
+    SYS_geteuid,
+    SYS_getgid,
+    SYS_getegid,
+    SYS_uname,
+    #[cfg(target_arch = "x86_64")]
+    SYS_epoll_wait,
+    #[cfg(target_arch = "x86_64")]
+    SYS_poll,
+    #[cfg(target_arch = "x86_64")]
+    SYS_time,
+];
+
+/// Of `prctl`: names of threads and of memory.
+pub(super) const PRCTL: &[u64] = &[PR_SET_NAME as u64, PR_GET_NAME as u64, PR_SET_VMA as u64];
+
+/// Of `ioctl`: whether reads wait, what there is to read, whether something is a terminal.
+pub(super) const IOCTL: &[u64] = &[FIONBIO, FIONREAD, FIOCLEX, TCGETS];
+
+/// Of `fcntl`: another descriptor, flags, seals. Not who is sent signals.
+pub(super) const FCNTL: &[u64] = &[
+    F_DUPFD_CLOEXEC as u64,
+    F_GETFD as u64,
+    F_SETFD as u64,
+    F_GETFL as u64,
+    F_SETFL as u64,
+    F_ADD_SEALS as u64,
+    F_GET_SEALS as u64,
+];
+
+/// Calls that end the process: no child makes them unless somebody else has taken it over.
+pub(super) const DEADLY: &[c_long] = &[
+    // Other programs and processes.
+    SYS_execve,
+    SYS_execveat,
+    SYS_ptrace,
+    SYS_process_vm_readv,
+    SYS_process_vm_writev,
+    SYS_process_madvise,
+    SYS_pidfd_open,
+    SYS_pidfd_getfd,
+    SYS_pidfd_send_signal,
+    SYS_kill,
+    SYS_tkill,
+    SYS_rt_sigqueueinfo,
+    SYS_rt_tgsigqueueinfo,
+    SYS_kcmp,
+    // Other files and mounts.
+    SYS_mount,
+    SYS_umount2,
+    SYS_pivot_root,
+    SYS_chroot,
+    SYS_open_tree,
+    SYS_move_mount,
+    SYS_fsopen,
+    SYS_fsconfig,
+    SYS_fsmount,
+    SYS_fspick,
+    SYS_mount_setattr,
+    SYS_name_to_handle_at,
+    SYS_open_by_handle_at,
+    SYS_fanotify_init,
+    SYS_quotactl,
+    SYS_swapon,
+    SYS_swapoff,
+    // Other identities and namespaces.
+    SYS_unshare,
+    SYS_setns,
+    SYS_setuid,
+    SYS_setgid,
+    SYS_setreuid,
+    SYS_setregid,
+    SYS_setresuid,
+    SYS_setresgid,
+    SYS_setgroups,
+    SYS_capset,
+    SYS_add_key,
+    SYS_request_key,
+    SYS_keyctl,
+    // The kernel.
+    SYS_bpf,
+    SYS_perf_event_open,
+    SYS_io_uring_setup,
+    SYS_io_uring_enter,
+    SYS_io_uring_register,
+    SYS_userfaultfd,
+    SYS_init_module,
+    SYS_finit_module,
+    SYS_delete_module,
+    SYS_kexec_load,
+    SYS_kexec_file_load,
+    SYS_reboot,
+    SYS_syslog,
+    SYS_acct,
+    #[cfg(target_arch = "x86_64")]
+    SYS_fork,
+    #[cfg(target_arch = "x86_64")]
+    SYS_vfork,
+    #[cfg(target_arch = "x86_64")]
+    SYS_iopl,
+    #[cfg(target_arch = "x86_64")]
+    SYS_ioperm,
+];

@@ -1,0 +1,88 @@
+//! The context of a pod that has a process of its own.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::{
+    launch::{Isolation, IsolationError},
+    link::Link,
+    message::Setup,
+    remote::Remote,
+    starting,
+};
+use crate::{ContainerConfig, Engine, PodConfig, StartError};
+
+/// What a pod is, and the process that it has at the moment.
+pub(crate) struct IsolatedPod {
+    pub(super) engine: Engine,
+    pub(super) config: PodConfig,
+    isolation: Isolation,
+    memory_limit_bytes: Mutex<Option<u64>>,
+    link: Mutex<Option<Arc<Link>>>,
+    /// One process is made at a time.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl IsolatedPod {
+    pub(crate) async fn new(
+        engine: &Engine,
+        config: PodConfig,
+        isolation: &Isolation,
+    ) -> Result<IsolatedPod, IsolationError> {
+        let pod = IsolatedPod {
+            engine: engine.clone(),
+            memory_limit_bytes: Mutex::new(config.memory_limit_bytes),
+            config,
+            isolation: isolation.clone(),
+            link: Mutex::new(None),
+            turn: tokio::sync::Mutex::new(()),
+        };
+        pod.link().await?;
+        Ok(pod)
+    }
+
+    pub(crate) fn set_memory_limit(&self, limit_bytes: Option<u64>) {
+        *self.memory_limit_bytes.lock() = limit_bytes;
+        if let Some(link) = self.living() {
+            link.limit_memory(limit_bytes);
+        }
+    }
+
+    /// Starts a container: in the pod's process, or in a new one if that is gone.
+    pub(crate) async fn start(&self, spec: ContainerConfig) -> Result<Remote, StartError> {
+        let link = self.link().await.map_err(|error| StartError::Isolated(error.to_string()))?;
+        starting::start(self, link, spec).await
+    }
+
+    fn living(&self) -> Option<Arc<Link>> {
+        self.link.lock().clone().filter(|link| !link.is_over())
+    }
+
+    async fn link(&self) -> Result<Arc<Link>, IsolationError> {
+        let _turn = self.turn.lock().await;
+        if let Some(link) = self.living() {
+            return Ok(link);
+        }
+        let limit = *self.memory_limit_bytes.lock();
+        let link = Link::start(&self.isolation, &self.setup(limit), Arc::clone(&self.config.network)).await?;
+        *self.link.lock() = Some(Arc::clone(&link));
+        // It may have been changed meanwhile, when there was nobody to tell.
+        link.limit_memory(*self.memory_limit_bytes.lock());
+        Ok(link)
+    }
+
+    fn setup(&self, memory_limit_bytes: Option<u64>) -> Setup {
+        let engine = self.engine.config();
+        Setup {
+            name: self.config.name.clone(),
+            hostname: self.config.hostname.clone(),
+            address: self.config.address,
+            memory_limit_bytes,
+            max_memory_bytes: engine.max_memory_bytes,
+            epoch_tick: engine.epoch_tick,
+            wasi_p3: engine.wasi_p3,
+            key: rand::random(),
+        }
+    }
+}
