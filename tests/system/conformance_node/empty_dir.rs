@@ -65,17 +65,18 @@ fn memory_medium() {
 
 /// `[sig-storage] EmptyDir volumes pod should support shared volumes between containers [Conformance]`
 ///
-/// Upstream reads by exec; here the second container reads again until the file is there, by restarting.
+/// Upstream reads by exec; here the second container reads again until the file is there, by restarting. The file is
+/// complete only when a second one says so: `echo` makes it before it writes.
 #[test]
 fn shared_between_containers() {
     let site = Site::new();
     let mount = json!({"volumeMounts": [{"name": "v", "mountPath": "/shared"}]});
-    let mut pod = pod("shared", &["sh", "-c", "echo hello > /shared/f; sleep 600"], &mount);
+    let mut pod = pod("shared", &["sh", "-c", "echo hello > /shared/f; touch /shared/done; sleep 600"], &mount);
     pod["spec"]["restartPolicy"] = json!("Always");
     pod["spec"]["volumes"] = json!([empty("")]);
     pod["spec"]["containers"].as_array_mut().unwrap().push(container(
         "second",
-        &["sh", "-c", "cat /shared/f && sleep 600"],
+        &["sh", "-c", "cat /shared/done && cat /shared/f && sleep 600"],
         &mount,
     ));
     site.apply(&pod);
