@@ -7,7 +7,9 @@ use coracle_wasi_host::{EngineConfig, Isolation};
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Taint;
 
-use crate::{eviction::EvictionSettings, images::ImageGcPolicy, reserved::Reserved, shutdown::ShutdownGrace};
+use crate::{
+    eviction::EvictionSettings, images::ImageGcPolicy, reserved::Reserved, serve::ServeConfig, shutdown::ShutdownGrace,
+};
 
 /// Pods a node takes unless the configuration says otherwise; kubelet's 110 comes from what a Linux container costs.
 pub const DEFAULT_MAX_PODS: u32 = 10_000;
@@ -51,8 +53,8 @@ pub struct NodeConfig {
     pub labels: BTreeMap<String, String>,
     /// Taints that the Node object is made with.
     pub taints: Vec<Taint>,
-    /// The port the node API is reached at from outside, if it listens at all (`status.daemonEndpoints`).
-    pub api_port: Option<u16>,
+    /// How the node API is served to API servers of other processes. None: it is not, and its router is all there is.
+    pub serve: Option<ServeConfig>,
     /// How log files are bounded.
     pub logs: LogLimits,
 }
@@ -80,7 +82,7 @@ impl NodeConfig {
             image_gc: ImageGcPolicy::default(),
             labels: BTreeMap::new(),
             taints: Vec::new(),
-            api_port: None,
+            serve: None,
             logs: LogLimits::default(),
         }
     }

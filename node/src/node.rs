@@ -31,6 +31,7 @@ use crate::{
     pods::{LivePods, Roster, Runtimes, Sources, run_pods},
     probes::Prober,
     registration::{Registration, run_status},
+    serve::Door,
     shared::Shared,
     shutdown::{ShutdownGrace, end_pods},
     static_pods::{Mirrors, run_mirrors, run_static_pods},
@@ -67,19 +68,17 @@ impl Node {
     pub async fn start(client: Client, config: NodeConfig, shutdown: CancellationToken) -> Result<Node, NodeError> {
         let shutdown = shutdown.child_token();
         let machine = Machine::read(&prepare_dir(&config)?);
-        let registration = Registration::new(&config, machine.clone());
         let mut routes = AnyIpRoutes::add(&config.pod_cidr, &config.service_cidr).await?;
         let tasks = TaskTracker::new();
-        let started = start_parts(client, &config, &registration, &machine, &tasks, &shutdown).await;
-        let shared = match started {
-            Ok(shared) => shared,
+        let started = start_served(client, &config, &machine, &tasks, &shutdown).await;
+        let (shared, router) = match started {
+            Ok(started) => started,
             Err(error) => {
                 shutdown.cancel();
                 routes.remove().await;
                 return Err(error);
             }
         };
-        let router = api::router(&shared, &config.name, &machine);
         let (name, grace, shared) = (config.name, config.shutdown, Arc::downgrade(&shared));
         Ok(Node { router, shutdown, tasks, routes, shared, name, grace })
     }
@@ -116,6 +115,27 @@ fn prepare_dir(config: &NodeConfig) -> Result<PathBuf, NodeError> {
     let path = config.data_dir.join("pods");
     std::fs::create_dir_all(&path).map_err(|source| NodeError::DataDir { path: path.clone(), source })?;
     Ok(config.data_dir.clone())
+}
+
+/// Starts everything, behind a port of its own if the node has one: that is open before it is published.
+async fn start_served(
+    client: Client,
+    config: &NodeConfig,
+    machine: &Machine,
+    tasks: &TaskTracker,
+    shutdown: &CancellationToken,
+) -> Result<(Arc<Shared>, Router), NodeError> {
+    let door = match &config.serve {
+        Some(serve) => Some(Door::open(serve, &config.name).await?),
+        None => None,
+    };
+    let registration = Registration::new(config, machine.clone(), door.as_ref().map(|door| door.port));
+    let shared = start_parts(client.clone(), config, &registration, machine, tasks, shutdown).await?;
+    let router = api::router(&shared, &config.name, machine);
+    if let Some(door) = door {
+        tasks.spawn(door.serve(router.clone(), client, config.name.clone(), shutdown.clone()));
+    }
+    Ok((shared, router))
 }
 
 /// Makes what pods share, registers the node, and starts its tasks.

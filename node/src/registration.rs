@@ -60,8 +60,8 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// The node of this configuration on this machine.
-    pub fn new(config: &NodeConfig, machine: Machine) -> Registration {
+    /// The node of this configuration on this machine, whose API is reached at `api_port` if from outside at all.
+    pub fn new(config: &NodeConfig, machine: Machine, api_port: Option<u16>) -> Registration {
         let mut labels = config.labels.clone();
         for (name, value) in [
             ("kubernetes.io/hostname", &*config.name),
@@ -95,7 +95,7 @@ impl Registration {
             taints: config.taints.clone(),
             pod_cidr: config.pod_cidr.trunc().to_string(),
             address: config.address.to_string(),
-            api_port: config.api_port,
+            api_port,
             machine,
             capacity: capacity.map(|(name, amount)| (name.to_owned(), Quantity(amount))).into(),
             allocatable,

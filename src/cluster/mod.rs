@@ -95,6 +95,7 @@ impl Cluster {
         config.client_ca_pem = Some(credentials.ca_pem.clone());
         config.token_key_pem = Some(credentials.token_key_pem);
         config.front_proxy = Some(credentials.front_proxy);
+        config.kubelet_client = Some(credentials.kubelet_client);
         let server = Server::new(store.clone(), config, nodes.clone()).await.context("cannot start the API server")?;
         let name = args.node_name.clone().unwrap_or_else(node_name);
         server.set_ready("node", Err(format!("node {name} is not registered yet")));

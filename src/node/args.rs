@@ -1,13 +1,16 @@
 //! Flags of `coracle node`, under the names that kubelet has for them.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use coracle_node::ServeConfig;
 use ipnet::Ipv4Net;
 use k8s_openapi::api::core::v1::Taint;
 
 use crate::cluster::{self, NodeArgs};
 
+/// The kubelet's port.
+const DEFAULT_PORT: u16 = 10250;
 /// What a taint may do.
 const EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
@@ -44,8 +47,36 @@ pub struct Args {
     /// The domain below which the cluster's Services have names.
     #[arg(long, value_name = "DOMAIN", default_value = "cluster.local")]
     pub cluster_domain: String,
+    /// Port of the node's own API, for the API server: logs, exec, statistics; 0 picks a free one.
+    #[arg(long, value_name = "PORT", default_value_t = DEFAULT_PORT)]
+    pub port: u16,
+    /// Address that the node's own API listens on [default: the node's].
+    #[arg(long, value_name = "ADDRESS")]
+    pub address: Option<IpAddr>,
+    /// Authorities of the certificates by which clients of the node's own API are known [default: what the cluster
+    /// publishes in the ConfigMap kube-system/extension-apiserver-authentication].
+    #[arg(long, value_name = "FILE")]
+    pub client_ca_file: Option<PathBuf>,
+    /// Certificate that the node's own API shows [default: one that it signs itself].
+    #[arg(long, value_name = "FILE", requires = "tls_private_key_file")]
+    pub tls_cert_file: Option<PathBuf>,
+    /// Key of that certificate.
+    #[arg(long, value_name = "FILE", requires = "tls_cert_file")]
+    pub tls_private_key_file: Option<PathBuf>,
     #[command(flatten)]
     pub node: NodeArgs,
+}
+
+impl Args {
+    /// How the API of the node at `node_ip` is served.
+    pub fn serve(&self, node_ip: Ipv4Addr) -> ServeConfig {
+        let address = self.address.unwrap_or(IpAddr::V4(node_ip));
+        ServeConfig {
+            address: SocketAddr::new(address, self.port),
+            client_ca_file: self.client_ca_file.clone(),
+            certificate: self.tls_cert_file.clone().zip(self.tls_private_key_file.clone()),
+        }
+    }
 }
 
 /// Where a node lives when nobody says otherwise: beside a whole cluster's directory, which it must not be.

@@ -69,6 +69,7 @@ async fn join(args: &Args) -> anyhow::Result<Joined> {
     let mut config = node_config(&directory, &args.node, &name, &place.block, &Arc::new(Registries::new()))?;
     config.labels = args.node_labels.iter().cloned().collect();
     config.taints = args.register_with_taints.clone();
+    config.serve = Some(args.serve(place.block.node_ip));
     config.cluster_domain = args.cluster_domain.clone();
     let node = Node::start(client, config, CancellationToken::new()).await.context("cannot start the node")?;
     Ok(Joined { node, name, place, _claim: claim, _lock: directory })

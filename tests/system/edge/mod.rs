@@ -2,6 +2,8 @@
 
 mod join;
 mod node;
+mod strangers;
+mod visits;
 
 pub use node::EdgeNode;
 
@@ -12,13 +14,15 @@ fn field(cluster: &Cluster, object: &str, path: &str) -> String {
     cluster.kubectl(&format!("get {object} -o jsonpath={{{path}}}")).ok()
 }
 
+/// How a server's container is asked whether it is ready.
+const PROBE: &str = ", readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}";
+
 /// A pod of a guest or sample that is pushed, bound to the node by its label.
 fn pod_on(node: &str, name: &str, guest: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, labels: {{app: {name}}}}}\n\
          spec:\n  nodeSelector: {{kubernetes.io/hostname: {node}}}\n  terminationGracePeriodSeconds: 1\n  \
-         containers: [{{name: main, image: registry.coracle.internal/guest/{guest}:1, \
-         readinessProbe: {{httpGet: {{path: /, port: 8080}}, periodSeconds: 1}}}}]\n"
+         containers: [{{name: main, image: registry.coracle.internal/guest/{guest}:1{PROBE}}}]\n"
     )
 }
 
