@@ -52,6 +52,8 @@ pub struct NodeConfig {
     pub api_port: Option<u16>,
     /// How log files are bounded.
     pub logs: LogLimits,
+    /// Whether the API server may be away while the node is not: it is another process, perhaps on another machine.
+    pub server_may_be_away: bool,
 }
 
 impl NodeConfig {
@@ -78,6 +80,7 @@ impl NodeConfig {
             labels: BTreeMap::new(),
             api_port: None,
             logs: LogLimits::default(),
+            server_may_be_away: true,
         }
     }
 }

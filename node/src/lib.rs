@@ -21,6 +21,7 @@ mod go_duration;
 mod health;
 mod images;
 mod lease;
+mod link;
 mod logs;
 mod machine;
 mod metrics;
@@ -40,9 +41,13 @@ mod streaming;
 mod volumes;
 
 #[cfg(test)]
+mod away_tests;
+#[cfg(test)]
 mod fake_api;
 #[cfg(test)]
 mod node_tests;
+#[cfg(test)]
+mod test_world;
 
 pub use config::{CapacityOverrides, DEFAULT_MAX_PODS, LogLimits, NodeAddresses, NodeConfig};
 pub use eviction::{EvictionSettings, GracePeriods, MinimumReclaim, ThresholdError, Thresholds};

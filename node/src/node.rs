@@ -22,6 +22,7 @@ use crate::{
     health::Health,
     images::{ImageManager, Programs, load_key, run_image_gc},
     lease::run_lease,
+    link::Link,
     logs::LogWriter,
     machine::Machine,
     metrics::Metrics,
@@ -90,6 +91,11 @@ impl Node {
         self.router.clone()
     }
 
+    #[cfg(test)]
+    pub(crate) fn link(&self) -> Arc<Link> {
+        Arc::clone(&self.shared.upgrade().expect("the node runs").link)
+    }
+
     /// How long [`Node::stop`] may take for pods to end, beside the two seconds that it takes at most for itself.
     pub fn shutdown_grace(&self) -> Duration {
         self.grace.total
@@ -137,7 +143,7 @@ async fn start_parts(
         &config.eviction,
         shutdown.clone(),
     )?;
-    let registered = match registration.register(&shared).await {
+    let registered = match shared.link.probe(registration.register(&client, &shared)).await {
         Ok(node) => Some(node),
         // A node with pods of its own runs them, API server or not.
         Err(error) if config.pod_manifest_path.is_some() && !matches!(error, kube::Error::Api(_)) => {
@@ -147,17 +153,18 @@ async fn start_parts(
         Err(source) => return Err(NodeError::Register { name: name.clone(), source: Box::new(source) }),
     };
     shared.events.normal(&of_node(name), "Starting", "Starting kubelet.");
-    tasks.spawn(be_a_node(registration.clone(), registered, Arc::clone(&shared), shutdown.clone()));
+    tasks.spawn(be_a_node(client.clone(), registration.clone(), registered, Arc::clone(&shared), shutdown.clone()));
     tasks.spawn(Arc::clone(&shared.addresses).run_checkpoints(shutdown.clone()));
     tasks.spawn(run_image_gc(Arc::clone(&shared), name.clone(), shutdown.clone()));
     tasks.spawn(run_stats(Arc::clone(&shared), shutdown.clone()));
     tasks.spawn(Arc::clone(&shared.volumes).run(shutdown.clone()));
     tasks.spawn(eviction);
-    let synced = watch_services(&client, &shared.services, shutdown);
+    let watching = shared.link.watching_client(&client);
+    let synced = watch_services(&watching, &shared.services, shutdown);
     let events = Arc::clone(&shared.events);
     let complain = Box::new(move |pod: &Subject, why| events.warning(pod, HOST_PORT_REASON, why));
     tasks.spawn(run_proxy(Arc::clone(&shared.services), complain, shutdown.clone()));
-    let sources = sources(config, &shared, tasks, shutdown);
+    let sources = sources(config, watching, &shared, tasks, shutdown);
     let (pods, stop) = (Arc::clone(&shared), shutdown.clone());
     tasks.spawn(async move {
         // A container is told of Services as it starts, so they are known first.
@@ -174,8 +181,9 @@ async fn start_parts(
     Ok(shared)
 }
 
-/// Registers, if that is still to be done, and then gives signs of life.
+/// Registers, if that is still to be done, and then gives signs of life. `client` is the server's own.
 async fn be_a_node(
+    client: Client,
     registration: Registration,
     mut registered: Option<NodeObject>,
     shared: Arc<Shared>,
@@ -188,18 +196,25 @@ async fn be_a_node(
         if shutdown.run_until_cancelled(tokio::time::sleep(REGISTER_RETRY)).await.is_none() {
             return;
         }
-        registered = registration
-            .register(&shared)
+        registered = shared
+            .link
+            .probe(registration.register(&client, &shared))
             .await
-            .inspect_err(|error| tracing::warn!(%error, "the node could not be registered; trying again"))
+            .inspect_err(|error| tracing::debug!(%error, "the node could not be registered; trying again"))
             .ok();
     };
-    let lease = run_lease(shared.client.clone(), node.clone(), shutdown.clone());
+    let lease = run_lease(client, Arc::clone(&shared.link), node.clone(), shutdown.clone());
     tokio::join!(lease, run_status(registration, node, Arc::clone(&shared), shutdown));
 }
 
 /// Where pods come from; a manifest directory is read from now on.
-fn sources(config: &NodeConfig, shared: &Arc<Shared>, tasks: &TaskTracker, shutdown: &CancellationToken) -> Sources {
+fn sources(
+    config: &NodeConfig,
+    client: Client,
+    shared: &Arc<Shared>,
+    tasks: &TaskTracker,
+    shutdown: &CancellationToken,
+) -> Sources {
     let (sender, statics) = watch::channel(None);
     let node = config.name.clone();
     match &config.pod_manifest_path {
@@ -211,13 +226,15 @@ fn sources(config: &NodeConfig, shared: &Arc<Shared>, tasks: &TaskTracker, shutd
         None => shared.mirrors.want(&[]),
     }
     tasks.spawn(run_mirrors(Arc::clone(shared), node.clone(), shutdown.clone()));
-    Sources { node, statics }
+    Sources { client, node, statics }
 }
 
 fn share(client: &Client, config: &NodeConfig, registration: &Registration) -> Result<Arc<Shared>, NodeError> {
     let cache_key = load_key(&config.data_dir)?;
     let max_descriptors = allow_open_files(config.capacity.pods.unwrap_or(DEFAULT_MAX_PODS));
     let engine = Engine::new(EngineConfig { cache_key, max_descriptors, ..config.engine.clone() })?;
+    let link = if config.server_may_be_away { Link::new() } else { Link::steady() };
+    let (watching, client) = (link.watching_client(client), link.client(client));
     let (events, writing) = events::recorder(client.clone(), &config.name);
     // It ends with its last recorder, so it is no part of what a stop waits for.
     tokio::spawn(writing);
@@ -226,9 +243,10 @@ fn share(client: &Client, config: &NodeConfig, registration: &Registration) -> R
     let registries = Arc::clone(&config.registries);
     let images = ImageManager::new(config.images.clone(), registries, programs, Arc::clone(&events), config.image_gc);
     let allocatable = read_list(Some(registration.allocatable()));
-    let volumes = VolumeKeeper::new(client.clone(), config.address, allocatable.clone(), Arc::clone(&events));
+    let volumes = VolumeKeeper::new(client.clone(), watching, config.address, allocatable.clone(), Arc::clone(&events));
     Ok(Arc::new(Shared {
-        client: client.clone(),
+        client,
+        link,
         address: config.address,
         cluster_domain: config.cluster_domain.trim_matches('.').to_ascii_lowercase().into(),
         pods_dir: config.data_dir.join("pods"),

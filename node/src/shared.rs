@@ -13,6 +13,7 @@ use crate::{
     events::EventRecorder,
     health::Health,
     images::ImageManager,
+    link::Link,
     logs::LogWriter,
     metrics::Metrics,
     network::{AddressPool, ServiceTable},
@@ -29,8 +30,10 @@ const STATUS_WRITES_LIMIT: usize = 64;
 
 /// What all pods of the node share.
 pub struct Shared {
-    /// The API server.
+    /// The API server. Requests fail while it is away.
     pub client: Client,
+    /// Whether it can be reached.
+    pub link: Arc<Link>,
     /// The node's address.
     pub address: IpAddr,
     /// `cluster.local`

@@ -67,6 +67,7 @@ pub(super) fn node_config(
     let mut config = NodeConfig::new(name.to_string(), directory.path("node"), addresses, images);
     config.registries = registries.clone();
     config.capacity.pods = Some(args.max_pods);
+    config.server_may_be_away = false;
     args.node.apply(&mut config)?;
     Ok(config)
 }

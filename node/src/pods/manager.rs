@@ -15,7 +15,7 @@ use std::{
 use coracle_client::changes;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, ResourceExt, runtime::watcher};
+use kube::{Api, Client, ResourceExt, runtime::watcher};
 use tokio::{
     sync::watch,
     task::{Id, JoinError, JoinSet},
@@ -52,6 +52,8 @@ struct Entry {
 
 /// Where pods come from.
 pub struct Sources {
+    /// A client for watches.
+    pub client: Client,
     /// The node whose pods the API is asked for.
     pub node: String,
     /// Pods of the manifest directory; nobody sends any if there is none.
@@ -80,8 +82,8 @@ struct Manager {
 
 /// Runs the pods of these sources, until `shutdown`.
 pub async fn run_pods(shared: Arc<Shared>, sources: Sources, shutdown: CancellationToken) {
-    let Sources { node, mut statics } = sources;
-    let api: Api<Pod> = Api::all(shared.client.clone());
+    let Sources { client, node, mut statics } = sources;
+    let api: Api<Pod> = Api::all(client);
     let config = watcher::Config::default().fields(&format!("spec.nodeName={node}"));
     let mut events = changes(api, config).boxed();
     let mut manager = Manager {

@@ -38,6 +38,7 @@ const SYNC_PERIOD: Duration = Duration::from_secs(60);
 /// See the module.
 pub struct VolumeKeeper {
     client: Client,
+    watching: Client,
     host_ip: IpAddr,
     allocatable: ResourceList,
     events: Arc<EventRecorder>,
@@ -55,15 +56,16 @@ struct State {
 }
 
 impl VolumeKeeper {
-    /// A keeper of nothing yet. [`VolumeKeeper::run`] is its work.
+    /// A keeper of nothing yet. [`VolumeKeeper::run`] is its work. It reads with the one client and watches with the other.
     pub fn new(
         client: Client,
+        watching: Client,
         host_ip: IpAddr,
         allocatable: ResourceList,
         events: Arc<EventRecorder>,
     ) -> Arc<VolumeKeeper> {
         let (state, woken) = (Mutex::default(), Notify::new());
-        Arc::new(VolumeKeeper { client, host_ip, allocatable, events, state, woken })
+        Arc::new(VolumeKeeper { client, watching, host_ip, allocatable, events, state, woken })
     }
 
     /// Takes a pod in, with its volumes at `dir`; it is let go with the registration. None: nothing of it can change.
@@ -102,8 +104,8 @@ impl VolumeKeeper {
         self.woken.notify_one();
     }
 
-    pub(super) fn client(&self) -> &Client {
-        &self.client
+    pub(super) fn watching(&self) -> &Client {
+        &self.watching
     }
 
     pub(super) fn host_ip(&self) -> IpAddr {

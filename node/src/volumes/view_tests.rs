@@ -63,7 +63,7 @@ async fn set_up(dir: &Path, pod: Value, objects: &Fake) -> Volumes {
     let client = FakeApi::default().client();
     let (events, _) = crate::events::recorder(client.clone(), "n");
     let host_ip: IpAddr = "127.0.0.1".parse().unwrap();
-    let keeper = VolumeKeeper::new(client, host_ip, Default::default(), Arc::new(events));
+    let keeper = VolumeKeeper::new(client.clone(), client, host_ip, Default::default(), Arc::new(events));
     let about = Downward { pod: &pod, pod_ip: host_ip, host_ip, allocatable: &Default::default() };
     let setting = Setting { pod: &pod, about, objects, keeper: &keeper, dir: &dir.join("volumes") };
     Volumes::set_up(&setting).await.unwrap()

@@ -17,7 +17,7 @@ fn pod(volumes: Value) -> Arc<Pod> {
 fn keeper(api: &FakeApi) -> Arc<VolumeKeeper> {
     let (events, work) = crate::events::recorder(api.client(), "n");
     tokio::spawn(work);
-    VolumeKeeper::new(api.client(), "127.0.0.1".parse().unwrap(), Default::default(), Arc::new(events))
+    VolumeKeeper::new(api.client(), api.client(), "127.0.0.1".parse().unwrap(), Default::default(), Arc::new(events))
 }
 
 async fn make(

@@ -52,7 +52,7 @@ impl Worker {
             end_by: Instant::now(),
             cancel: CancellationToken::new(),
             reported: Resting::of(status),
-            write: reporting::Write::default(),
+            write: reporting::Write::new(&shared.link),
             tasks: FuturesUnordered::new(),
             shared,
             pod,
