@@ -11,6 +11,7 @@
 
 mod admission;
 mod api;
+mod checkpoint;
 mod command;
 mod conditions;
 mod config;

@@ -9,6 +9,7 @@ use parking_lot::RwLock;
 use tokio::sync::Semaphore;
 
 use crate::{
+    checkpoint::{Checkpoint, ObjectSource},
     config::LogLimits,
     events::EventRecorder,
     health::Health,
@@ -38,6 +39,10 @@ pub struct Shared {
     pub address: IpAddr,
     /// `cluster.local`
     pub cluster_domain: Arc<str>,
+    /// What is kept for a start without it.
+    pub checkpoint: Arc<Checkpoint>,
+    /// Where other objects of pods come from.
+    pub objects: ObjectSource,
     /// Where pods have their directories.
     pub pods_dir: PathBuf,
     /// What a container without limits may use.

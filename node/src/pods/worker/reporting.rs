@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::{Message, Stage, Worker};
 use crate::{
+    checkpoint::Key,
     link::Link,
     pods::{
         backoff::Backoff,
@@ -16,6 +17,7 @@ use crate::{
         report::{Written, write_status},
         status::{Facts, PASSING, anything, is_urgent, patch, status},
     },
+    static_pods::is_static,
 };
 
 /// How long changes nobody waits for are gathered: a pod that starts at once is one write, not three.
@@ -36,21 +38,24 @@ pub struct Write {
     awaits_server: bool,
     /// How often the server had come back when its word was last compared with the worker's.
     returns: u64,
+    /// What the checkpoint was given last, while that is not what the server has.
+    kept: Option<Box<PodStatus>>,
     /// The final deletion has been asked for.
     deletion_sent: bool,
 }
 
 impl Write {
-    /// Nothing is under way. What a pod has that is found while the server is away has perhaps never been written.
-    pub(super) fn new(link: &Link) -> Write {
+    /// Nothing is under way.
+    pub(super) fn new(link: &Link, uncertain: bool) -> Write {
         Write {
             under_way: None,
             not_before: None,
             retry: Backoff::of_setup(),
             failed: false,
-            uncertain: !link.is_up(),
+            uncertain,
             awaits_server: false,
             returns: link.returns(),
+            kept: None,
             deletion_sent: false,
         }
     }
@@ -77,6 +82,7 @@ impl Worker {
             return None;
         }
         if !self.shared.link.is_up() {
+            self.keep(&after);
             self.await_server();
             return None;
         }
@@ -86,6 +92,7 @@ impl Worker {
         if not_before > now && !waited_for {
             return Some(not_before);
         }
+        self.keep(&after);
         let body = match self.write.uncertain {
             true => patch(&self.live.uid, &anything(), &after),
             false => patch(&self.live.uid, &self.reported, &after),
@@ -95,6 +102,15 @@ impl Worker {
         let writing = write_status(Arc::clone(&self.shared), Arc::clone(&self.live), body);
         self.tasks.push(writing.map(Message::Reported).boxed());
         None
+    }
+
+    /// Leaves the newest status for a life of the node that begins without the server. Static pods begin by their files.
+    fn keep(&mut self, status: &PodStatus) {
+        let is_known = self.write.kept.as_deref().is_some_and(|kept| !differs(kept, status));
+        if !is_known && !is_static(&self.pod) {
+            self.shared.checkpoint.keep(Key::status(&self.live.uid), status, None);
+            self.write.kept = Some(Box::new(status.clone()));
+        }
     }
 
     /// Writes nothing until the server is back; then the newest only.
@@ -162,6 +178,7 @@ impl Worker {
             Written::Done | Written::Gone => {
                 self.write.retry.reset();
                 self.write.uncertain = false;
+                self.write.kept = None;
                 self.reported = Resting::of(*after);
             }
             Written::Failed(error) => {
