@@ -67,7 +67,6 @@ pub(super) fn node_config(
     let mut config = NodeConfig::new(name.to_string(), directory.path("node"), addresses, images);
     config.registries = registries.clone();
     config.capacity.pods = Some(args.max_pods);
-    config.server_may_be_away = false;
     args.node.apply(&mut config)?;
     Ok(config)
 }
@@ -75,9 +74,10 @@ pub(super) fn node_config(
 /// The node, as the client it would be on a machine of its own.
 pub(super) async fn start_node(
     server: &Server,
-    config: NodeConfig,
+    mut config: NodeConfig,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Node> {
+    config.server_may_be_away = false;
     let user = format!("system:node:{}", config.name);
     let client = server.client(&user, &["system:nodes", "system:authenticated"]);
     Node::start(client, config, shutdown.clone()).await.context("cannot start the node")

@@ -14,6 +14,7 @@ use crate::{
     pods::{
         backoff::Backoff,
         packed::Resting,
+        record::State,
         report::{Written, write_status},
         status::{Facts, PASSING, anything, is_urgent, patch, status},
     },
@@ -126,6 +127,16 @@ impl Worker {
         self.write.failed = false;
         self.write.retry.reset();
         self.write.not_before = None;
+        // What was missing because nobody could be asked is asked for now.
+        self.setup.reset();
+        if matches!(self.stage, Stage::Preparing(_)) {
+            self.stage = Stage::Preparing(None);
+        }
+        for record in &mut self.records {
+            if matches!(&record.state, State::Waiting { reason, .. } if reason == "CreateContainerConfigError") {
+                record.not_before = None;
+            }
+        }
     }
 
     /// The server has said what it has. If that is its first word since it was away, and not what the worker told it,
