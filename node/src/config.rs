@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, sync::Arc};
 use coracle_oci::{ImageStore, Registries};
 use coracle_wasi_host::{EngineConfig, Isolation};
 use ipnet::IpNet;
+use k8s_openapi::api::core::v1::Taint;
 
 use crate::{eviction::EvictionSettings, images::ImageGcPolicy, reserved::Reserved, shutdown::ShutdownGrace};
 
@@ -48,6 +49,8 @@ pub struct NodeConfig {
     pub image_gc: ImageGcPolicy,
     /// Labels of the Node object besides those every node has.
     pub labels: BTreeMap<String, String>,
+    /// Taints that the Node object is made with.
+    pub taints: Vec<Taint>,
     /// The port the node API is reached at from outside, if it listens at all (`status.daemonEndpoints`).
     pub api_port: Option<u16>,
     /// How log files are bounded.
@@ -78,6 +81,7 @@ impl NodeConfig {
             pod_manifest_path: None,
             image_gc: ImageGcPolicy::default(),
             labels: BTreeMap::new(),
+            taints: Vec::new(),
             api_port: None,
             logs: LogLimits::default(),
             server_may_be_away: true,

@@ -68,7 +68,7 @@ impl Node {
         let shutdown = shutdown.child_token();
         let machine = Machine::read(&prepare_dir(&config)?);
         let registration = Registration::new(&config, machine.clone());
-        let mut routes = AnyIpRoutes::add(&[config.pod_cidr, config.service_cidr]).await?;
+        let mut routes = AnyIpRoutes::add(&config.pod_cidr, &config.service_cidr).await?;
         let tasks = TaskTracker::new();
         let started = start_parts(client, &config, &registration, &machine, &tasks, &shutdown).await;
         let shared = match started {

@@ -11,6 +11,7 @@ use coracle_oci::Image;
 use k8s_openapi::{
     api::core::v1::{
         ContainerImage, DaemonEndpoint, Node, NodeAddress, NodeDaemonEndpoints, NodeSpec, NodeStatus, NodeSystemInfo,
+        Taint,
     },
     apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta},
 };
@@ -46,6 +47,7 @@ const NAMES_LIMIT: usize = 5;
 pub struct Registration {
     name: String,
     labels: BTreeMap<String, String>,
+    taints: Vec<Taint>,
     pod_cidr: String,
     address: String,
     api_port: Option<u16>,
@@ -87,6 +89,7 @@ impl Registration {
         Registration {
             name: config.name.clone(),
             labels,
+            taints: config.taints.clone(),
             pod_cidr: config.pod_cidr.trunc().to_string(),
             address: config.address.to_string(),
             api_port: config.api_port,
@@ -108,6 +111,7 @@ impl Registration {
         let spec = NodeSpec {
             pod_cidr: Some(self.pod_cidr.clone()),
             pod_cidrs: Some(vec![self.pod_cidr.clone()]),
+            taints: Some(self.taints.clone()).filter(|taints| !taints.is_empty()),
             ..NodeSpec::default()
         };
         let metadata =
@@ -116,10 +120,7 @@ impl Registration {
         let node = Node { metadata, spec: Some(spec), status: Some(status) };
         let found = match nodes.create(&PostParams::default(), &node).await {
             Ok(created) => created,
-            Err(kube::Error::Api(status)) if status.code == 409 => {
-                let labels = json!({"metadata": {"labels": self.labels}});
-                nodes.patch(&self.name, &PatchParams::default(), &Patch::Strategic(labels)).await?
-            }
+            Err(kube::Error::Api(status)) if status.code == 409 => self.adopt(&nodes).await?,
             Err(error) => return Err(error),
         };
         let before = found.status.clone().unwrap_or_default();
@@ -127,6 +128,21 @@ impl Registration {
         let node = self.write(client, self.status(&before, &[], &shared.health)).await?;
         *shared.labels.write() = node.metadata.labels.clone().unwrap_or_default();
         Ok(node)
+    }
+
+    /// Brings the Node that is there up to date. The addresses of pods are written once: what somebody gave to it stays.
+    async fn adopt(&self, nodes: &Api<Node>) -> kube::Result<Node> {
+        let change =
+            |what| async move { nodes.patch(&self.name, &PatchParams::default(), &Patch::Strategic(what)).await };
+        let node = change(json!({"metadata": {"labels": self.labels}})).await?;
+        match node.spec.as_ref().and_then(|spec| spec.pod_cidr.as_deref()).unwrap_or_default() {
+            "" => change(json!({"spec": {"podCIDR": self.pod_cidr, "podCIDRs": [self.pod_cidr]}})).await,
+            given if given != self.pod_cidr => {
+                tracing::warn!(given, used = self.pod_cidr, "the Node object names other addresses than its pods get");
+                Ok(node)
+            }
+            _ => Ok(node),
+        }
     }
 
     /// Says so if the machine has been started anew since the Node was last written.
