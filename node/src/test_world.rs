@@ -63,6 +63,8 @@ impl World {
         };
         let mut config = NodeConfig::new("n1".into(), data.join("node"), addresses, images);
         config.engine.max_instances = 100;
+        // How full the disk of the machine is that runs the tests is not what they are about.
+        config.eviction.hard = "memory.available<100Mi".parse().unwrap();
         Node::start(self.api.client(), config, CancellationToken::new()).await.unwrap()
     }
 

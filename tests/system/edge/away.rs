@@ -166,7 +166,7 @@ fn a_pod_that_was_deleted_meanwhile_ends_when_the_node_hears_of_it() {
     let address = ready(&cluster, "app");
     proxy.cut();
     cluster.kubectl("delete pod app --wait=false").ok();
-    // Longer than it takes the node to notice.
+    // Longer than the grace period: a node that had heard of it would have ended the pod.
     std::thread::sleep(Duration::from_secs(3));
     serves(&address, "/hostname", "app");
     assert_ne!(field(&cluster, "pod app", ".metadata.deletionTimestamp"), "");
