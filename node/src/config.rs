@@ -57,6 +57,8 @@ pub struct NodeConfig {
     pub serve: Option<ServeConfig>,
     /// How log files are bounded.
     pub logs: LogLimits,
+    /// Whether the API server may be away while the node is not: it is another process, perhaps on another machine.
+    pub server_may_be_away: bool,
 }
 
 impl NodeConfig {
@@ -84,6 +86,7 @@ impl NodeConfig {
             taints: Vec::new(),
             serve: None,
             logs: LogLimits::default(),
+            server_may_be_away: true,
         }
     }
 }

@@ -11,6 +11,7 @@
 
 mod admission;
 mod api;
+mod checkpoint;
 mod command;
 mod conditions;
 mod config;
@@ -21,6 +22,7 @@ mod go_duration;
 mod health;
 mod images;
 mod lease;
+mod link;
 mod logs;
 mod machine;
 mod metrics;
@@ -41,9 +43,13 @@ mod streaming;
 mod volumes;
 
 #[cfg(test)]
+mod away_tests;
+#[cfg(test)]
 mod fake_api;
 #[cfg(test)]
 mod node_tests;
+#[cfg(test)]
+mod test_world;
 
 pub use config::{CapacityOverrides, DEFAULT_MAX_PODS, LogLimits, NodeAddresses, NodeConfig};
 pub use eviction::{EvictionSettings, GracePeriods, MinimumReclaim, ThresholdError, Thresholds};

@@ -1,10 +1,10 @@
 //! The Node object: made when the node comes, and its status kept true.
 
+mod keeping;
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
 };
 
 use coracle_oci::Image;
@@ -20,10 +20,9 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
 };
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
-    conditions::{conditions, tell_changes},
+    conditions::conditions,
     config::{DEFAULT_MAX_PODS, NodeConfig},
     events::of_node,
     health::Health,
@@ -32,14 +31,12 @@ use crate::{
     shared::Shared,
 };
 
+pub use keeping::run_status;
+
 /// The version of Kubernetes this agent behaves as.
 pub const KUBELET_VERSION: &str = "v1.36.0";
 /// What runs containers here.
 pub const RUNTIME_VERSION: &str = "wasmtime://48.0.8";
-/// How often the node looks whether its status has changed (kubelet `nodeStatusUpdateFrequency`).
-const CHECK_PERIOD: Duration = Duration::from_secs(10);
-/// How often it is written even if it has not (kubelet `nodeStatusReportFrequency`); the Lease says that it lives.
-const REPORT_PERIOD: Duration = Duration::from_secs(300);
 /// Images named in the status (kubelet `nodeStatusMaxImages`).
 const IMAGES_LIMIT: usize = 50;
 /// Names of each (kubelet `MaxNamesPerImageInNodeStatus`).
@@ -108,8 +105,8 @@ impl Registration {
     }
 
     /// Makes the Node object, or brings one that is there up to date: its labels, its status.
-    pub async fn register(&self, shared: &Shared) -> kube::Result<Node> {
-        let client = &shared.client;
+    /// `client` is the server's own, as for all signs of life.
+    pub async fn register(&self, client: &Client, shared: &Shared) -> kube::Result<Node> {
         let nodes: Api<Node> = Api::all(client.clone());
         let spec = NodeSpec {
             pod_cidr: Some(self.pod_cidr.clone()),
@@ -211,63 +208,6 @@ fn image_list(images: &[Image]) -> Vec<ContainerImage> {
         ContainerImage { names: Some(names), size_bytes: i64::try_from(size).ok() }
     };
     all.into_iter().take(IMAGES_LIMIT).map(entry).collect()
-}
-
-/// Keeps the Node's status true until `shutdown`.
-pub async fn run_status(registration: Registration, node: Node, shared: Arc<Shared>, shutdown: CancellationToken) {
-    let mut before = node.status.unwrap_or_default();
-    let mut written = tokio::time::Instant::now();
-    let subject = of_node(&registration.name);
-    tell_changes(&shared.events, &subject, &NodeStatus::default(), &before);
-    loop {
-        let next = async {
-            // What others must know at once is told at once.
-            let _ = tokio::time::timeout(CHECK_PERIOD, shared.health.changed()).await;
-        };
-        if shutdown.run_until_cancelled(next).await.is_none() {
-            return;
-        }
-        let images = shared.images.list();
-        let after = registration.status(&before, &images, &shared.health);
-        if written.elapsed() < REPORT_PERIOD && same(&before, &after) {
-            continue;
-        }
-        match registration.write(&shared.client, after).await {
-            Ok(node) => {
-                let now = node.status.unwrap_or_default();
-                tell_changes(&shared.events, &subject, &before, &now);
-                before = now;
-                *shared.labels.write() = node.metadata.labels.unwrap_or_default();
-                written = tokio::time::Instant::now();
-            }
-            Err(kube::Error::Api(status)) if status.code == 404 => {
-                // Somebody deleted the Node; a node that runs registers again.
-                match registration.register(&shared).await {
-                    Ok(node) => before = node.status.unwrap_or_default(),
-                    Err(error) => tracing::warn!(%error, "the node could not be registered again"),
-                }
-            }
-            Err(error) => tracing::warn!(%error, "the node's status could not be written; trying again in 10 s"),
-        }
-    }
-}
-
-/// Whether nothing but heartbeats has changed.
-fn same(before: &NodeStatus, after: &NodeStatus) -> bool {
-    let conditions = |status: &NodeStatus| -> BTreeMap<String, String> {
-        status
-            .conditions
-            .iter()
-            .flatten()
-            .map(|condition| (condition.type_.clone(), condition.status.clone()))
-            .collect()
-    };
-    let (had, have) = (conditions(before), conditions(after));
-    have.iter().all(|(kind, status)| had.get(kind) == Some(status))
-        && before.images.clone().unwrap_or_default() == after.images.clone().unwrap_or_default()
-        && before.addresses == after.addresses
-        && before.capacity == after.capacity
-        && before.allocatable == after.allocatable
 }
 
 #[cfg(test)]

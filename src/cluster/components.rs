@@ -73,9 +73,10 @@ pub fn node_config(
 /// The node, as the client it would be on a machine of its own.
 pub(super) async fn start_node(
     server: &Server,
-    config: NodeConfig,
+    mut config: NodeConfig,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Node> {
+    config.server_may_be_away = false;
     let user = format!("system:node:{}", config.name);
     let client = server.client(&user, &["system:nodes", "system:authenticated"]);
     Node::start(client, config, shutdown.clone()).await.context("cannot start the node")

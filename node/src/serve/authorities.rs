@@ -1,6 +1,13 @@
 //! Who certifies clients: the authorities in a file, or those that the cluster publishes for servers like this one.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Client};
@@ -31,6 +38,8 @@ pub struct Authorities {
     /// What was last published.
     published: Mutex<String>,
     of_file: bool,
+    /// Whether the log says already that they are not known.
+    told: AtomicBool,
 }
 
 impl Authorities {
@@ -55,8 +64,14 @@ impl Authorities {
         if self.of_file {
             return true;
         }
-        let looked = self.read(client).await;
-        looked.inspect_err(|why| tracing::warn!(why, "nobody says who certifies clients of the node API")).is_ok()
+        let Err(why) = self.read(client).await else { return true };
+        // Once is enough: while the server is away it is looked for again and again.
+        if self.told.swap(true, Ordering::Relaxed) {
+            tracing::debug!(why, "nobody says who certifies clients of the node API");
+        } else {
+            tracing::warn!(why, "nobody says who certifies clients of the node API; asking again");
+        }
+        false
     }
 
     /// Goes on looking.

@@ -1,7 +1,9 @@
 //! Nodes that are processes of their own and join by kubeconfig.
 
+mod away;
 mod join;
 mod node;
+mod proxy;
 mod strangers;
 mod visits;
 

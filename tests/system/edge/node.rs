@@ -14,7 +14,8 @@ pub struct EdgeNode {
     pub name: String,
     /// Further flags; changes count from the next [`Self::boot`] on.
     pub flags: Vec<String>,
-    kubeconfig: PathBuf,
+    /// By which it finds the cluster.
+    pub kubeconfig: PathBuf,
     directory: PathBuf,
     /// What it printed once it had joined.
     pub printed: String,
@@ -78,6 +79,13 @@ impl EdgeNode {
         let prefix = format!("{label}: ");
         let found = self.printed.lines().find_map(|line| line.strip_prefix(&prefix));
         found.unwrap_or_else(|| panic!("the node printed no {label:?}: {}", self.printed)).to_string()
+    }
+
+    /// SIGKILL: no chance to tidy up.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().expect("it runs");
+        child.kill().expect("it can be killed");
+        child.wait().expect("it can be waited for");
     }
 
     /// SIGTERM; returns how it ended and how long that took.
