@@ -27,7 +27,7 @@ pub async fn first_registration(
     registration: &Registration,
     shared: &Shared,
 ) -> Result<Option<Node>, NodeError> {
-    let registering = shared.link.probe(registration.register(client, shared));
+    let registering = shared.link.probe(Box::pin(registration.register(client, shared)));
     let answer = match shared.checkpoint.has_pods() {
         true => timeout(FIRST_ANSWER, registering).await,
         false => Ok(registering.await),
@@ -62,7 +62,7 @@ pub async fn be_a_node(
         }
         registered = shared
             .link
-            .probe(registration.register(&client, &shared))
+            .probe(Box::pin(registration.register(&client, &shared)))
             .await
             .inspect_err(|error| tracing::debug!(%error, "the node could not be registered; trying again"))
             .ok();
