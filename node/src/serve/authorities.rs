@@ -76,8 +76,11 @@ impl Authorities {
 
     /// Goes on looking.
     pub async fn follow(&self, client: Client, shutdown: CancellationToken) {
+        if self.of_file {
+            return;
+        }
         let mut known = !self.published.lock().is_empty();
-        while !self.of_file {
+        loop {
             let pause = tokio::time::sleep(if known { PERIOD } else { RETRY });
             if shutdown.run_until_cancelled(pause).await.is_none() {
                 return;
