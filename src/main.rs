@@ -13,6 +13,7 @@ mod files;
 mod image;
 mod kubeconfig;
 mod manifest;
+mod node;
 mod progress;
 mod pull;
 mod push;
@@ -41,6 +42,8 @@ struct Cli {
 enum Verb {
     /// Start a whole cluster in this process, and deploy a sample or manifests if some are named.
     Up(Box<up::Args>),
+    /// Join a cluster of any Kubernetes API server as a node.
+    Node(Box<node::Args>),
     /// Run one Wasm file or image to its end, or until Ctrl-C, without a cluster.
     Run(run::Args),
     /// Show what goes on in a cluster.
@@ -89,6 +92,7 @@ fn main() -> std::process::ExitCode {
 async fn dispatch(verb: Verb) -> anyhow::Result<std::process::ExitCode> {
     match verb {
         Verb::Up(args) => up::run(*args).await,
+        Verb::Node(args) => node::run(*args).await,
         Verb::Run(args) => run::run(args).await,
         Verb::Status(args) => status::run(args).await,
         Verb::Push(args) => push::run(args).await,

@@ -9,7 +9,7 @@ mod changes;
 mod events;
 mod recent;
 
-pub use answer::{is_code, is_namespace_terminating, message};
+pub use answer::{is_code, is_namespace_terminating, is_unreachable, message};
 pub use changes::changes;
 pub use events::{EventRecorder, Note, Severity, Subject, about};
 pub use recent::RecentMap;

@@ -5,8 +5,11 @@ use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, sync::Arc};
 use coracle_oci::{ImageStore, Registries};
 use coracle_wasi_host::{EngineConfig, Isolation};
 use ipnet::IpNet;
+use k8s_openapi::api::core::v1::Taint;
 
-use crate::{eviction::EvictionSettings, images::ImageGcPolicy, reserved::Reserved, shutdown::ShutdownGrace};
+use crate::{
+    eviction::EvictionSettings, images::ImageGcPolicy, reserved::Reserved, serve::ServeConfig, shutdown::ShutdownGrace,
+};
 
 /// Pods a node takes unless the configuration says otherwise; kubelet's 110 comes from what a Linux container costs.
 pub const DEFAULT_MAX_PODS: u32 = 10_000;
@@ -48,10 +51,14 @@ pub struct NodeConfig {
     pub image_gc: ImageGcPolicy,
     /// Labels of the Node object besides those every node has.
     pub labels: BTreeMap<String, String>,
-    /// The port the node API is reached at from outside, if it listens at all (`status.daemonEndpoints`).
-    pub api_port: Option<u16>,
+    /// Taints that the Node object is made with.
+    pub taints: Vec<Taint>,
+    /// How the node API is served to API servers of other processes. None: it is not, and its router is all there is.
+    pub serve: Option<ServeConfig>,
     /// How log files are bounded.
     pub logs: LogLimits,
+    /// Whether the API server may be away while the node is not: it is another process, perhaps on another machine.
+    pub server_may_be_away: bool,
 }
 
 impl NodeConfig {
@@ -76,8 +83,10 @@ impl NodeConfig {
             pod_manifest_path: None,
             image_gc: ImageGcPolicy::default(),
             labels: BTreeMap::new(),
-            api_port: None,
+            taints: Vec::new(),
+            serve: None,
             logs: LogLimits::default(),
+            server_may_be_away: true,
         }
     }
 }

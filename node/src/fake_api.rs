@@ -9,14 +9,15 @@ use std::{
 use axum::{
     Json, Router,
     body::{Body, to_bytes},
-    extract::{Query, Request, State},
-    http::{Method, StatusCode},
+    extract::{Query, State},
+    http::{Method, Request, StatusCode},
     response::{IntoResponse, Response},
 };
 use futures::stream;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
+use tower::ServiceExt as _;
 
 /// Resources that are served, by their path's last part.
 const RESOURCES: [&str; 8] =
@@ -32,11 +33,26 @@ pub struct FakeApi {
 struct Inner {
     state: Mutex<Objects>,
     changed: Notify,
+    mode: watch::Sender<Mode>,
+}
+
+/// How the server is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It answers.
+    #[default]
+    Here,
+    /// It takes requests and answers when it is here again, like a process that was stopped.
+    Hanging,
+    /// Nobody listens, and what was connected is cut.
+    Dead,
 }
 
 #[derive(Default)]
 struct Objects {
     by_path: BTreeMap<String, Value>,
+    /// How often each path was written.
+    writes: HashMap<String, usize>,
     /// Revision, resource, line of the watch.
     history: Vec<(u64, String, String)>,
 }
@@ -44,12 +60,38 @@ struct Objects {
 impl FakeApi {
     /// A client of the server.
     pub fn client(&self) -> kube::Client {
-        kube::Client::new(Router::new().fallback(serve).with_state(self.clone()), "default")
+        let api = self.clone();
+        let router = Router::new().fallback(serve).with_state(self.clone());
+        let serve = move |request: Request<kube::client::Body>| {
+            let (api, router) = (api.clone(), router.clone());
+            async move {
+                match api.settled().await {
+                    Mode::Dead => Err("connection refused".to_owned()),
+                    _ => router.oneshot(request).await.map_err(|never| never.to_string()),
+                }
+            }
+        };
+        kube::Client::new(tower::service_fn(serve), "default")
+    }
+
+    /// From now on the server is like this.
+    pub fn set(&self, mode: Mode) {
+        self.inner.mode.send_replace(mode);
+    }
+
+    /// How it is, once it doesn't hang.
+    async fn settled(&self) -> Mode {
+        *self.inner.mode.subscribe().wait_for(|mode| *mode != Mode::Hanging).await.unwrap()
     }
 
     /// An object by its path, such as `pods/default/x`.
     pub fn get(&self, path: &str) -> Option<Value> {
         self.inner.state.lock().by_path.get(path).cloned()
+    }
+
+    /// How often an object was written.
+    pub fn writes(&self, path: &str) -> usize {
+        self.inner.state.lock().writes.get(path).copied().unwrap_or_default()
     }
 
     /// All objects of a resource.
@@ -99,6 +141,7 @@ impl FakeApi {
 
 impl Objects {
     fn note(&mut self, kind: &str, path: &str, object: &mut Value) {
+        *self.writes.entry(path.to_owned()).or_default() += 1;
         let revision = self.history.len() as u64 + 1;
         object["metadata"]["resourceVersion"] = revision.to_string().into();
         let line = json!({"type": kind, "object": object}).to_string() + "\n";
@@ -106,7 +149,11 @@ impl Objects {
     }
 }
 
-async fn serve(State(api): State<FakeApi>, Query(query): Query<HashMap<String, String>>, request: Request) -> Response {
+async fn serve(
+    State(api): State<FakeApi>,
+    Query(query): Query<HashMap<String, String>>,
+    request: Request<Body>,
+) -> Response {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, 1 << 20).await.unwrap();
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -165,16 +212,22 @@ fn watch(api: FakeApi, resource: String, since: u64) -> Response {
         let (api, resource) = (api.clone(), resource.clone());
         async move {
             loop {
-                let changed = api.inner.changed.notified();
+                let (changed, mut mode) = (api.inner.changed.notified(), api.inner.mode.subscribe());
                 tokio::pin!(changed);
                 changed.as_mut().enable();
+                if api.settled().await == Mode::Dead {
+                    return None;
+                }
                 let next = {
                     let state = api.inner.state.lock();
                     state.history.iter().find(|(revision, of, _)| *revision > since && *of == resource).cloned()
                 };
                 match next {
                     Some((revision, _, line)) => return Some((Ok::<_, std::io::Error>(line), revision)),
-                    None => changed.await,
+                    None => tokio::select! {
+                        () = changed => {}
+                        _ = mode.changed() => {}
+                    },
                 }
             }
         }
@@ -192,6 +245,11 @@ fn merge(object: &mut Value, patch: Value) {
                     merge(object.entry(key).or_insert(Value::Null), value);
                 }
             }
+        }
+        (object, Value::Array(mut list)) => {
+            // Lists are replaced whole, so what says how they would be merged means nothing.
+            list.retain(|item| item.get("$patch").is_none());
+            *object = list.into();
         }
         (object, patch) => *object = patch,
     }

@@ -1,6 +1,6 @@
 //! The node's Lease: the sign of life that the control plane counts on.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -15,7 +15,10 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
 };
 use serde_json::json;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+
+use crate::link::Link;
 
 /// Where the Leases of nodes are.
 const NAMESPACE: &str = "kube-node-lease";
@@ -26,19 +29,25 @@ const RENEW_PERIOD: Duration = Duration::from_secs(10);
 /// How soon a renewal that failed is tried again.
 const RETRY_PERIOD: Duration = Duration::from_secs(2);
 
-/// Renews the Lease of `node` until `shutdown`.
-pub async fn run_lease(client: Client, node: Node, shutdown: CancellationToken) {
+/// Renews the Lease of `node` until `shutdown`. `client` is the server's own: this is how the link knows of it.
+pub async fn run_lease(client: Client, link: Arc<Link>, node: Node, shutdown: CancellationToken) {
     let leases: Api<Lease> = Api::namespaced(client, NAMESPACE);
     let name = node.metadata.name.clone().unwrap_or_default();
     loop {
-        let pause = match renew(&leases, &name, &node).await {
-            Ok(()) => RENEW_PERIOD,
-            Err(error) => {
-                tracing::warn!(%error, "the node's lease could not be renewed; trying again in 2 s");
-                RETRY_PERIOD
+        let renewed = link.probe(renew(&leases, &name, &node)).await;
+        if let Err(error) = &renewed
+            && link.is_up()
+        {
+            tracing::warn!(%error, "the node's lease could not be renewed; trying again in 2 s");
+        }
+        let pause = async {
+            tokio::time::sleep(RETRY_PERIOD).await;
+            if renewed.is_ok() {
+                // Whoever doubts that the server is there is told soon.
+                let _ = timeout(RENEW_PERIOD - RETRY_PERIOD, link.doubted()).await;
             }
         };
-        if shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+        if shutdown.run_until_cancelled(pause).await.is_none() {
             return;
         }
     }

@@ -11,6 +11,7 @@
 
 mod admission;
 mod api;
+mod checkpoint;
 mod command;
 mod conditions;
 mod config;
@@ -21,6 +22,7 @@ mod go_duration;
 mod health;
 mod images;
 mod lease;
+mod link;
 mod logs;
 mod machine;
 mod metrics;
@@ -32,6 +34,7 @@ mod pods;
 mod probes;
 mod registration;
 mod reserved;
+mod serve;
 mod shared;
 mod shutdown;
 mod static_pods;
@@ -40,9 +43,13 @@ mod streaming;
 mod volumes;
 
 #[cfg(test)]
+mod away_tests;
+#[cfg(test)]
 mod fake_api;
 #[cfg(test)]
 mod node_tests;
+#[cfg(test)]
+mod test_world;
 
 pub use config::{CapacityOverrides, DEFAULT_MAX_PODS, LogLimits, NodeAddresses, NodeConfig};
 pub use eviction::{EvictionSettings, GracePeriods, MinimumReclaim, ThresholdError, Thresholds};
@@ -54,4 +61,5 @@ pub use node::Node;
 pub use node_error::NodeError;
 pub use registration::{KUBELET_VERSION, RUNTIME_VERSION};
 pub use reserved::{Reserved, ReservedError};
+pub use serve::{ServeConfig, ServeError};
 pub use shutdown::{GraceError, ShutdownGrace};

@@ -1,5 +1,8 @@
 //! The node: its parts put together, started, stopped.
 
+mod registering;
+mod sharing;
+
 use std::{
     path::PathBuf,
     sync::{Arc, Weak},
@@ -7,45 +10,43 @@ use std::{
 };
 
 use axum::Router;
-use coracle_api::pod::read_list;
-use coracle_wasi_host::{Engine, EngineConfig};
-use k8s_openapi::api::core::v1::Node as NodeObject;
 use kube::Client;
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::{
+    registering::{be_a_node, first_registration},
+    sharing::share,
+};
 use crate::{
     api,
-    config::{DEFAULT_MAX_PODS, NodeConfig},
-    events::{self, Subject, of_node},
+    config::NodeConfig,
+    events::{Subject, of_node},
     eviction::run_eviction,
-    health::Health,
-    images::{ImageManager, Programs, load_key, run_image_gc},
-    lease::run_lease,
-    logs::LogWriter,
+    images::run_image_gc,
     machine::Machine,
-    metrics::Metrics,
-    network::{AddressPool, AnyIpRoutes, ServiceTable, run_proxy, watch_services},
+    network::{AnyIpRoutes, run_proxy, watch_services},
     node_error::NodeError,
-    open_files::allow_open_files,
-    pods::{LivePods, Roster, Runtimes, Sources, run_pods},
-    probes::Prober,
-    registration::{Registration, run_status},
+    pods::{Sources, run_pods},
+    registration::Registration,
+    serve::Door,
     shared::Shared,
     shutdown::{ShutdownGrace, end_pods},
-    static_pods::{Mirrors, run_mirrors, run_static_pods},
-    stats::{Sampler, run_stats},
-    volumes::VolumeKeeper,
+    static_pods::{StaticPods, run_mirrors, run_static_pods},
+    stats::run_stats,
 };
 
+/// How long the server has for each of its first answers, if there are pods that can start without it.
+const FIRST_ANSWER: Duration = Duration::from_millis(300);
 /// How long the node waits for the first lists of Services and endpoints before it starts pods without them.
 const SERVICES_WAIT: Duration = Duration::from_secs(10);
 /// How long stopping takes at most; `coracle up` promises to be gone in 2 s.
 const STOP_WAIT: Duration = Duration::from_millis(1900);
 /// The reason of the event of a pod that can't have its host port (kubelet's, of old).
 const HOST_PORT_REASON: &str = "HostPortConflict";
-/// How soon a registration that failed is tried again.
-const REGISTER_RETRY: Duration = Duration::from_secs(2);
 
 /// A running node.
 pub struct Node {
@@ -67,19 +68,17 @@ impl Node {
     pub async fn start(client: Client, config: NodeConfig, shutdown: CancellationToken) -> Result<Node, NodeError> {
         let shutdown = shutdown.child_token();
         let machine = Machine::read(&prepare_dir(&config)?);
-        let registration = Registration::new(&config, machine.clone());
-        let mut routes = AnyIpRoutes::add(&[config.pod_cidr, config.service_cidr]).await?;
+        let mut routes = AnyIpRoutes::add(&config.pod_cidr, &config.service_cidr).await?;
         let tasks = TaskTracker::new();
-        let started = start_parts(client, &config, &registration, &machine, &tasks, &shutdown).await;
-        let shared = match started {
-            Ok(shared) => shared,
+        let started = start_served(client, &config, &machine, &tasks, &shutdown).await;
+        let (shared, router) = match started {
+            Ok(started) => started,
             Err(error) => {
                 shutdown.cancel();
                 routes.remove().await;
                 return Err(error);
             }
         };
-        let router = api::router(&shared, &config.name, &machine);
         let (name, grace, shared) = (config.name, config.shutdown, Arc::downgrade(&shared));
         Ok(Node { router, shutdown, tasks, routes, shared, name, grace })
     }
@@ -88,6 +87,11 @@ impl Node {
     /// Whoever serves it decides who may ask.
     pub fn router(&self) -> Router {
         self.router.clone()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn link(&self) -> Arc<crate::link::Link> {
+        Arc::clone(&self.shared.upgrade().expect("the node runs").link)
     }
 
     /// How long [`Node::stop`] may take for pods to end, beside the two seconds that it takes at most for itself.
@@ -118,6 +122,27 @@ fn prepare_dir(config: &NodeConfig) -> Result<PathBuf, NodeError> {
     Ok(config.data_dir.clone())
 }
 
+/// Starts everything, behind a port of its own if the node has one: that is open before it is published.
+async fn start_served(
+    client: Client,
+    config: &NodeConfig,
+    machine: &Machine,
+    tasks: &TaskTracker,
+    shutdown: &CancellationToken,
+) -> Result<(Arc<Shared>, Router), NodeError> {
+    let door = match &config.serve {
+        Some(serve) => Some(Door::open(serve, &config.name).await?),
+        None => None,
+    };
+    let registration = Registration::new(config, machine.clone(), door.as_ref().map(|door| door.port));
+    let shared = start_parts(client, config, &registration, machine, tasks, shutdown).await?;
+    let router = api::router(&shared, &config.name, machine);
+    if let Some(door) = door {
+        tasks.spawn(door.serve(router.clone(), shared.client.clone(), config.name.clone(), shutdown.clone()));
+    }
+    Ok((shared, router))
+}
+
 /// Makes what pods share, registers the node, and starts its tasks.
 async fn start_parts(
     client: Client,
@@ -127,7 +152,9 @@ async fn start_parts(
     tasks: &TaskTracker,
     shutdown: &CancellationToken,
 ) -> Result<Arc<Shared>, NodeError> {
+    let begun = Instant::now();
     let shared = share(&client, config, registration)?;
+    let patience = shared.checkpoint.has_pods().then_some(FIRST_ANSWER);
     let name = &config.name;
     let eviction = run_eviction(
         Arc::clone(&shared),
@@ -137,27 +164,22 @@ async fn start_parts(
         &config.eviction,
         shutdown.clone(),
     )?;
-    let registered = match registration.register(&shared).await {
-        Ok(node) => Some(node),
-        // A node with pods of its own runs them, API server or not.
-        Err(error) if config.pod_manifest_path.is_some() && !matches!(error, kube::Error::Api(_)) => {
-            tracing::warn!(%error, "the API server can't be reached; static pods start without it");
-            None
-        }
-        Err(source) => return Err(NodeError::Register { name: name.clone(), source: Box::new(source) }),
-    };
+    let registered = first_registration(&client, config, registration, &shared).await?;
     shared.events.normal(&of_node(name), "Starting", "Starting kubelet.");
-    tasks.spawn(be_a_node(registration.clone(), registered, Arc::clone(&shared), shutdown.clone()));
+    tasks.spawn(be_a_node(client.clone(), registration.clone(), registered, Arc::clone(&shared), shutdown.clone()));
     tasks.spawn(Arc::clone(&shared.addresses).run_checkpoints(shutdown.clone()));
+    tasks.spawn(Arc::clone(&shared.checkpoint).run(shutdown.clone()));
     tasks.spawn(run_image_gc(Arc::clone(&shared), name.clone(), shutdown.clone()));
     tasks.spawn(run_stats(Arc::clone(&shared), shutdown.clone()));
     tasks.spawn(Arc::clone(&shared.volumes).run(shutdown.clone()));
     tasks.spawn(eviction);
-    let synced = watch_services(&client, &shared.services, shutdown);
+    let watching = shared.link.watching_client(&client);
+    let synced = watch_services(&watching, &shared.services, &shared.checkpoint, shutdown);
     let events = Arc::clone(&shared.events);
     let complain = Box::new(move |pod: &Subject, why| events.warning(pod, HOST_PORT_REASON, why));
     tasks.spawn(run_proxy(Arc::clone(&shared.services), complain, shutdown.clone()));
-    let sources = sources(config, &shared, tasks, shutdown);
+    let statics = statics(config, &shared, tasks, shutdown);
+    let sources = Sources { client: watching, node: name.clone(), patience, begun, statics };
     let (pods, stop) = (Arc::clone(&shared), shutdown.clone());
     tasks.spawn(async move {
         // A container is told of Services as it starts, so they are known first.
@@ -166,40 +188,26 @@ async fn start_parts(
                 let _ = list.await;
             }
         };
-        if timeout(SERVICES_WAIT, lists).await.is_err() {
-            tracing::warn!("Services are not known yet; pods are started without their variables");
+        tokio::select! {
+            () = lists => {}
+            // Those that the checkpoint remembers are known already.
+            () = tokio::time::sleep(patience.unwrap_or(SERVICES_WAIT)) => {
+                tracing::warn!("Services are not known yet; pods are started without the variables of new ones");
+            }
+            () = pods.link.lost(), if patience.is_some() => {}
         }
         run_pods(pods, sources, stop).await;
     });
     Ok(shared)
 }
 
-/// Registers, if that is still to be done, and then gives signs of life.
-async fn be_a_node(
-    registration: Registration,
-    mut registered: Option<NodeObject>,
-    shared: Arc<Shared>,
-    shutdown: CancellationToken,
-) {
-    let node = loop {
-        if let Some(node) = registered {
-            break node;
-        }
-        if shutdown.run_until_cancelled(tokio::time::sleep(REGISTER_RETRY)).await.is_none() {
-            return;
-        }
-        registered = registration
-            .register(&shared)
-            .await
-            .inspect_err(|error| tracing::warn!(%error, "the node could not be registered; trying again"))
-            .ok();
-    };
-    let lease = run_lease(shared.client.clone(), node.clone(), shutdown.clone());
-    tokio::join!(lease, run_status(registration, node, Arc::clone(&shared), shutdown));
-}
-
-/// Where pods come from; a manifest directory is read from now on.
-fn sources(config: &NodeConfig, shared: &Arc<Shared>, tasks: &TaskTracker, shutdown: &CancellationToken) -> Sources {
+/// Pods of the manifest directory, which is read from now on if there is one.
+fn statics(
+    config: &NodeConfig,
+    shared: &Arc<Shared>,
+    tasks: &TaskTracker,
+    shutdown: &CancellationToken,
+) -> watch::Receiver<StaticPods> {
     let (sender, statics) = watch::channel(None);
     let node = config.name.clone();
     match &config.pod_manifest_path {
@@ -211,45 +219,5 @@ fn sources(config: &NodeConfig, shared: &Arc<Shared>, tasks: &TaskTracker, shutd
         None => shared.mirrors.want(&[]),
     }
     tasks.spawn(run_mirrors(Arc::clone(shared), node.clone(), shutdown.clone()));
-    Sources { node, statics }
-}
-
-fn share(client: &Client, config: &NodeConfig, registration: &Registration) -> Result<Arc<Shared>, NodeError> {
-    let cache_key = load_key(&config.data_dir)?;
-    let max_descriptors = allow_open_files(config.capacity.pods.unwrap_or(DEFAULT_MAX_PODS));
-    let engine = Engine::new(EngineConfig { cache_key, max_descriptors, ..config.engine.clone() })?;
-    let (events, writing) = events::recorder(client.clone(), &config.name);
-    // It ends with its last recorder, so it is no part of what a stop waits for.
-    tokio::spawn(writing);
-    let events = Arc::new(events);
-    let programs = Programs::open(engine.clone(), config.images.clone(), &config.data_dir.join("compiled"));
-    let registries = Arc::clone(&config.registries);
-    let images = ImageManager::new(config.images.clone(), registries, programs, Arc::clone(&events), config.image_gc);
-    let allocatable = read_list(Some(registration.allocatable()));
-    let volumes = VolumeKeeper::new(client.clone(), config.address, allocatable.clone(), Arc::clone(&events));
-    Ok(Arc::new(Shared {
-        client: client.clone(),
-        address: config.address,
-        cluster_domain: config.cluster_domain.trim_matches('.').to_ascii_lowercase().into(),
-        pods_dir: config.data_dir.join("pods"),
-        allocatable,
-        log_limits: config.logs,
-        engine,
-        runtimes: Runtimes::new(config.isolation.clone()),
-        images,
-        addresses: Arc::new(AddressPool::open(config.pod_cidr, &config.data_dir.join("addresses.json"))),
-        services: Arc::new(ServiceTable::new(&config.name, config.address, config.pod_cidr, config.service_cidr)),
-        events,
-        logs: LogWriter::start().map_err(NodeError::Logs)?,
-        prober: Prober::new().map_err(NodeError::Prober)?,
-        live: LivePods::default(),
-        volumes,
-        metrics: Metrics::new(),
-        status_turns: Shared::status_turns(),
-        roster: Roster::default(),
-        stats: Sampler::default(),
-        health: Health::default(),
-        mirrors: Mirrors::default(),
-        labels: Default::default(),
-    }))
+    statics
 }

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use coracle_wasi_host::EngineError;
 
-use crate::{eviction::ThresholdError, images::KeyError, network::RouteError};
+use crate::{eviction::ThresholdError, images::KeyError, network::RouteError, serve::ServeError};
 
 /// Why a node can't start.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,9 @@ pub enum NodeError {
     /// pod or Service addresses can't be made this host's
     #[error(transparent)]
     Route(#[from] RouteError),
+    /// the node API can't be served
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     /// the thread that writes logs can't be started
     #[error("the thread that writes logs cannot be started: {0}")]
     Logs(#[source] io::Error),

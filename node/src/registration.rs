@@ -1,16 +1,17 @@
 //! The Node object: made when the node comes, and its status kept true.
 
+mod keeping;
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
 };
 
 use coracle_oci::Image;
 use k8s_openapi::{
     api::core::v1::{
         ContainerImage, DaemonEndpoint, Node, NodeAddress, NodeDaemonEndpoints, NodeSpec, NodeStatus, NodeSystemInfo,
+        Taint,
     },
     apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta},
 };
@@ -19,10 +20,9 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
 };
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
-    conditions::{conditions, tell_changes},
+    conditions::conditions,
     config::{DEFAULT_MAX_PODS, NodeConfig},
     events::of_node,
     health::Health,
@@ -31,14 +31,12 @@ use crate::{
     shared::Shared,
 };
 
+pub use keeping::run_status;
+
 /// The version of Kubernetes this agent behaves as.
 pub const KUBELET_VERSION: &str = "v1.36.0";
 /// What runs containers here.
 pub const RUNTIME_VERSION: &str = "wasmtime://48.0.8";
-/// How often the node looks whether its status has changed (kubelet `nodeStatusUpdateFrequency`).
-const CHECK_PERIOD: Duration = Duration::from_secs(10);
-/// How often it is written even if it has not (kubelet `nodeStatusReportFrequency`); the Lease says that it lives.
-const REPORT_PERIOD: Duration = Duration::from_secs(300);
 /// Images named in the status (kubelet `nodeStatusMaxImages`).
 const IMAGES_LIMIT: usize = 50;
 /// Names of each (kubelet `MaxNamesPerImageInNodeStatus`).
@@ -49,6 +47,7 @@ const NAMES_LIMIT: usize = 5;
 pub struct Registration {
     name: String,
     labels: BTreeMap<String, String>,
+    taints: Vec<Taint>,
     pod_cidr: String,
     address: String,
     api_port: Option<u16>,
@@ -58,8 +57,8 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// The node of this configuration on this machine.
-    pub fn new(config: &NodeConfig, machine: Machine) -> Registration {
+    /// The node of this configuration on this machine, whose API is reached at `api_port` if from outside at all.
+    pub fn new(config: &NodeConfig, machine: Machine, api_port: Option<u16>) -> Registration {
         let mut labels = config.labels.clone();
         for (name, value) in [
             ("kubernetes.io/hostname", &*config.name),
@@ -90,9 +89,10 @@ impl Registration {
         Registration {
             name: config.name.clone(),
             labels,
+            taints: config.taints.clone(),
             pod_cidr: config.pod_cidr.trunc().to_string(),
             address: config.address.to_string(),
-            api_port: config.api_port,
+            api_port,
             machine,
             capacity: capacity.map(|(name, amount)| (name.to_owned(), Quantity(amount))).into(),
             allocatable,
@@ -105,12 +105,13 @@ impl Registration {
     }
 
     /// Makes the Node object, or brings one that is there up to date: its labels, its status.
-    pub async fn register(&self, shared: &Shared) -> kube::Result<Node> {
-        let client = &shared.client;
+    /// `client` is the server's own, as for all signs of life.
+    pub async fn register(&self, client: &Client, shared: &Shared) -> kube::Result<Node> {
         let nodes: Api<Node> = Api::all(client.clone());
         let spec = NodeSpec {
             pod_cidr: Some(self.pod_cidr.clone()),
             pod_cidrs: Some(vec![self.pod_cidr.clone()]),
+            taints: Some(self.taints.clone()).filter(|taints| !taints.is_empty()),
             ..NodeSpec::default()
         };
         let metadata =
@@ -119,10 +120,7 @@ impl Registration {
         let node = Node { metadata, spec: Some(spec), status: Some(status) };
         let found = match nodes.create(&PostParams::default(), &node).await {
             Ok(created) => created,
-            Err(kube::Error::Api(status)) if status.code == 409 => {
-                let labels = json!({"metadata": {"labels": self.labels}});
-                nodes.patch(&self.name, &PatchParams::default(), &Patch::Strategic(labels)).await?
-            }
+            Err(kube::Error::Api(status)) if status.code == 409 => self.adopt(&nodes).await?,
             Err(error) => return Err(error),
         };
         let before = found.status.clone().unwrap_or_default();
@@ -130,6 +128,21 @@ impl Registration {
         let node = self.write(client, self.status(&before, &[], &shared.health)).await?;
         *shared.labels.write() = node.metadata.labels.clone().unwrap_or_default();
         Ok(node)
+    }
+
+    /// Brings the Node that is there up to date. The addresses of pods are written once: what somebody gave to it stays.
+    async fn adopt(&self, nodes: &Api<Node>) -> kube::Result<Node> {
+        let change =
+            |what| async move { nodes.patch(&self.name, &PatchParams::default(), &Patch::Strategic(what)).await };
+        let node = change(json!({"metadata": {"labels": self.labels}})).await?;
+        match node.spec.as_ref().and_then(|spec| spec.pod_cidr.as_deref()).unwrap_or_default() {
+            "" => change(json!({"spec": {"podCIDR": self.pod_cidr, "podCIDRs": [self.pod_cidr]}})).await,
+            given if given != self.pod_cidr => {
+                tracing::warn!(given, used = self.pod_cidr, "the Node object names other addresses than its pods get");
+                Ok(node)
+            }
+            _ => Ok(node),
+        }
     }
 
     /// Says so if the machine has been started anew since the Node was last written.
@@ -195,63 +208,6 @@ fn image_list(images: &[Image]) -> Vec<ContainerImage> {
         ContainerImage { names: Some(names), size_bytes: i64::try_from(size).ok() }
     };
     all.into_iter().take(IMAGES_LIMIT).map(entry).collect()
-}
-
-/// Keeps the Node's status true until `shutdown`.
-pub async fn run_status(registration: Registration, node: Node, shared: Arc<Shared>, shutdown: CancellationToken) {
-    let mut before = node.status.unwrap_or_default();
-    let mut written = tokio::time::Instant::now();
-    let subject = of_node(&registration.name);
-    tell_changes(&shared.events, &subject, &NodeStatus::default(), &before);
-    loop {
-        let next = async {
-            // What others must know at once is told at once.
-            let _ = tokio::time::timeout(CHECK_PERIOD, shared.health.changed()).await;
-        };
-        if shutdown.run_until_cancelled(next).await.is_none() {
-            return;
-        }
-        let images = shared.images.list();
-        let after = registration.status(&before, &images, &shared.health);
-        if written.elapsed() < REPORT_PERIOD && same(&before, &after) {
-            continue;
-        }
-        match registration.write(&shared.client, after).await {
-            Ok(node) => {
-                let now = node.status.unwrap_or_default();
-                tell_changes(&shared.events, &subject, &before, &now);
-                before = now;
-                *shared.labels.write() = node.metadata.labels.unwrap_or_default();
-                written = tokio::time::Instant::now();
-            }
-            Err(kube::Error::Api(status)) if status.code == 404 => {
-                // Somebody deleted the Node; a node that runs registers again.
-                match registration.register(&shared).await {
-                    Ok(node) => before = node.status.unwrap_or_default(),
-                    Err(error) => tracing::warn!(%error, "the node could not be registered again"),
-                }
-            }
-            Err(error) => tracing::warn!(%error, "the node's status could not be written; trying again in 10 s"),
-        }
-    }
-}
-
-/// Whether nothing but heartbeats has changed.
-fn same(before: &NodeStatus, after: &NodeStatus) -> bool {
-    let conditions = |status: &NodeStatus| -> BTreeMap<String, String> {
-        status
-            .conditions
-            .iter()
-            .flatten()
-            .map(|condition| (condition.type_.clone(), condition.status.clone()))
-            .collect()
-    };
-    let (had, have) = (conditions(before), conditions(after));
-    have.iter().all(|(kind, status)| had.get(kind) == Some(status))
-        && before.images.clone().unwrap_or_default() == after.images.clone().unwrap_or_default()
-        && before.addresses == after.addresses
-        && before.capacity == after.capacity
-        && before.allocatable == after.allocatable
 }
 
 #[cfg(test)]

@@ -9,10 +9,12 @@ use parking_lot::RwLock;
 use tokio::sync::Semaphore;
 
 use crate::{
+    checkpoint::{Checkpoint, ObjectSource},
     config::LogLimits,
     events::EventRecorder,
     health::Health,
     images::ImageManager,
+    link::Link,
     logs::LogWriter,
     metrics::Metrics,
     network::{AddressPool, ServiceTable},
@@ -29,12 +31,18 @@ const STATUS_WRITES_LIMIT: usize = 64;
 
 /// What all pods of the node share.
 pub struct Shared {
-    /// The API server.
+    /// The API server. Requests fail while it is away.
     pub client: Client,
+    /// Whether it can be reached.
+    pub link: Arc<Link>,
     /// The node's address.
     pub address: IpAddr,
     /// `cluster.local`
     pub cluster_domain: Arc<str>,
+    /// What is kept for a start without it.
+    pub checkpoint: Arc<Checkpoint>,
+    /// Where other objects of pods come from.
+    pub objects: ObjectSource,
     /// Where pods have their directories.
     pub pods_dir: PathBuf,
     /// What a container without limits may use.

@@ -23,9 +23,6 @@ pub struct ClusterArgs {
     /// Name of the node [default: the host's name].
     #[arg(long, value_name = "NAME")]
     pub node_name: Option<String>,
-    /// Pods that the node takes at most.
-    #[arg(long, value_name = "N", default_value_t = coracle_node::DEFAULT_MAX_PODS)]
-    pub max_pods: u32,
     #[command(flatten)]
     pub node: NodeArgs,
     #[command(flatten)]
@@ -41,7 +38,6 @@ impl ClusterArgs {
             bind_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             registry_port: Some(0),
             node_name: None,
-            max_pods: coracle_node::DEFAULT_MAX_PODS,
             node: NodeArgs::usual(),
             addresses: AddressArgs::loopback(),
         }

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::block::Block;
-use super::{ClusterArgs, DataDir};
+use super::{DataDir, NodeArgs};
 
 /// Name of the one node.
 const NODE_NAME_FALLBACK: &str = "coracle";
@@ -50,9 +50,9 @@ pub(super) fn start_control_loops(
 }
 
 /// The node's configuration: its own directories, and the addresses and registries of the cluster.
-pub(super) fn node_config(
+pub fn node_config(
     directory: &DataDir,
-    args: &ClusterArgs,
+    args: &NodeArgs,
     name: &str,
     block: &Block,
     registries: &Arc<Registries>,
@@ -66,27 +66,24 @@ pub(super) fn node_config(
     };
     let mut config = NodeConfig::new(name.to_string(), directory.path("node"), addresses, images);
     config.registries = registries.clone();
-    config.capacity.pods = Some(args.max_pods);
-    args.node.apply(&mut config)?;
+    args.apply(&mut config)?;
     Ok(config)
 }
 
 /// The node, as the client it would be on a machine of its own.
 pub(super) async fn start_node(
     server: &Server,
-    config: NodeConfig,
+    mut config: NodeConfig,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Node> {
+    config.server_may_be_away = false;
     let user = format!("system:node:{}", config.name);
     let client = server.client(&user, &["system:nodes", "system:authenticated"]);
     Node::start(client, config, shutdown.clone()).await.context("cannot start the node")
 }
 
 /// The host's name as a node name: lower case, and only what a DNS name may have.
-pub(super) fn node_name(args: &ClusterArgs) -> String {
-    if let Some(name) = &args.node_name {
-        return name.clone();
-    }
+pub fn node_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let clean: String = host
         .trim()

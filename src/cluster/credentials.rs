@@ -18,6 +18,8 @@ pub(super) struct Credentials {
     pub(super) ca_pem: String,
     pub(super) token_key_pem: String,
     pub(super) front_proxy: FrontProxy,
+    /// How nodes of other processes know the API server.
+    pub(super) kubelet_client: pki::Identity,
 }
 
 impl Credentials {
@@ -26,6 +28,8 @@ impl Credentials {
         let authority = pki::Authority::load_or_create(directory.path("pki")).context("the cluster's certificates")?;
         let server = authority.server("apiserver", &server_names(block, api_address)?)?;
         let admin = authority.client("admin", "kubernetes-admin", "system:masters")?;
+        let kubelet_client =
+            authority.client("apiserver-kubelet-client", "kube-apiserver-kubelet-client", "system:masters")?;
         let ca_pem = authority.certificate_pem().to_string();
         let url = format!("https://{}", reachable(api_address));
         let kubeconfig = directory.path("kubeconfig");
@@ -35,6 +39,7 @@ impl Credentials {
             kubeconfig,
             ca_pem,
             token_key_pem: authority.token_key()?,
+            kubelet_client,
             front_proxy: FrontProxy::load_or_create(directory.path("pki/front-proxy"))?,
         })
     }

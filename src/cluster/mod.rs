@@ -27,12 +27,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use components::{node_config, node_name, serve_api, start_control_loops, start_node};
+use components::{serve_api, start_control_loops, start_node};
 use credentials::Credentials;
 
 pub use args::ClusterArgs;
-pub use block::AddressArgs;
-pub use data_dir::{DataDir, default_data_dir};
+pub use block::{AddressArgs, Block, Claim, check_node_ip, choose as choose_block};
+pub use components::{node_config, node_name};
+pub use data_dir::{DataDir, default_data_dir, is_root};
 pub use node_args::NodeArgs;
 pub use registry::{REGISTRY_NAME, RegistryEndpoint};
 
@@ -61,7 +62,7 @@ pub struct Cluster {
     tasks: JoinSet<anyhow::Result<()>>,
     node: Node,
     store: Store,
-    _claim: block::Claim,
+    _claim: Claim,
     _lock: DataDir,
 }
 
@@ -94,13 +95,14 @@ impl Cluster {
         config.client_ca_pem = Some(credentials.ca_pem.clone());
         config.token_key_pem = Some(credentials.token_key_pem);
         config.front_proxy = Some(credentials.front_proxy);
+        config.kubelet_client = Some(credentials.kubelet_client);
         let server = Server::new(store.clone(), config, nodes.clone()).await.context("cannot start the API server")?;
-        let name = node_name(args);
+        let name = args.node_name.clone().unwrap_or_else(node_name);
         server.set_ready("node", Err(format!("node {name} is not registered yet")));
 
         serve_api(&server, listener, credentials.tls, &mut tasks, &shutdown);
         start_control_loops(&server, credentials.ca_pem, &mut tasks, &clients_shutdown);
-        let config = node_config(&directory, args, &name, &block, &registries)?;
+        let config = node_config(&directory, &args.node, &name, &block, &registries)?;
         let node = start_node(&server, config, &shutdown).await?;
         nodes.register(&name, node.router());
         server.set_ready("node", Ok(()));

@@ -16,6 +16,9 @@ use crate::sandbox;
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Node")]
 pub struct NodeArgs {
+    /// Pods that the node takes at most.
+    #[arg(long, value_name = "N", default_value_t = coracle_node::DEFAULT_MAX_PODS)]
+    pub max_pods: u32,
     /// From when on the node is short of something, as kubelet has it; signals that are left out are not watched
     /// [default: memory.available<100Mi,nodefs.available<5%,nodefs.inodesFree<5%,pid.available<500].
     #[arg(long, value_name = "SIGNAL<AMOUNT,…")]
@@ -71,11 +74,13 @@ pub struct NodeArgs {
 impl NodeArgs {
     /// What a node has when nobody says anything.
     pub fn usual() -> Self {
-        Self { image_gc_high_threshold: 85, image_gc_low_threshold: 80, wasi_p3: true, ..Self::default() }
+        let max_pods = coracle_node::DEFAULT_MAX_PODS;
+        Self { max_pods, image_gc_high_threshold: 85, image_gc_low_threshold: 80, wasi_p3: true, ..Self::default() }
     }
 
     /// Puts the flags into a configuration. Those that contradict each other are refused.
     pub fn apply(&self, config: &mut NodeConfig) -> anyhow::Result<()> {
+        config.capacity.pods = Some(self.max_pods);
         let usual = EvictionSettings::default();
         config.eviction = EvictionSettings {
             hard: self.eviction_hard.clone().unwrap_or(usual.hard),

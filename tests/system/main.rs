@@ -17,6 +17,7 @@ mod client;
 mod conformance;
 mod conformance_node;
 mod crash;
+mod edge;
 mod harness;
 mod hostile;
 mod images;

@@ -224,6 +224,36 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn events_wait_for_a_server_that_is_away_and_not_for_ever() {
+        let requests = Requests::default();
+        let (there, asked) = (server(&requests, false), Arc::new(AtomicU64::new(0)));
+        let count = Arc::clone(&asked);
+        let away = tower::service_fn(move |request: http::Request<Body>| {
+            let (there, first) = (there.clone(), count.fetch_add(1, Ordering::Relaxed) == 0);
+            async move { if first { Err("connection refused".into()) } else { Ok(there.send(request).await?) } }
+        });
+        let away = tower::ServiceExt::map_err(away, |error: Box<dyn std::error::Error + Send + Sync>| error);
+        let (recorder, writing) = EventRecorder::new(Client::new(away, "default"), EventSource::default());
+        let writing = tokio::spawn(writing);
+        let at = Timestamp::now() - jiff::SignedDuration::from_hours(2);
+        let old = Note { at, ..note("a", "Old") };
+        recorder.tell(old);
+        recorder.tell(note("a", "New"));
+        while requests.lock().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        drop(recorder);
+        writing.await.unwrap();
+        assert_eq!((requests.lock().len(), asked.load(Ordering::Relaxed)), (1, 2));
+        assert_eq!(requests.lock()[0].2["reason"], "New");
+    }
+
+    fn note(name: &str, reason: &'static str) -> Note {
+        let (subject, message, at) = (pod(name), String::new(), Timestamp::now());
+        Note { subject, severity: Severity::Normal, reason, action: None, message, at }
+    }
+
+    #[tokio::test]
     async fn an_expired_event_is_written_anew() {
         let requests = told(true, |recorder| (0..2).for_each(|_| recorder.warning(&pod("a"), "BackOff", "b"))).await;
         let verbs: Vec<_> = requests.iter().map(|(method, ..)| method.as_str()).collect();

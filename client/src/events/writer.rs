@@ -2,15 +2,21 @@
 
 use super::correlator::{Correlator, Decision};
 use super::recorder::Told;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
-use crate::answer::is_code;
+use crate::answer::{is_code, is_unreachable};
+
+/// How soon a server that can't be reached is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+/// How long a note waits for the server: the life of an Event (kube-apiserver `--event-ttl`).
+const WAIT_LIMIT: SignedDuration = SignedDuration::from_hours(1);
 
 /// See the module's documentation.
 pub(super) struct Writer {
@@ -30,16 +36,29 @@ impl Writer {
     pub(super) async fn run(mut self, mut lane: mpsc::Receiver<Told>) {
         while let Some(mut told) = lane.recv().await {
             let (key, decision) = self.correlator.decide(&mut told);
-            let written = match decision {
-                Decision::Drop => continue,
-                Decision::Create => self.create(&told).await.map(|name| (name, 1)),
-                Decision::Count { name, count } => self.count(&told, name, count).await,
-            };
+            let mut written = self.write(&told, &decision).await;
+            // A server that is away gets the whole story when it is back, and the lane is bounded.
+            while written.as_ref().is_err_and(is_unreachable) && !lane.is_closed() && is_fresh(&told, Timestamp::now())
+            {
+                tokio::time::sleep(RETRY).await;
+                written = self.write(&told, &decision).await;
+            }
             match written {
-                Ok((name, count)) => self.correlator.remember(key, name, count),
+                Ok(Some((name, count))) => self.correlator.remember(key, name, count),
+                Ok(None) => {}
                 // An Event that could not be written is not worth holding up the next one.
                 Err(error) => tracing::debug!(%error, reason = told.note.reason, "event not written"),
             }
+        }
+    }
+
+    /// The name and the count of the Event that tells of it.
+    async fn write(&mut self, told: &Told, decision: &Decision) -> kube::Result<Option<(String, i32)>> {
+        match decision {
+            Decision::Drop => Ok(None),
+            _ if !is_fresh(told, Timestamp::now()) => Ok(None),
+            Decision::Create => self.create(told).await.map(|name| Some((name, 1))),
+            Decision::Count { name, count } => self.count(told, name.clone(), *count).await.map(Some),
         }
     }
 
@@ -64,6 +83,11 @@ impl Writer {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether somebody may still want to hear of it.
+fn is_fresh(told: &Told, now: Timestamp) -> bool {
+    now.duration_since(told.note.at) < WAIT_LIMIT
 }
 
 /// Events about what has no namespace are in `default`.

@@ -9,6 +9,7 @@ use coracle_api::Catalog;
 use ipnet::{IpNet, Ipv4Net};
 
 use crate::aggregate::FrontProxy;
+use crate::pki::Identity;
 
 /// How a server is started.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub struct ServerConfig {
     pub client_ca_pem: Option<String>,
     /// What this server shows to the servers behind it; made for this run when not given.
     pub front_proxy: Option<FrontProxy>,
+    /// What this server shows to nodes of other processes; without it they don't know who asks.
+    pub kubelet_client: Option<Identity>,
     /// The key that signs tokens of service accounts (P-256, PKCS#8 PEM); made for this run when not given.
     pub token_key_pem: Option<String>,
     /// `iss` of those tokens, and their audience when nobody names one.
@@ -48,6 +51,7 @@ impl ServerConfig {
             version: Version::default(),
             client_ca_pem: None,
             front_proxy: None,
+            kubelet_client: None,
             token_key_pem: None,
             token_issuer: "https://kubernetes.default.svc.cluster.local".into(),
             max_token_seconds: 1 << 32,

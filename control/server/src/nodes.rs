@@ -4,19 +4,24 @@
 //! talks to the client itself. Whoever answers it keeps the other extensions until the connection is over (that is how
 //! the server counts it) and ends it when the `CancellationToken` among them is cancelled.
 //!
-//! A node of this process registers its axum `Router`. A node that dials in, or one that is reached at the
-//! kubelet's port, registers a `Router` too: one that forwards. The server never knows the difference.
+//! A node of this process registers its axum `Router`. One that has not, and publishes a kubelet's port, is given a
+//! `Router` that forwards ([`kubelet`]). Who asks never knows the difference.
+
+mod kubelet;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use parking_lot::RwLock;
+
+pub(crate) use kubelet::Kubelets;
 
 /// The nodes that can be reached now, by name.
 #[derive(Clone, Default)]
 pub struct NodeTransports {
     routers: Arc<RwLock<HashMap<String, Router>>>,
+    kubelets: Arc<OnceLock<Kubelets>>,
 }
 
 impl NodeTransports {
@@ -30,9 +35,15 @@ impl NodeTransports {
         self.routers.write().remove(node);
     }
 
+    /// From now on nodes of other processes are reached this way; the first that is named counts.
+    pub(crate) fn reach(&self, kubelets: Kubelets) {
+        let _ = self.kubelets.set(kubelets);
+    }
+
     /// The node's API.
     pub(crate) fn router(&self, node: &str) -> Option<Router> {
-        self.routers.read().get(node).cloned()
+        let registered = self.routers.read().get(node).cloned();
+        registered.or_else(|| self.kubelets.get()?.router(node))
     }
 }
 

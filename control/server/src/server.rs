@@ -31,7 +31,7 @@ use crate::hub::Hub;
 use crate::identity::User;
 use crate::identity::token::{Issuer, KeyError, TokenKey};
 use crate::metrics::Metrics;
-use crate::nodes::NodeTransports;
+use crate::nodes::{Kubelets, NodeTransports};
 use crate::pki::PkiError;
 use crate::ready::{Check, Readiness};
 use crate::served::Served;
@@ -56,6 +56,9 @@ pub enum StartError {
     /// Tokens cannot be signed.
     #[error("cannot use the key of service account tokens: {0}")]
     TokenKey(#[from] KeyError),
+    /// The certificate that nodes know this server by cannot be used.
+    #[error("cannot reach nodes: {0}")]
+    Kubelets(String),
     /// The certificate of the front proxy could not be made.
     #[error("cannot make the certificate of the front proxy: {0}")]
     FrontProxy(Box<PkiError>),
@@ -86,6 +89,8 @@ impl Server {
             Some(pem) => TokenKey::from_pem(pem)?,
             None => TokenKey::generate()?,
         };
+        let kubelets = Kubelets::new(store.clone(), config.kubelet_client.as_ref());
+        nodes.reach(kubelets.map_err(|error| StartError::Kubelets(error.to_string()))?);
         let issuer = Issuer::new(&config.token_issuer, key);
         let documents = Documents::new(&config.catalog, &config.version);
         let served = Served { catalog: config.catalog.clone(), documents, remotes: Vec::new() };

@@ -41,6 +41,7 @@ pub async fn refuse(shared: Arc<Shared>, pod: Arc<Pod>, refusal: Refusal) {
             Err(error) => tracing::warn!(%error, pod = pod.name_any(), "a pod that was refused could not be told so"),
         }
         tokio::time::sleep(pause).await;
+        shared.link.up().await;
         pause = (pause * 2).min(RETRY_LIMIT);
     }
 }

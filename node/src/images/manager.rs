@@ -1,6 +1,10 @@
 //! Makes sure an image is here and ready to run, telling the pod's events what is going on.
 
-use std::{str::FromStr, sync::Arc, time::Instant};
+use std::{
+    str::FromStr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use coracle_oci::{Files, Image, ImageStore, PullError, PullOptions, Reference, Registries, StoreError};
 use coracle_wasi_host::Program;
@@ -25,6 +29,10 @@ pub struct ImageRequest<'a> {
     pub policy: Option<&'a str>,
     /// Credentials of the pod's pull secrets.
     pub keyring: &'a Keyring,
+    /// The image that the container ran before: it does while the registry can't be reached, whatever the policy.
+    pub ran: Option<&'a str>,
+    /// How long the registry has to answer, if something speaks for its being away.
+    pub patience: Option<Duration>,
     /// The container, for events; the pod for a volume.
     pub subject: &'a Subject,
 }
@@ -168,7 +176,7 @@ impl ImageManager {
             failure
         })?;
         if request.policy == Some("Always") {
-            return self.pull(want, request, &reference).await;
+            return self.pull_newest(want, request, &reference).await;
         }
         let found = match want {
             Want::Program => self.store.resolve(&reference),
@@ -186,6 +194,35 @@ impl ImageManager {
                 Err(failure)
             }
             None => self.pull(want, request, &reference).await,
+        }
+    }
+
+    /// Pulls the image although there is one, which is kept if the registry is away: what ran goes on running.
+    async fn pull_newest(
+        &self,
+        want: Want,
+        request: &ImageRequest<'_>,
+        reference: &Reference,
+    ) -> Result<Image, ImageFailure> {
+        let ran = |found: &Image| request.ran.is_some_and(|ran| ran == found.repo_digest());
+        let Some(here) = self.store.resolve(reference).filter(ran) else {
+            return self.pull(want, request, reference).await;
+        };
+        let pull = self.pull(want, request, reference);
+        let pulled = match request.patience {
+            Some(patience) => tokio::time::timeout(patience, pull).await.ok(),
+            None => Some(pull.await),
+        };
+        match pulled {
+            None | Some(Err(ImageFailure::Pull(PullError::Unreachable { .. }))) => {
+                let image = request.image;
+                let message = format!(
+                    "Registry of image {image:?} can't be reached; the image that the container ran before is used"
+                );
+                self.events.normal(request.subject, "Pulled", message);
+                Ok(here)
+            }
+            Some(answer) => answer,
         }
     }
 

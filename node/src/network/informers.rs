@@ -13,17 +13,22 @@ use super::{
     endpoints::{SERVICE_NAME_LABEL, ServiceEntry, SliceEntry},
     table::{ServiceTable, key},
 };
+use crate::checkpoint::{Checkpoint, Key};
 
-/// Keeps `table` up to date until `shutdown`. The receivers are told when the first list of each kind is in.
+/// Keeps `table` up to date until `shutdown`. The receivers are told when the first list of each kind is in; until then
+/// the table has what the checkpoint remembers.
 pub fn watch_services(
     client: &Client,
     table: &Arc<ServiceTable>,
+    checkpoint: &Arc<Checkpoint>,
     shutdown: &CancellationToken,
 ) -> [oneshot::Receiver<()>; 2] {
+    let view = View { table: Arc::clone(table), checkpoint: Arc::clone(checkpoint) };
+    view.recall();
     let (services_in, services) = oneshot::channel();
     let (slices_in, slices) = oneshot::channel();
-    tokio::spawn(run(Api::all(client.clone()), Services(Arc::clone(table)), services_in, shutdown.clone()));
-    tokio::spawn(run(Api::all(client.clone()), Slices(Arc::clone(table)), slices_in, shutdown.clone()));
+    tokio::spawn(run::<Service>(Api::all(client.clone()), view.clone(), services_in, shutdown.clone()));
+    tokio::spawn(run::<EndpointSlice>(Api::all(client.clone()), view, slices_in, shutdown.clone()));
     [services, slices]
 }
 
@@ -34,37 +39,57 @@ trait Sink<K> {
     fn known(&self) -> Vec<String>;
 }
 
-struct Services(Arc<ServiceTable>);
+/// What the node knows of Services, and what it will know when it starts again without the server.
+#[derive(Clone)]
+struct View {
+    table: Arc<ServiceTable>,
+    checkpoint: Arc<Checkpoint>,
+}
 
-impl Sink<Service> for Services {
-    fn apply(&self, object: &Service) {
-        self.0.apply_service(ServiceEntry::read(object));
+impl View {
+    /// Takes in what an earlier life of the node knew.
+    fn recall(&self) {
+        let (services, slices) = self.checkpoint.services();
+        services.iter().for_each(|service| self.table.apply_service(ServiceEntry::read(service)));
+        slices.iter().for_each(|slice| self.show(slice));
     }
 
-    fn remove(&self, key: &str) {
-        self.0.remove_service(key);
-    }
-
-    fn known(&self) -> Vec<String> {
-        self.0.known_keys().0
+    fn show(&self, slice: &EndpointSlice) {
+        let namespace = slice.namespace().unwrap_or_default();
+        let service = slice.labels().get(SERVICE_NAME_LABEL).map(|service| key(&namespace, service));
+        self.table.apply_slice(&object_key(slice), service, SliceEntry::read(slice));
     }
 }
 
-struct Slices(Arc<ServiceTable>);
-
-impl Sink<EndpointSlice> for Slices {
-    fn apply(&self, object: &EndpointSlice) {
-        let namespace = object.namespace().unwrap_or_default();
-        let service = object.labels().get(SERVICE_NAME_LABEL).map(|service| key(&namespace, service));
-        self.0.apply_slice(&object_key(object), service, SliceEntry::read(object));
+impl Sink<Service> for View {
+    fn apply(&self, object: &Service) {
+        self.checkpoint.keep(Key::service(&object_key(object)), object, None);
+        self.table.apply_service(ServiceEntry::read(object));
     }
 
     fn remove(&self, key: &str) {
-        self.0.remove_slice(key);
+        self.checkpoint.forget(&Key::service(key));
+        self.table.remove_service(key);
     }
 
     fn known(&self) -> Vec<String> {
-        self.0.known_keys().1
+        self.table.known_keys().0
+    }
+}
+
+impl Sink<EndpointSlice> for View {
+    fn apply(&self, object: &EndpointSlice) {
+        self.checkpoint.keep(Key::slice(&object_key(object)), object, None);
+        self.show(object);
+    }
+
+    fn remove(&self, key: &str) {
+        self.checkpoint.forget(&Key::slice(key));
+        self.table.remove_slice(key);
+    }
+
+    fn known(&self) -> Vec<String> {
+        self.table.known_keys().1
     }
 }
 

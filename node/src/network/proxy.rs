@@ -122,6 +122,9 @@ impl Proxy {
                 "this port of a Service needs root (or a lower net.ipv4.ip_unprivileged_port_start) to answer on the \
                  host; pods and node ports are not affected"
             );
+        } else if error.kind() == io::ErrorKind::AddrInUse {
+            // Another node of the cluster on this machine, usually, which answers as well as this one would.
+            tracing::info!(%address, "somebody else listens at a Service's address; trying again");
         } else {
             tracing::warn!(%address, %error, "cannot listen at a Service's address; trying again");
         }

@@ -1,6 +1,9 @@
 //! The AnyIP route that makes every address of a CIDR bindable on this host: `local CIDR dev lo`.
+//!
+//! Nodes of one cluster side by side on a host route the same Services. So each node's routes have a metric of their
+//! own, made of its pods' network: the kernel keeps one route for each, and a node that goes takes only its own away.
 
-use std::{process::Stdio, time::Duration};
+use std::{net::IpAddr, process::Stdio, time::Duration};
 
 use ipnet::IpNet;
 use tokio::process::Command;
@@ -42,18 +45,20 @@ pub enum RouteError {
 #[derive(Debug, Default)]
 pub struct AnyIpRoutes {
     added: Vec<IpNet>,
+    metric: u32,
 }
 
 impl AnyIpRoutes {
-    /// Makes the addresses of `cidrs` bindable. Those inside the loopback network are already.
-    pub async fn add(cidrs: &[IpNet]) -> Result<AnyIpRoutes, RouteError> {
-        let mut routes = AnyIpRoutes::default();
-        for cidr in cidrs.iter().map(IpNet::trunc).filter(|cidr| !is_loopback(cidr)) {
+    /// Makes the addresses of the node's pods, and those of the cluster's Services, bindable. Those inside the loopback
+    /// network are already.
+    pub async fn add(pods: &IpNet, services: &IpNet) -> Result<AnyIpRoutes, RouteError> {
+        let mut routes = AnyIpRoutes { added: Vec::new(), metric: metric(pods) };
+        for cidr in [pods, services].into_iter().map(IpNet::trunc).filter(|cidr| !is_loopback(cidr)) {
             if !rustix::process::geteuid().is_root() {
                 routes.remove().await;
                 return Err(RouteError::NotRoot { cidr });
             }
-            if let Err(error) = ip_route("replace", cidr).await {
+            if let Err(error) = ip_route("replace", cidr, routes.metric).await {
                 routes.remove().await;
                 return Err(error);
             }
@@ -65,7 +70,7 @@ impl AnyIpRoutes {
     /// Takes the routes away.
     pub async fn remove(&mut self) {
         for cidr in self.added.drain(..) {
-            if let Err(error) = ip_route("del", cidr).await {
+            if let Err(error) = ip_route("del", cidr, self.metric).await {
                 tracing::warn!(%error, "a route could not be removed");
             }
         }
@@ -79,10 +84,21 @@ fn is_loopback(cidr: &IpNet) -> bool {
     }
 }
 
-async fn ip_route(verb: &str, cidr: IpNet) -> Result<(), RouteError> {
+/// A number that no other node of the host has: the start of its pods' network. Never 0, which means no metric.
+fn metric(pods: &IpNet) -> u32 {
+    match pods.network() {
+        IpAddr::V4(network) => u32::from(network).max(1),
+        IpAddr::V6(network) => {
+            let bits = u128::from(network);
+            (0..4).fold(0, |sum, word| sum ^ (bits >> (32 * word)) as u32).max(1)
+        }
+    }
+}
+
+async fn ip_route(verb: &str, cidr: IpNet, metric: u32) -> Result<(), RouteError> {
     let family = if cidr.addr().is_ipv4() { "-4" } else { "-6" };
     let mut command = Command::new("ip");
-    command.args([family, "route", verb, "local", &cidr.to_string(), "dev", "lo"]);
+    command.args([family, "route", verb, "local", &cidr.to_string(), "dev", "lo", "metric", &metric.to_string()]);
     let run = command.stdin(Stdio::null()).kill_on_drop(true).output();
     let output = match tokio::time::timeout(COMMAND_TIMEOUT, run).await {
         Ok(Ok(output)) => output,
@@ -101,8 +117,17 @@ mod tests {
 
     #[tokio::test]
     async fn the_loopback_network_needs_no_route() {
-        let cidrs = ["127.64.0.0/16".parse().unwrap(), "127.96.0.0/12".parse().unwrap()];
-        assert!(AnyIpRoutes::add(&cidrs).await.unwrap().added.is_empty());
+        let (pods, services) = ("127.64.0.0/16".parse().unwrap(), "127.96.0.0/12".parse().unwrap());
+        assert!(AnyIpRoutes::add(&pods, &services).await.unwrap().added.is_empty());
+    }
+
+    #[test]
+    fn nodes_side_by_side_have_metrics_of_their_own() {
+        let of = |pods: &str| metric(&pods.parse().unwrap());
+        assert_eq!(of("10.42.0.0/17"), 0x0a2a_0000);
+        assert_ne!(of("10.42.0.0/17"), of("10.43.0.0/17"));
+        assert_ne!(of("fd00:1::/64"), of("fd00:2::/64"));
+        assert_eq!(of("0.0.0.0/0"), 1);
     }
 
     #[test]

@@ -87,7 +87,7 @@ pub async fn prepare(shared: Arc<Shared>, pod: Arc<Pod>, live: Arc<LivePod>) -> 
         network: Arc::new(network),
         memory_limit_bytes: memory_limit(&pod, &spec),
     };
-    let context = shared.runtimes.context(&shared.client, &shared.engine, &spec, config).await?;
+    let context = shared.runtimes.context(&shared.objects.of(&live.uid), &shared.engine, &spec, config).await?;
     let host_ports = HostPorts::open(&shared.services, &pod, subject(&pod, None), address);
     Ok(Prepared { context, address, hostname, volumes, _host_ports: host_ports })
 }
@@ -96,7 +96,7 @@ async fn volumes(shared: &Shared, pod: &Arc<Pod>, live: &LivePod, address: IpAdd
     let setting = Setting {
         pod,
         about: Downward { pod, pod_ip: address, host_ip: shared.address, allocatable: &shared.allocatable },
-        objects: &shared.client,
+        objects: &shared.objects.of(&live.uid),
         keeper: &shared.volumes,
         dir: &live.dir.join(VOLUMES_DIR),
     };

@@ -15,11 +15,11 @@ use std::{
 use coracle_client::changes;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, ResourceExt, runtime::watcher};
+use kube::{Api, Client, ResourceExt, runtime::watcher};
 use tokio::{
     sync::watch,
     task::{Id, JoinError, JoinSet},
-    time::{MissedTickBehavior, interval, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +31,7 @@ use super::{
 };
 use crate::{
     admission::judge_growth,
+    checkpoint::Key,
     shared::Shared,
     static_pods::{StaticPods, is_mirror, is_static},
 };
@@ -52,8 +53,14 @@ struct Entry {
 
 /// Where pods come from.
 pub struct Sources {
+    /// A client for watches.
+    pub client: Client,
     /// The node whose pods the API is asked for.
     pub node: String,
+    /// How long the server has for the first list until pods start as the checkpoint remembers them, if it does.
+    pub patience: Option<Duration>,
+    /// When the node was started.
+    pub begun: Instant,
     /// Pods of the manifest directory; nobody sends any if there is none.
     pub statics: watch::Receiver<StaticPods>,
 }
@@ -69,6 +76,10 @@ struct Manager {
     listed: listing::Listing,
     /// The first list has been taken in.
     synced: bool,
+    /// Pods of an earlier life have been started without it, or there are none.
+    restored: bool,
+    /// They are just being started.
+    restoring: bool,
     /// Pods that were refused, or that the node has not decided on: they have no worker.
     undecided: HashSet<String>,
     considered: JoinSet<arrivals::Considered>,
@@ -80,12 +91,13 @@ struct Manager {
 
 /// Runs the pods of these sources, until `shutdown`.
 pub async fn run_pods(shared: Arc<Shared>, sources: Sources, shutdown: CancellationToken) {
-    let Sources { node, mut statics } = sources;
-    let api: Api<Pod> = Api::all(shared.client.clone());
+    let Sources { client, node, patience, begun, mut statics } = sources;
+    let late = patience.map(|patience| Instant::now() + patience);
+    let api: Api<Pod> = Api::all(client);
     let config = watcher::Config::default().fields(&format!("spec.nodeName={node}"));
     let mut events = changes(api, config).boxed();
     let mut manager = Manager {
-        shared,
+        shared: Arc::clone(&shared),
         node,
         entries: HashMap::new(),
         workers: JoinSet::new(),
@@ -93,6 +105,8 @@ pub async fn run_pods(shared: Arc<Shared>, sources: Sources, shutdown: Cancellat
         shutdown: shutdown.clone(),
         listed: listing::Listing::default(),
         synced: false,
+        restored: late.is_none(),
+        restoring: false,
         undecided: HashSet::new(),
         considered: JoinSet::new(),
         refusals: JoinSet::new(),
@@ -111,6 +125,7 @@ pub async fn run_pods(shared: Arc<Shared>, sources: Sources, shutdown: Cancellat
             Some(ended) = manager.workers.join_next_with_id() => manager.take_end(ended),
             Some(Ok(considered)) = manager.considered.join_next() => manager.take_considered(considered),
             Some(_) = manager.refusals.join_next() => {}
+            () = is_late(&shared, late), if !manager.synced && !manager.restored => manager.restore(begun).await,
             () = manager.shared.roster.freed() => manager.settle_resizes(),
             _ = retry.tick() => manager.settle_resizes(),
             changed = statics.changed(), if more_statics => match changed {
@@ -151,6 +166,9 @@ impl Manager {
     }
 
     fn apply(&mut self, uid: String, pod: PodAtHand) {
+        if !self.restoring {
+            self.shared.checkpoint.keep(Key::pod(&uid), &**pod.kept(), None);
+        }
         if let Some(entry) = self.entries.get(&uid) {
             self.shared.roster.put(&uid, &pod);
             self.shared.volumes.pod_changed(&uid, &pod);
@@ -180,13 +198,13 @@ impl Manager {
         self.shared.live.insert(Arc::clone(&live));
         self.shared.metrics.pods.inc();
         let (mailbox, desired) = watch::channel(Desired::Exist(Arc::clone(pod.kept())));
-        let (shared, shutdown) = (Arc::clone(&self.shared), self.shutdown.clone());
+        let (shared, shutdown, is_kept) = (Arc::clone(&self.shared), self.shutdown.clone(), self.restoring);
         let work = async move {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
             // The worker is made in its own task: a fault in reading the pod ends there too.
-            Worker::new(shared, pod, live).run(desired, shutdown).await;
+            Worker::new(shared, pod, live, is_kept).run(desired, shutdown).await;
         };
         let handle = self.workers.spawn(work);
         self.uids.insert(handle.id(), uid.clone());
@@ -198,6 +216,7 @@ impl Manager {
             entry.mailbox.send_replace(Desired::Gone);
         }
         self.undecided.remove(uid);
+        self.shared.checkpoint.forget_pod(uid);
         // What it asked for is free, for the scheduler and so for us: the next pod may count on it.
         self.shared.roster.remove(uid);
     }
@@ -214,6 +233,7 @@ impl Manager {
         self.shared.metrics.pods.dec();
         let Err(error) = ended else {
             self.shared.roster.remove(&uid);
+            self.shared.checkpoint.forget_pod(&uid);
             self.start_waiting();
             return;
         };
@@ -243,6 +263,15 @@ impl Manager {
     async fn stop(mut self) {
         let _ = timeout(SHUTDOWN_WAIT, async { while self.workers.join_next().await.is_some() {} }).await;
         self.workers.abort_all();
+    }
+}
+
+/// Returns when the server has had its time for the first list, or can't be reached.
+async fn is_late(shared: &Shared, late: Option<Instant>) {
+    let Some(late) = late else { return std::future::pending().await };
+    tokio::select! {
+        () = sleep_until(late) => {}
+        () = shared.link.lost() => {}
     }
 }
 

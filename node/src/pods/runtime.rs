@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use coracle_wasi_host::{Engine, Isolation, IsolationError, PodConfig, PodContext};
-use k8s_openapi::api::{core::v1::PodSpec, node::v1::RuntimeClass};
-use kube::{Api, Client};
+use k8s_openapi::api::core::v1::PodSpec;
 use parking_lot::Mutex;
+
+use crate::volumes::Objects;
 
 /// The handler of pods with a process of their own. A RuntimeClass of this name is there by default.
 const ISOLATED: &str = "wasm-isolated";
@@ -49,14 +50,14 @@ impl Runtimes {
     /// The context of a pod, by the runtime that it asks for.
     pub async fn context(
         &self,
-        client: &Client,
+        objects: &dyn Objects,
         engine: &Engine,
         spec: &PodSpec,
         config: PodConfig,
     ) -> Result<PodContext, RuntimeError> {
         let class = spec.runtime_class_name.as_deref().filter(|class| !class.is_empty());
         let handler = match class {
-            Some(class) => self.handler(client, class).await?,
+            Some(class) => self.handler(objects, class).await?,
             None => String::new(),
         };
         match (&*handler, &self.isolation) {
@@ -66,11 +67,11 @@ impl Runtimes {
         }
     }
 
-    async fn handler(&self, client: &Client, class: &str) -> Result<String, RuntimeError> {
+    async fn handler(&self, objects: &dyn Objects, class: &str) -> Result<String, RuntimeError> {
         if let Some(handler) = self.handlers.lock().get(class) {
             return Ok(handler.clone());
         }
-        let handler = match Api::<RuntimeClass>::all(client.clone()).get_opt(class).await {
+        let handler = match objects.runtime_class(class).await {
             Ok(Some(class)) => class.handler,
             Ok(None) => return Err(RuntimeError::NoClass(class.to_owned())),
             // A node without its server knows this one, which makes nothing weaker.

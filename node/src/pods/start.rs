@@ -47,6 +47,8 @@ pub struct Attempt {
     pub prepared: Arc<Prepared>,
     /// The container.
     pub container: Container,
+    /// The image that it ran before.
+    pub ran: Option<String>,
     /// For events.
     pub subject: Subject,
     /// The number of the run.

@@ -20,8 +20,8 @@ use super::{
     worker::Resizing,
 };
 
-pub use change::{is_urgent, patch};
-pub use conditions::{DEADLINE_EXCEEDED, PASSING};
+pub use change::{anything, is_urgent, patch};
+pub use conditions::{DEADLINE_EXCEEDED, LASTING, PASSING};
 
 /// What a status is made from.
 pub struct Facts<'a> {

@@ -197,7 +197,7 @@ fn the_end_of_a_container_is_urgent_and_its_start_again_is_not() {
     run(&mut all[1], false);
     let again = of(&all);
     assert!(!is_urgent(&ended, &again));
-    exit(&mut all[1], 1);
+    exit(&mut all[1], 2);
     all[1].wait("CrashLoopBackOff", None, tokio::time::Instant::now());
     assert!(is_urgent(&again, &of(&all)), "though it only waits now");
 }
@@ -220,4 +220,30 @@ fn every_container_shows_its_mounts() {
         assert_eq!(json!(list.as_ref().unwrap()[0].volume_mounts), shown);
     }
     assert_eq!(status.container_statuses.unwrap()[1].volume_mounts, None);
+}
+
+#[test]
+fn a_status_that_was_written_and_read_again_is_the_same() {
+    let pod = pod(json!({"containers": [{"name": "a"}, {"name": "b"}]}));
+    let mut all = Record::all(pod.spec.as_ref().unwrap());
+    run(&mut all[0], true);
+    exit(&mut all[0], 1);
+    run(&mut all[1], true);
+    let told = status(&facts(&pod, &all), &PodStatus::default());
+    let read: PodStatus = serde_json::from_value(json!(told)).unwrap();
+    assert_eq!(read.container_statuses, told.container_statuses);
+}
+
+#[test]
+fn a_patch_from_anything_takes_away_whatever_there_was() {
+    let pod = pod(json!({"containers": [{"name": "a"}]}));
+    let all = Record::all(pod.spec.as_ref().unwrap());
+    let patch = patch("u", &anything(), &status(&facts(&pod, &all), &PodStatus::default()));
+    let status = &patch["status"];
+    assert!(status.as_object().unwrap().contains_key("reason") && status["reason"].is_null());
+    assert_eq!(status["podIPs"], json!([{"$patch": "replace"}, {"ip": "127.64.0.2"}]));
+    let conditions = status["conditions"].as_array().unwrap();
+    assert!(conditions.contains(&json!({"type": "PodResizePending", "$patch": "delete"})));
+    let is_plain = |it: &&Value| it["type"] == "PodScheduled" && it.as_object().unwrap().contains_key("message");
+    assert!(conditions.iter().find(is_plain).unwrap()["message"].is_null());
 }

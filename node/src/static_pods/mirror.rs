@@ -35,7 +35,10 @@ pub async fn run_mirrors(shared: Arc<Shared>, node: String, shutdown: Cancellati
                 }
             }
             match failed {
-                true => tokio::time::sleep(RETRY).await,
+                true => {
+                    tokio::time::sleep(RETRY).await;
+                    shared.link.up().await;
+                }
                 false => shared.mirrors.changed.notified().await,
             }
         }

@@ -3,8 +3,10 @@
 use std::{collections::HashMap, hash::Hash};
 
 use async_trait::async_trait;
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, Secret};
-use kube::Client;
+use k8s_openapi::api::{
+    core::v1::{ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, Secret},
+    node::v1::RuntimeClass,
+};
 use parking_lot::Mutex;
 
 use super::objects::{Objects, Token};
@@ -16,15 +18,15 @@ type Known<K> = Mutex<HashMap<(String, String), Option<K>>>;
 
 /// One round of refreshes.
 pub struct Batch<'a> {
-    client: &'a Client,
+    source: &'a dyn Objects,
     config_maps: Known<ConfigMap>,
     secrets: Known<Secret>,
 }
 
 impl Batch<'_> {
     /// A round that has read nothing yet.
-    pub fn new(client: &Client) -> Batch<'_> {
-        Batch { client, config_maps: Known::default(), secrets: Known::default() }
+    pub fn new(source: &dyn Objects) -> Batch<'_> {
+        Batch { source, config_maps: Known::default(), secrets: Known::default() }
     }
 }
 
@@ -42,7 +44,7 @@ impl Objects for Batch<'_> {
         if let Some(known) = self.config_maps.lock().get(&key) {
             return Ok(known.clone());
         }
-        let read = self.client.config_map(namespace, name).await?;
+        let read = self.source.config_map(namespace, name).await?;
         remember(&self.config_maps, key, read.clone());
         Ok(read)
     }
@@ -52,20 +54,24 @@ impl Objects for Batch<'_> {
         if let Some(known) = self.secrets.lock().get(&key) {
             return Ok(known.clone());
         }
-        let read = self.client.secret(namespace, name).await?;
+        let read = self.source.secret(namespace, name).await?;
         remember(&self.secrets, key, read.clone());
         Ok(read)
     }
 
     async fn token(&self, pod: &Pod, audience: Option<&str>, seconds: Option<i64>) -> Result<Token, kube::Error> {
-        self.client.token(pod, audience, seconds).await
+        self.source.token(pod, audience, seconds).await
     }
 
     async fn claim(&self, namespace: &str, name: &str) -> Result<Option<PersistentVolumeClaim>, kube::Error> {
-        self.client.claim(namespace, name).await
+        self.source.claim(namespace, name).await
     }
 
     async fn persistent_volume(&self, name: &str) -> Result<Option<PersistentVolume>, kube::Error> {
-        self.client.persistent_volume(name).await
+        self.source.persistent_volume(name).await
+    }
+
+    async fn runtime_class(&self, name: &str) -> Result<Option<RuntimeClass>, kube::Error> {
+        self.source.runtime_class(name).await
     }
 }

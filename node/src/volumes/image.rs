@@ -88,7 +88,14 @@ impl ImageVolume {
         if shared || self.files.get().is_some() {
             return;
         }
-        let request = ImageRequest { image: &self.reference, policy: self.policy.as_deref(), keyring, subject };
+        let request = ImageRequest {
+            image: &self.reference,
+            policy: self.policy.as_deref(),
+            keyring,
+            ran: None,
+            patience: None,
+            subject,
+        };
         match images.ensure_files(&request).await {
             Ok(files) => {
                 let _ = self.files.set(files);

@@ -24,9 +24,10 @@ use tokio_util::sync::CancellationToken;
 use super::{
     batch::Batch,
     kept::Kept,
+    objects::Objects,
     watches::{Reference, Watches},
 };
-use crate::pods::PodAtHand;
+use crate::{link::Link, pods::PodAtHand};
 
 /// Pods whose volumes are written at once.
 const REFRESHES_AT_ONCE: usize = 8;
@@ -37,7 +38,9 @@ const SYNC_PERIOD: Duration = Duration::from_secs(60);
 
 /// See the module.
 pub struct VolumeKeeper {
-    client: Client,
+    objects: Arc<dyn Objects>,
+    watching: Client,
+    link: Arc<Link>,
     host_ip: IpAddr,
     allocatable: ResourceList,
     events: Arc<EventRecorder>,
@@ -55,15 +58,18 @@ struct State {
 }
 
 impl VolumeKeeper {
-    /// A keeper of nothing yet. [`VolumeKeeper::run`] is its work.
+    /// A keeper of nothing yet. [`VolumeKeeper::run`] is its work. It reads `objects`, and watches them with a
+    /// client for that.
     pub fn new(
-        client: Client,
+        objects: Arc<dyn Objects>,
+        watching: Client,
+        link: Arc<Link>,
         host_ip: IpAddr,
         allocatable: ResourceList,
         events: Arc<EventRecorder>,
     ) -> Arc<VolumeKeeper> {
         let (state, woken) = (Mutex::default(), Notify::new());
-        Arc::new(VolumeKeeper { client, host_ip, allocatable, events, state, woken })
+        Arc::new(VolumeKeeper { objects, watching, link, host_ip, allocatable, events, state, woken })
     }
 
     /// Takes a pod in, with its volumes at `dir`; it is let go with the registration. None: nothing of it can change.
@@ -102,8 +108,8 @@ impl VolumeKeeper {
         self.woken.notify_one();
     }
 
-    pub(super) fn client(&self) -> &Client {
-        &self.client
+    pub(super) fn watching(&self) -> &Client {
+        &self.watching
     }
 
     pub(super) fn host_ip(&self) -> IpAddr {
@@ -124,6 +130,10 @@ impl VolumeKeeper {
                 () = self.woken.notified() => {}
                 () = tokio::time::sleep_until(wake) => {}
             }
+            // What is there is the newest that there can be while nobody can be asked.
+            if shutdown.run_until_cancelled(self.link.up()).await.is_none() {
+                return;
+            }
             let now = Instant::now();
             if now >= sync_at {
                 sync_at = now + SYNC_PERIOD;
@@ -140,7 +150,7 @@ impl VolumeKeeper {
         if marked.is_empty() {
             return;
         }
-        let batch = Batch::new(&self.client);
+        let batch = Batch::new(&*self.objects);
         let refresh = async |kept: Arc<Kept>| {
             // A fault in one pod's volumes must not end the keeping of all.
             let work = AssertUnwindSafe(kept.refresh(self, &batch, &self.events));

@@ -41,9 +41,9 @@ pub use error::VolumeError;
 pub use etc_files::EtcFiles;
 pub use image::VolumeImageFailure;
 pub use keeper::VolumeKeeper;
-pub use objects::Objects;
 #[cfg(test)]
 pub use objects::fake;
+pub use objects::{Objects, Token};
 #[allow(unused_imports, reason = "who evicts asks `VolumeKeeper::over_limit` for it")]
 pub use view::{View, ViewError, ViewRequest};
 pub use volume_set::{Setting, Volumes};

@@ -1,19 +1,21 @@
-//! Other objects a pod is made with: ConfigMaps, Secrets, tokens, claims. Read when they are needed, so always as they
-//! are now.
+//! Other objects a pod is made with: ConfigMaps, Secrets, tokens, claims, its RuntimeClass. Read when they are needed, so
+//! always as they are now.
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::{
     authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec},
     core::v1::{ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, Secret, ServiceAccount},
+    node::v1::RuntimeClass,
 };
 use kube::{Api, Client, ResourceExt, api::PostParams};
+use serde::{Deserialize, Serialize};
 
 /// How long a token is good for if the server doesn't say (API reference, ServiceAccountTokenProjection).
 const DEFAULT_SECONDS: i64 = 3600;
 
 /// A token of a service account.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Token {
     /// What to show to servers.
     pub text: String,
@@ -40,6 +42,9 @@ pub trait Objects: Send + Sync {
 
     /// A persistent volume; None if it doesn't exist.
     async fn persistent_volume(&self, name: &str) -> Result<Option<PersistentVolume>, kube::Error>;
+
+    /// A RuntimeClass; None if it doesn't exist.
+    async fn runtime_class(&self, name: &str) -> Result<Option<RuntimeClass>, kube::Error>;
 }
 
 #[async_trait]
@@ -80,6 +85,10 @@ impl Objects for Client {
     }
 
     async fn persistent_volume(&self, name: &str) -> Result<Option<PersistentVolume>, kube::Error> {
+        Api::all(self.clone()).get_opt(name).await
+    }
+
+    async fn runtime_class(&self, name: &str) -> Result<Option<RuntimeClass>, kube::Error> {
         Api::all(self.clone()).get_opt(name).await
     }
 }
@@ -127,6 +136,10 @@ pub mod fake {
 
         async fn persistent_volume(&self, name: &str) -> Result<Option<PersistentVolume>, kube::Error> {
             Ok(self.volumes.get(name).cloned())
+        }
+
+        async fn runtime_class(&self, _: &str) -> Result<Option<RuntimeClass>, kube::Error> {
+            Ok(None)
         }
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     fake_api::FakeApi,
+    link::Link,
     volumes::{Downward, Setting, VolumeKeeper, fake::Fake},
 };
 
@@ -63,7 +64,14 @@ async fn set_up(dir: &Path, pod: Value, objects: &Fake) -> Volumes {
     let client = FakeApi::default().client();
     let (events, _) = crate::events::recorder(client.clone(), "n");
     let host_ip: IpAddr = "127.0.0.1".parse().unwrap();
-    let keeper = VolumeKeeper::new(client, host_ip, Default::default(), Arc::new(events));
+    let keeper = VolumeKeeper::new(
+        Arc::new(client.clone()),
+        client,
+        Link::steady(),
+        host_ip,
+        Default::default(),
+        Arc::new(events),
+    );
     let about = Downward { pod: &pod, pod_ip: host_ip, host_ip, allocatable: &Default::default() };
     let setting = Setting { pod: &pod, about, objects, keeper: &keeper, dir: &dir.join("volumes") };
     Volumes::set_up(&setting).await.unwrap()

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::{fake_api::FakeApi, pods::PodAtHand, volumes::fake::Fake};
+use crate::{fake_api::FakeApi, link::Link, pods::PodAtHand, volumes::fake::Fake};
 
 fn pod(volumes: Value) -> Arc<Pod> {
     let metadata = json!({"name": "p", "namespace": "shop", "uid": "u", "labels": {"a": "b"}});
@@ -17,7 +17,8 @@ fn pod(volumes: Value) -> Arc<Pod> {
 fn keeper(api: &FakeApi) -> Arc<VolumeKeeper> {
     let (events, work) = crate::events::recorder(api.client(), "n");
     tokio::spawn(work);
-    VolumeKeeper::new(api.client(), "127.0.0.1".parse().unwrap(), Default::default(), Arc::new(events))
+    let (objects, host_ip) = (Arc::new(api.client()), "127.0.0.1".parse().unwrap());
+    VolumeKeeper::new(objects, api.client(), Link::steady(), host_ip, Default::default(), Arc::new(events))
 }
 
 async fn make(

@@ -114,7 +114,7 @@ impl Watches {
 }
 
 fn start(reference: &Reference, keeper: &Arc<VolumeKeeper>) -> AbortHandle {
-    let (client, told, reference) = (keeper.client().clone(), Arc::downgrade(keeper), reference.clone());
+    let (client, told, reference) = (keeper.watching().clone(), Arc::downgrade(keeper), reference.clone());
     let task = match reference.kind {
         Kind::ConfigMap => tokio::spawn(watch::<ConfigMap>(client, reference, told, |map| map.immutable)),
         Kind::Secret => tokio::spawn(watch::<Secret>(client, reference, told, |secret| secret.immutable)),

@@ -7,9 +7,10 @@ use super::TRANSPORTS;
 use crate::harness::{Cluster, eventually, get};
 
 /// A `kubectl port-forward` that ends with its test.
-struct Forward {
+pub struct Forward {
     child: Child,
-    port: u16,
+    /// The port on this machine.
+    pub port: u16,
 }
 
 impl Drop for Forward {
@@ -19,7 +20,8 @@ impl Drop for Forward {
     }
 }
 
-fn forward(cluster: &Cluster, websockets: &str, what: &str) -> Forward {
+/// Starts one over one of the transports, and waits until it listens.
+pub fn forward(cluster: &Cluster, websockets: &str, what: &str) -> Forward {
     let mut command = cluster.kubectl_command();
     command.env("KUBECTL_PORT_FORWARD_WEBSOCKETS", websockets).args(["port-forward", "--address=127.0.0.1"]);
     command.args(what.split(' ')).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

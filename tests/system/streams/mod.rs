@@ -9,6 +9,8 @@ mod program;
 mod slow;
 mod terminals;
 
+pub use forwards::forward;
+
 use std::io::Write as _;
 use std::process::Stdio;
 
@@ -58,7 +60,7 @@ pub const STREAMS: &str = r#"(module
                 (br $more))))))"#;
 
 /// The two ways kubectl takes, whatever it would choose itself.
-const TRANSPORTS: [(&str, &str); 2] = [("WebSocket", "true"), ("SPDY", "false")];
+pub const TRANSPORTS: [(&str, &str); 2] = [("WebSocket", "true"), ("SPDY", "false")];
 
 /// A cluster with the pod `streams`, which runs until its stdin ends and has a volume at /data.
 fn cluster() -> Cluster {
@@ -69,7 +71,8 @@ fn cluster() -> Cluster {
     cluster
 }
 
-fn pod(name: &str) -> String {
+/// A pod of the program, with a volume at /data.
+pub fn pod(name: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\nspec:\n  restartPolicy: Never\n  \
          terminationGracePeriodSeconds: 1\n  volumes:\n  - name: data\n    emptyDir: {{}}\n  containers:\n  \
@@ -80,7 +83,7 @@ fn pod(name: &str) -> String {
 }
 
 /// Runs kubectl over one of the transports, with input.
-fn kubectl(cluster: &Cluster, websockets: &str, line: &str, input: &[u8]) -> Finished {
+pub fn kubectl(cluster: &Cluster, websockets: &str, line: &str, input: &[u8]) -> Finished {
     let mut command = cluster.kubectl_command();
     command.env("KUBECTL_REMOTE_COMMAND_WEBSOCKETS", websockets).env("KUBECTL_PORT_FORWARD_WEBSOCKETS", websockets);
     command.args(line.split(' '));

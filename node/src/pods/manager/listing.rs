@@ -5,6 +5,7 @@ use std::{collections::HashSet, net::IpAddr, path::PathBuf, sync::Arc};
 use coracle_api::pod::is_terminal;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
+use tokio::time::Instant;
 
 use super::{Manager, arrivals::is_here, pod_dir};
 use crate::{
@@ -36,20 +37,23 @@ impl Manager {
         let pod = self.slimmed(pod);
         if is_mirror(&pod) {
             self.listed.mirrors.push(Arc::clone(&pod));
-            return;
+        } else {
+            self.listed.pods.push(self.listed(&pod));
         }
-        let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()).and_then(|ip| ip.parse().ok());
-        self.listed.pods.push(Listed {
-            uid: pod.uid().unwrap_or_default(),
-            dir: pod_dir(&self.shared.pods_dir, &pod),
-            address: address.filter(|_| !is_terminal(&pod)),
-            is_here: is_here(&pod),
-            pod: Arc::clone(pod.kept()),
-        });
     }
 
-    /// Takes in a whole list: what it doesn't have is gone. Addresses are given back to those who had them before
-    /// anybody gets a new one.
+    fn listed(&self, pod: &PodAtHand) -> Listed {
+        let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()).and_then(|ip| ip.parse().ok());
+        Listed {
+            uid: pod.uid().unwrap_or_default(),
+            dir: pod_dir(&self.shared.pods_dir, pod),
+            address: address.filter(|_| !is_terminal(pod)),
+            is_here: is_here(pod),
+            pod: Arc::clone(pod.kept()),
+        }
+    }
+
+    /// Takes in a whole list: what it doesn't have is gone.
     pub(super) fn take_list(&mut self) {
         let Listing { pods, mirrors } = std::mem::take(&mut self.listed);
         self.shared.mirrors.see_all(mirrors.iter());
@@ -60,9 +64,28 @@ impl Manager {
         gone.iter().for_each(|uid| self.gone(uid));
         if !self.synced {
             self.synced = true;
-            self.shared.addresses.retain(|uid| uids.contains(uid));
+            self.shared.addresses.retain(|uid| uids.contains(uid) || self.entries.contains_key(uid));
+            self.shared.checkpoint.forget_former_pods(|uid| uids.contains(uid));
             self.remove_strangers(pods.iter().map(|pod| pod.dir.clone()));
         }
+        self.take_all(pods);
+    }
+
+    /// The server is away: pods start as an earlier life of the node knew them. Its list will say which of them there are.
+    pub(super) async fn restore(&mut self, begun: Instant) {
+        self.restored = true;
+        let checkpoint = Arc::clone(&self.shared.checkpoint);
+        let pods = tokio::task::spawn_blocking(move || checkpoint.pods()).await.unwrap_or_default();
+        let pods: Vec<Listed> = pods.into_iter().map(|pod| self.listed(&self.slimmed(pod))).collect();
+        let count = pods.len();
+        self.restoring = true;
+        self.take_all(pods);
+        self.restoring = false;
+        tracing::info!(pods = count, after = ?begun.elapsed(), "pods start again without the API server");
+    }
+
+    /// Addresses are given back to those who had them before anybody gets a new one.
+    fn take_all(&mut self, pods: Vec<Listed>) {
         for (uid, address) in pods.iter().filter_map(|pod| Some((&pod.uid, pod.address?))) {
             self.shared.addresses.reserve(uid, address);
         }

@@ -1,5 +1,7 @@
 //! What a container is started with and has to be fetched: its image, and what its variables say.
 
+use std::time::Duration;
+
 use coracle_client::about;
 
 use super::{Attempt, StartFailure};
@@ -11,6 +13,9 @@ use crate::{
     },
     volumes::{Downward, Objects, VolumeImageFailure},
 };
+
+/// How long a registry has to answer while the API server is away: it may be the cluster's own, or on the same lost network.
+const PULL_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a container is started with.
 pub struct Inputs {
@@ -28,6 +33,8 @@ impl Attempt {
             image: self.container.image.as_deref().unwrap_or_default(),
             policy: self.container.image_pull_policy.as_deref(),
             keyring: &keyring,
+            ran: self.ran.as_deref(),
+            patience: (!self.shared.link.is_up()).then_some(PULL_PATIENCE),
             subject: &self.subject,
         };
         let image = self.shared.images.ensure(&request).await?;
@@ -47,8 +54,9 @@ impl Attempt {
     /// may be public.
     async fn keyring(&self) -> Keyring {
         let mut keyring = Keyring::default();
+        let objects = self.shared.objects.of(&self.live.uid);
         for reference in self.spec().iter().flat_map(|spec| spec.image_pull_secrets.iter().flatten()) {
-            let problem = match self.shared.client.secret(&self.live.namespace, &reference.name).await {
+            let problem = match objects.secret(&self.live.namespace, &reference.name).await {
                 Ok(Some(secret)) => keyring.add(&secret).err().map(|error| error.to_string()),
                 Ok(None) => Some(format!("secret {:?} not found", reference.name)),
                 Err(error) => Some(error.to_string()),
@@ -76,7 +84,7 @@ impl Attempt {
             hostname: &self.prepared.hostname,
             services: service_variables(&self.shared.services, &self.live.namespace, links),
             image: &image.image.config.env,
-            objects: &self.shared.client,
+            objects: &self.shared.objects.of(&self.live.uid),
             volumes: &self.prepared.volumes,
         };
         let env = environment(&self.container, &sources).await?;

@@ -1,9 +1,9 @@
 //! What becomes of a status that has changed: what is written, and whether at once.
 
-use k8s_openapi::api::core::v1::{ContainerStateTerminated, PodStatus};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, PodCondition, PodStatus};
 use serde_json::{Value, json};
 
-use super::PASSING;
+use super::{LASTING, PASSING};
 
 /// The strategic merge patch that brings `after` about. Conditions of others stay, since they are merged by type;
 /// what is no longer there is taken away by name.
@@ -44,6 +44,25 @@ pub fn patch(uid: &str, before: &PodStatus, after: &PodStatus) -> Value {
         conditions.extend(PASSING.iter().filter(gone).map(|kind| json!({"type": kind, "$patch": "delete"})));
     }
     json!({"metadata": {"uid": uid}, "status": status})
+}
+
+/// A status of which nothing is known: a patch from it to another leaves nothing that a former one may have had.
+pub fn anything() -> PodStatus {
+    let some = || Some(String::new());
+    let condition = |kind: &str| PodCondition {
+        type_: kind.to_owned(),
+        reason: some(),
+        message: some(),
+        ..PodCondition::default()
+    };
+    PodStatus {
+        reason: some(),
+        message: some(),
+        host_ips: Some(Vec::new()),
+        pod_ips: Some(Vec::new()),
+        conditions: Some(LASTING.iter().chain(&PASSING).map(|kind| condition(kind)).collect()),
+        ..PodStatus::default()
+    }
 }
 
 /// Whether the change is one that others wait for, and so is not to be held back.

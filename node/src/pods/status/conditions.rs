@@ -8,6 +8,8 @@ use k8s_openapi::{
 use super::{Facts, Record, Resizing};
 use crate::admission::{DISRUPTION, PREEMPTING};
 
+/// Conditions of ours that every pod has.
+pub const LASTING: [&str; 5] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
 /// Conditions of ours that are there only while they are true.
 pub const PASSING: [&str; 2] = ["PodResizePending", "PodResizeInProgress"];
 
@@ -51,14 +53,8 @@ fn conditions_of_all(facts: &Facts<'_>, phase: &str, before: &PodStatus) -> Vec<
         _ => containers_ready.clone(),
     };
     let context = if facts.has_context { Verdict::yes(None) } else { Verdict::no("", String::new()) };
-    let wanted = [
-        ("PodReadyToStartContainers", context),
-        ("Initialized", initialized),
-        ("Ready", ready),
-        ("ContainersReady", containers_ready),
-        ("PodScheduled", Verdict::yes(None)),
-    ];
-    let all = wanted.into_iter().chain(of_resizes(facts.resizing));
+    let verdicts = [context, initialized, ready, containers_ready, Verdict::yes(None)];
+    let all = LASTING.into_iter().zip(verdicts).chain(of_resizes(facts.resizing));
     all.map(|(kind, verdict)| verdict.condition(kind, facts, before)).collect()
 }
 

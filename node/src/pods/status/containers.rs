@@ -1,5 +1,6 @@
 //! The status of one container.
 
+use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::{
         Container, ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting,
@@ -20,7 +21,7 @@ pub fn container_status(record: &Record, pod: &Pod) -> ContainerStatus {
             (ContainerState { waiting: Some(waiting), ..ContainerState::default() }, id)
         }
         State::Running { since, id } => {
-            let running = ContainerStateRunning { started_at: Some(Time(*since)) };
+            let running = ContainerStateRunning { started_at: Some(whole(*since)) };
             (ContainerState { running: Some(running), ..ContainerState::default() }, Some(id.clone()))
         }
         State::Ended(ended) => (terminated(ended), ended.id.clone()),
@@ -70,10 +71,15 @@ fn terminated(ended: &Ended) -> ContainerState {
         exit_code: ended.code,
         reason: Some(ended.reason.clone()),
         message: ended.message.clone(),
-        started_at: ended.started.map(Time),
-        finished_at: ended.finished.map(Time),
+        started_at: ended.started.map(whole),
+        finished_at: ended.finished.map(whole),
         container_id: ended.id.as_ref().map(|id| format!("wasmtime://{id}")),
         signal: None,
     };
     ContainerState { terminated: Some(terminated), ..ContainerState::default() }
+}
+
+/// A time as the API has it, in whole seconds: a status that was written and read again is then what it was.
+fn whole(at: Timestamp) -> Time {
+    Time(Timestamp::from_second(at.as_second()).unwrap_or(at))
 }

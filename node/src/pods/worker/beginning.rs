@@ -22,7 +22,8 @@ impl Worker {
     /// The worker of a pod. What its status tells of an earlier life of the node is taken up.
     ///
     /// It is boxed: a future keeps room for every place a value is moved through, and there are ten thousand workers.
-    pub fn new(shared: Arc<Shared>, pod: PodAtHand, live: Arc<LivePod>) -> Box<Worker> {
+    /// One that is from the checkpoint has perhaps a status that the server never heard of.
+    pub fn new(shared: Arc<Shared>, pod: PodAtHand, live: Arc<LivePod>, is_kept: bool) -> Box<Worker> {
         let records = restore(&pod);
         let status = pod.status.clone().unwrap_or_default();
         let over = is_terminal(&pod);
@@ -52,7 +53,7 @@ impl Worker {
             end_by: Instant::now(),
             cancel: CancellationToken::new(),
             reported: Resting::of(status),
-            write: reporting::Write::default(),
+            write: reporting::Write::new(&shared.link, is_kept),
             tasks: FuturesUnordered::new(),
             shared,
             pod,

@@ -46,6 +46,7 @@ impl Worker {
             prepared,
             container,
             run: record.next_run(),
+            ran: Some(record.image_id.clone()).filter(|id| !id.is_empty()),
             subject: self.container_subject(index),
             cancel: self.cancel.clone(),
         };

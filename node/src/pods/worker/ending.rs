@@ -152,6 +152,7 @@ impl Worker {
                 let (shared, live) = (Arc::clone(&self.shared), Arc::clone(&self.live));
                 let again = async move {
                     tokio::time::sleep(pause).await;
+                    shared.link.up().await;
                     Message::Deleted(delete(shared, live).await)
                 };
                 self.tasks.push(again.boxed());

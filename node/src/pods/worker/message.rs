@@ -36,5 +36,7 @@ pub enum Message {
     /// A resize that waited may be asked for again, or another one took its place.
     Resizable(bool),
     Reported(Written),
+    /// The server that was waited for can be reached.
+    ServerBack,
     Deleted(Written),
 }

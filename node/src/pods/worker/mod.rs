@@ -143,6 +143,7 @@ impl Worker {
             Desired::Gone => self.end(Ending::Removed),
             Desired::Exist(pod) => {
                 let before = self.pod.replace(pod);
+                self.compare();
                 self.deadline = deadline(&self.pod, self.started);
                 if self.pod.metadata.deletion_timestamp.is_some() {
                     self.end(Ending::Deleted);
@@ -233,6 +234,7 @@ impl Worker {
             Message::Stopped | Message::Resizable(false) => {}
             Message::Resizable(true) => self.resize(),
             Message::Reported(written) => self.take_reported(written),
+            Message::ServerBack => self.take_server_back(),
             Message::Deleted(written) => self.take_deleted(written),
         }
     }

@@ -8,11 +8,17 @@ use k8s_openapi::api::core::v1::PodStatus;
 use tokio::time::Instant;
 
 use super::{Message, Stage, Worker};
-use crate::pods::{
-    backoff::Backoff,
-    packed::Resting,
-    report::{Written, write_status},
-    status::{Facts, PASSING, is_urgent, patch, status},
+use crate::{
+    checkpoint::Key,
+    link::Link,
+    pods::{
+        backoff::Backoff,
+        packed::Resting,
+        record::State,
+        report::{Written, write_status},
+        status::{Facts, PASSING, anything, is_urgent, patch, status},
+    },
+    static_pods::is_static,
 };
 
 /// How long changes nobody waits for are gathered: a pod that starts at once is one write, not three.
@@ -26,17 +32,35 @@ pub struct Write {
     not_before: Option<Instant>,
     retry: Backoff,
     failed: bool,
+    /// What the server has is not known: a write has failed, which may have come through all the same, or others have
+    /// written.
+    uncertain: bool,
+    /// The server is away, and is waited for.
+    awaits_server: bool,
+    /// How often the server had come back when its word was last compared with the worker's.
+    returns: u64,
+    /// What the checkpoint was given last, while that is not what the server has.
+    kept: Option<Box<PodStatus>>,
     /// The final deletion has been asked for.
     deletion_sent: bool,
 }
 
-impl Default for Write {
-    fn default() -> Write {
-        Write { under_way: None, not_before: None, retry: Backoff::of_setup(), failed: false, deletion_sent: false }
-    }
-}
-
 impl Write {
+    /// Nothing is under way.
+    pub(super) fn new(link: &Link, uncertain: bool) -> Write {
+        Write {
+            under_way: None,
+            not_before: None,
+            retry: Backoff::of_setup(),
+            failed: false,
+            uncertain,
+            awaits_server: false,
+            returns: link.returns(),
+            kept: None,
+            deletion_sent: false,
+        }
+    }
+
     /// Something is being written.
     pub(super) fn is_under_way(&self) -> bool {
         self.under_way.is_some()
@@ -53,9 +77,14 @@ impl Worker {
         let silent = self.stage == Stage::Over
             && self.reported.phase.as_deref().is_some_and(|phase| phase != "Pending" && phase != "Running");
         let after = if silent { (*self.reported).clone() } else { self.status() };
-        if silent || !differs(&self.reported, &after) {
+        if !self.write.uncertain && (silent || !differs(&self.reported, &after)) {
             self.write.not_before = None;
             self.finish_deletion();
+            return None;
+        }
+        if !self.shared.link.is_up() {
+            self.keep(&after);
+            self.await_server();
             return None;
         }
         let waited_for = !self.write.failed
@@ -64,12 +93,60 @@ impl Worker {
         if not_before > now && !waited_for {
             return Some(not_before);
         }
-        let body = patch(&self.live.uid, &self.reported, &after);
+        self.keep(&after);
+        let body = match self.write.uncertain {
+            true => patch(&self.live.uid, &anything(), &after),
+            false => patch(&self.live.uid, &self.reported, &after),
+        };
         self.write.under_way = Some(Box::new(after));
         self.write.not_before = None;
         let writing = write_status(Arc::clone(&self.shared), Arc::clone(&self.live), body);
         self.tasks.push(writing.map(Message::Reported).boxed());
         None
+    }
+
+    /// Leaves the newest status for a life of the node that begins without the server. Static pods begin by their files.
+    fn keep(&mut self, status: &PodStatus) {
+        let is_known = self.write.kept.as_deref().is_some_and(|kept| !differs(kept, status));
+        if !is_known && !is_static(&self.pod) {
+            self.shared.checkpoint.keep(Key::status(&self.live.uid), status, None);
+            self.write.kept = Some(Box::new(status.clone()));
+        }
+    }
+
+    /// Writes nothing until the server is back; then the newest only.
+    fn await_server(&mut self) {
+        if !std::mem::replace(&mut self.write.awaits_server, true) {
+            let link = Arc::clone(&self.shared.link);
+            self.tasks.push(async move { link.up().await }.map(|()| Message::ServerBack).boxed());
+        }
+    }
+
+    pub(super) fn take_server_back(&mut self) {
+        self.write.awaits_server = false;
+        self.write.failed = false;
+        self.write.retry.reset();
+        self.write.not_before = None;
+        // What was missing because nobody could be asked is asked for now.
+        self.setup.reset();
+        if matches!(self.stage, Stage::Preparing(_)) {
+            self.stage = Stage::Preparing(None);
+        }
+        for record in &mut self.records {
+            if matches!(&record.state, State::Waiting { reason, .. } if reason == "CreateContainerConfigError") {
+                record.not_before = None;
+            }
+        }
+    }
+
+    /// The server has said what it has. If that is its first word since it was away, and not what the worker told it,
+    /// others have written, who took the node for dead: it is told again.
+    pub(super) fn compare(&mut self) {
+        let returns = self.shared.link.returns();
+        if std::mem::replace(&mut self.write.returns, returns) != returns {
+            let theirs = self.pod.status.clone().unwrap_or_default();
+            self.write.uncertain |= differs(&theirs, &self.reported);
+        }
     }
 
     /// Gathers no longer: what comes next takes time, and who looks meanwhile should see what the pod waits for.
@@ -111,6 +188,8 @@ impl Worker {
         match written {
             Written::Done | Written::Gone => {
                 self.write.retry.reset();
+                self.write.uncertain = false;
+                self.write.kept = None;
                 self.reported = Resting::of(*after);
             }
             Written::Failed(error) => {
@@ -120,7 +199,7 @@ impl Worker {
                     error,
                     "status not written; trying again"
                 );
-                self.write.failed = true;
+                (self.write.failed, self.write.uncertain) = (true, true);
                 self.write.not_before = Some(Instant::now() + self.write.retry.next(Instant::now()));
             }
         }
