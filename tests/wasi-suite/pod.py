@@ -10,7 +10,7 @@ import threading
 import time
 
 # How long any one thing may take: a debug build compiles modules slowly.
-SECONDS = 60
+SECONDS = 180
 HTTP_PORT = 8080
 # How much of what a module said is shown.
 SAID_LIMIT = 400
@@ -103,6 +103,8 @@ class Pod:
         port = int(line.decode().strip().rpartition(":")[2])
         if kind == "udp":
             connection = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            # Nothing of the node's own loopback reaches a pod, nor is reached by one.
+            connection.bind((self.cluster.pod(self.name)["status"]["hostIP"], 0))
             connection.connect((self.address(), port))
         else:
             connection = socket.create_connection(("127.0.0.1", self.forward(port)), SECONDS)

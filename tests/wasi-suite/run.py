@@ -12,6 +12,10 @@ import argparse
 import json
 import re
 import sys
+
+# A run leaves nothing in the project's directory.
+sys.dont_write_bytecode = True
+
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
