@@ -62,6 +62,11 @@ class Cluster:
             raise RuntimeError(f"kubectl {' '.join(words)}: {done.stderr.decode(errors='replace').strip()}")
         return done.stdout
 
+    def node_address(self):
+        """An address of this machine that pods can reach."""
+        path = '{.items[0].status.addresses[?(@.type=="InternalIP")].address}'
+        return self.kubectl("get", "nodes", "-o", f"jsonpath={path}").decode()
+
     def pod(self, name):
         """The pod as the API has it."""
         return json.loads(self.kubectl("get", "pod", name, "-o", "json"))

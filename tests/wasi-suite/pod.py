@@ -9,6 +9,8 @@ import subprocess
 import threading
 import time
 
+from peers import Peers
+
 # How long any one thing may take: a debug build compiles modules slowly.
 SECONDS = 180
 HTTP_PORT = 8080
@@ -36,7 +38,7 @@ class Pod:
         self.scratch = cluster.dir / "pods" / name
         self.attached, self.streams = None, {}
         self.read_so_far = {"stdout": 0, "stderr": 0}
-        self.connections, self.forwards = {}, []
+        self.connections, self.forwards, self.peers = {}, [], None
 
     def follow(self):
         """Runs the test; an exception says what is wrong."""
@@ -53,7 +55,8 @@ class Pod:
         container = {"name": "module", "image": image, "command": [self.test.wasm.name]}
         mounts, args = self.directories(operation)
         container["args"] = [literal(arg) for arg in args]
-        container["env"] = [{"name": key, "value": literal(value)} for key, value in operation.get("env", {}).items()]
+        env = {**operation.get("env", {}), **self.meet_peers()}
+        container["env"] = [{"name": key, "value": literal(value)} for key, value in env.items()]
         container["volumeMounts"] = [{"name": f"dir-{index}", "mountPath": path} for index, (_, path) in enumerate(mounts)]
         if self.test.count("write"):
             container.update(stdin=True, stdinOnce=True)
@@ -99,7 +102,8 @@ class Pod:
 
     def connect(self, operation):
         kind = operation.get("protocol_type", "tcp")
-        line = self.until(lambda: self.log("stdout").partition(b"\n")[::2], lambda pair: self.log("stdout").count(b"\n"))[0]
+        # A module that is a server says first where it listens.
+        line = self.until(lambda: self.log("stdout"), lambda said: b"\n" in said).partition(b"\n")[0]
         port = int(line.decode().strip().rpartition(":")[2])
         if kind == "udp":
             connection = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -154,6 +158,13 @@ class Pod:
         if operation.get("root"):
             return [(self.copy(operation["root"]), "/")], args
         return [(self.copy(dir), f"/{dir}") for dir in dirs], [f"/{arg}" if arg in dirs else arg for arg in args]
+
+    def meet_peers(self):
+        """Starts the servers that the module wants to meet; the variables that say where they are."""
+        if not self.test.servers:
+            return {}
+        self.peers = Peers(self.test.servers, self.cluster.node_address())
+        return self.peers.env
 
     def copy(self, directory):
         target = self.scratch / directory
@@ -226,6 +237,8 @@ class Pod:
         for process in [*self.forwards, *filter(None, [self.attached])]:
             process.kill()
             process.wait()
+        if self.peers:
+            self.peers.close()
         if self.test.count("kill"):
             patch = ["-p", '{"metadata": {"finalizers": null}}', "--type=merge"]
             subprocess.run(self.cluster.command("patch", "pod", self.name, *patch), capture_output=True)

@@ -54,7 +54,7 @@ def servers(config):
     """The HTTP servers that the module wants to meet, by the variables that name them."""
     found = {f"HTTP_SERVER_{server['name'].upper()}": server for server in config.get("servers", [])}
     if "endpoints" in config:
-        found["HTTP_SERVER"] = {"endpoints": config["endpoints"]}
+        found["HTTP_SERVER_MAIN"] = {"endpoints": config["endpoints"]}
     return found
 
 
