@@ -38,9 +38,9 @@ fn the_wasi_suite_runs_as_pods_and_tells_what_is_unexpected() {
     let put = |name: &str, spec: Value| put(checkout.path(), name, &spec);
     put("root", json!({"root": "fs-tests.dir", "args": ["ls", "/"], "stdout": "file 5 a.txt\n"}));
     put("dirs", json!({"dirs": ["fs-tests.dir"], "args": ["ls", "fs-tests.dir"], "stdout": "file 5 a.txt\n"}));
-    put("code", json!({"args": ["exit", "33"], "exit_code": 33}));
-    let run = json!({"type": "run", "args": ["env"], "env": {"B": "2 $(A) $$", "A": "1"}});
-    let read = json!({"type": "read", "payload": "B=2 $(A) $$\nA=1\n"});
+    put("code", json!({"args": ["false"], "exit_code": 1}));
+    let run = json!({"type": "run", "args": ["env"], "env": {"A": "2 $(B) $$", "B": "1"}});
+    let read = json!({"type": "read", "payload": "A=2 $(B) $$\nB=1\n"});
     put("env", json!({"operations": [run, read, {"type": "wait"}]}));
     let (write, read) =
         (json!({"type": "write", "id": "stdin", "payload": "ping"}), json!({"type": "read", "payload": "ping"}));
@@ -50,9 +50,9 @@ fn the_wasi_suite_runs_as_pods_and_tells_what_is_unexpected() {
 
     fs::remove_dir_all(checkout.path().join(SUITE)).unwrap();
     fs::create_dir_all(checkout.path().join(SUITE)).unwrap();
-    put("wrong", json!({"args": ["exit", "3"]}));
+    put("wrong", json!({"args": ["false"]}));
     put("unknown", json!({"argz": []}));
     let done = run_suite(checkout.path());
-    assert!(done.code == 1 && done.stdout.contains("exit code 3, not 0"), "{}", done.stdout);
+    assert!(done.code == 1 && done.stdout.contains("exit code 1, not 0"), "{}", done.stdout);
     assert!(done.stdout.contains("unknown fields ['argz']") && done.stdout.contains("2 unexpected"), "{}", done.stdout);
 }
