@@ -40,4 +40,5 @@ mod toolbox;
 mod transcripts;
 mod volumes;
 mod wasi_p3;
+mod wasi_suite;
 mod workloads;

@@ -234,6 +234,12 @@ pub(crate) fn missing_in_module(engine: &Engine, module: &Module) -> Option<Stri
     Some(message)
 }
 
+/// Whether a module can find the directories it is given. They take the first numbers after those of stdio, so one that
+/// can't must not have them: it expects nothing there.
+pub(crate) fn finds_files(module: &Module) -> bool {
+    module.imports().any(|import| import.name() == "fd_prestat_get" || import.name().starts_with("path_"))
+}
+
 fn sentence(what: &str, missing: &[String]) -> Option<String> {
     if missing.is_empty() {
         return None;

@@ -99,11 +99,11 @@ impl Pod {
         self.config.address
     }
 
-    /// The real address for a guest that binds `wanted`. None: it is not the pod's to bind.
+    /// The real address for a guest that binds `wanted`, which may be of the other family. None: it is not the pod's to
+    /// bind.
     pub(crate) fn bindable(&self, wanted: SocketAddr) -> Option<SocketAddr> {
         let own = self.address();
-        let means_us =
-            wanted.ip().is_ipv4() == own.is_ipv4() && (is_wildcard_or_localhost(wanted.ip()) || wanted.ip() == own);
+        let means_us = is_wildcard_or_localhost(wanted.ip()) || wanted.ip() == own;
         means_us.then(|| SocketAddr::new(own, wanted.port()))
     }
 
@@ -163,7 +163,7 @@ fn parse_address(name: &str) -> Option<IpAddr> {
     bare.parse().ok()
 }
 
-fn is_localhost(address: IpAddr) -> bool {
+pub(crate) fn is_localhost(address: IpAddr) -> bool {
     address == IpAddr::V4(Ipv4Addr::LOCALHOST) || address == IpAddr::V6(Ipv6Addr::LOCALHOST)
 }
 
@@ -194,10 +194,10 @@ mod tests {
     #[test]
     fn wildcard_and_localhost_mean_the_pod() {
         let pod = pod("10.1.0.2");
-        for wanted in ["0.0.0.0:80", "127.0.0.1:80", "10.1.0.2:80"] {
+        for wanted in ["0.0.0.0:80", "127.0.0.1:80", "10.1.0.2:80", "[::]:80", "[::1]:80"] {
             assert_eq!(pod.bindable(socket(wanted)), Some(socket("10.1.0.2:80")), "{wanted}");
         }
-        for wanted in ["127.0.0.2:80", "10.1.0.3:80", "192.0.2.1:80", "[::]:80", "[::1]:80"] {
+        for wanted in ["127.0.0.2:80", "10.1.0.3:80", "192.0.2.1:80", "[::2]:80"] {
             assert_eq!(pod.bindable(socket(wanted)), None, "{wanted}");
         }
         assert_eq!(pod.route(socket("127.0.0.1:80")), Ok(socket("10.1.0.2:80")));

@@ -174,7 +174,7 @@ impl Program {
                 let opens_files = ty.imports(&side.wasm).any(|(name, _)| name.starts_with(FILES_IMPORT));
                 (link_component(side, &component)?, opens_files)
             }
-            Artifact::Module(module) => (link_module(engine, &module)?, true),
+            Artifact::Module(module) => (link_module(engine, &module)?, imports::finds_files(&module)),
         };
         Ok(Program { linked, opens_files })
     }

@@ -34,6 +34,11 @@ impl LineSplitter {
         }
     }
 
+    /// What has no line end yet.
+    pub fn unfinished(&self) -> &[u8] {
+        &self.pending
+    }
+
     /// Appends what has no line end yet, tagged as a part.
     pub fn finish(&mut self, stream: Stream, now: Timestamp, out: &mut Vec<u8>) {
         let pending = std::mem::take(&mut self.pending);

@@ -95,7 +95,8 @@ impl LogSink {
         self.flush_or_warn();
     }
 
-    /// From now on `tap` hears what the container prints, for as long as somebody holds it.
+    /// From now on `tap` hears what the container prints, for as long as somebody holds it. It begins with lines that have
+    /// no end yet, such as a prompt: they are in no log where it could find them.
     pub fn tap(&self, tap: Weak<dyn Tap>) {
         let mut pending = self.pending.lock();
         if pending.closed {
@@ -104,6 +105,11 @@ impl LogSink {
         }
         pending.taps.retain(|tap| tap.strong_count() > 0);
         let evicted = (pending.taps.len() >= TAPS_LIMIT).then(|| pending.taps.remove(0));
+        if let Some(tap) = tap.upgrade() {
+            let unfinished = [(Stream::Stdout, &pending.stdout), (Stream::Stderr, &pending.stderr)];
+            let begun = unfinished.into_iter().map(|(stream, lines)| (stream, lines.unfinished()));
+            begun.filter(|(_, bytes)| !bytes.is_empty()).for_each(|(stream, bytes)| tap.offer(stream, bytes));
+        }
         pending.taps.push(tap);
         drop(pending);
         evicted.and_then(|tap| tap.upgrade()).into_iter().for_each(|tap| tap.end());

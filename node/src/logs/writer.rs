@@ -188,6 +188,18 @@ mod tests {
     }
 
     #[test]
+    fn a_listener_begins_with_the_line_that_has_no_end_yet() {
+        let dir = tempfile::tempdir().unwrap();
+        let sink = sink(dir.path(), LogLimits::default());
+        let output = sink.output();
+        output.write(Stream::Stdout, b"a whole line\nname? ");
+        let listener = Arc::new(Listener::default());
+        sink.tap(Arc::downgrade(&listener) as _);
+        output.write(Stream::Stdout, b"hello\n");
+        assert_eq!(listener.0.lock().0, b"name? hello\n");
+    }
+
+    #[test]
     fn files_are_rotated_by_size_and_their_number_is_bounded() {
         let dir = tempfile::tempdir().unwrap();
         let mut file = LogFile::new(dir.path().join("0.log"), LogLimits { file_bytes: 100, files: 3 });

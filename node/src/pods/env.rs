@@ -14,8 +14,8 @@ use crate::volumes::{Downward, DownwardError, Objects, Volumes};
 pub struct EnvSources<'a> {
     /// The pod, for the downward API.
     pub about: Downward<'a>,
-    /// The name the pod knows itself by.
-    pub hostname: &'a str,
+    /// The name the pod knows itself by, if it is to be told.
+    pub hostname: Option<&'a str>,
     /// Variables of Services.
     pub services: Vec<(String, String)>,
     /// Variables of the image.
@@ -137,7 +137,7 @@ pub async fn environment(container: &Container, sources: &EnvSources<'_>) -> Res
         }
     }
     let mut given = Variables::default();
-    given.set("HOSTNAME".to_owned(), sources.hostname.to_owned());
+    sources.hostname.into_iter().for_each(|name| given.set("HOSTNAME".to_owned(), name.to_owned()));
     sources.image.iter().for_each(|(name, value)| given.set(name.clone(), value.clone()));
     given.list.retain(|(name, _)| env.get(name).is_none());
     Ok(Environment { given: given.list, own: env.list, declared, skipped })

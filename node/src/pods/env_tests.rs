@@ -41,7 +41,7 @@ async fn made(container: serde_json::Value) -> Result<Environment, EnvError> {
             host_ip: "127.0.0.1".parse().unwrap(),
             allocatable: &ResourceList::from([("memory".to_owned(), "1Gi".parse().unwrap())]),
         },
-        hostname: "p",
+        hostname: Some("p"),
         services: vec![("WEB_SERVICE_HOST".into(), "127.96.0.9".into())],
         image: &[("PATH".into(), "/".into()), ("color".into(), "from the image".into())],
         objects: &objects,

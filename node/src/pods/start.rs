@@ -1,6 +1,8 @@
 //! Starting one container: its image, its environment, its directories, its log, its sandbox.
 
+mod annotation;
 mod command;
+mod declared;
 mod failure;
 mod inputs;
 mod log;
@@ -15,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     command::{arguments, http_port},
+    declared::only_declared,
     inputs::Inputs,
     reuse::instance_reuse,
 };
@@ -79,11 +82,12 @@ impl Attempt {
     /// Starts the container.
     pub async fn run(self) -> Result<Started, StartFailure> {
         let shared = &self.shared;
-        let reuse = instance_reuse(self.pod.metadata.annotations.as_ref())?;
-        let inputs = self.cancel.run_until_cancelled(Box::pin(self.inputs())).await;
+        let annotations = self.pod.metadata.annotations.as_ref();
+        let (reuse, only_declared) = (instance_reuse(annotations)?, only_declared(annotations)?);
+        let inputs = self.cancel.run_until_cancelled(Box::pin(self.inputs(only_declared))).await;
         let Inputs { image, env } = inputs.ok_or(StartFailure::Cancelled)??;
         let sink = self.open_log();
-        let View { preopens, buckets, termination_file } = self.view(&image, &env.own).await?;
+        let View { preopens, buckets, termination_file } = self.view(&image, &env.own, only_declared).await?;
         let id = uuid::Uuid::new_v4().simple().to_string();
         let config = ContainerConfig { preopens, buckets, reuse, ..self.config(&image, env, &sink) };
         shared.events.normal(&self.subject, "Created", format!("Created container: {}", self.container.name));
@@ -137,7 +141,7 @@ impl Attempt {
     }
 
     /// The directories the container is given.
-    async fn view(&self, image: &ReadyImage, env: &[(String, String)]) -> Result<View, ViewError> {
+    async fn view(&self, image: &ReadyImage, env: &[(String, String)], only_declared: bool) -> Result<View, ViewError> {
         let none = PodSpec::default();
         let request = ViewRequest {
             container: &self.container,
@@ -145,6 +149,7 @@ impl Attempt {
             env,
             rootfs: image.image.rootfs.as_deref(),
             is_command: !image.program.kind().serves(),
+            only_declared,
             dir: &self.live.dir.join(&self.container.name),
             etc_dir: &self.live.dir.join("etc"),
             etc: EtcFiles {

@@ -39,6 +39,8 @@ pub struct ViewRequest<'a> {
     pub rootfs: Option<&'a Path>,
     /// It is a command. Servers, of which there are thousands, are given files of the node's only if they have any.
     pub is_command: bool,
+    /// It has what its pod names, and nothing of the node's.
+    pub only_declared: bool,
     /// The container's directory on the node.
     pub dir: &'a Path,
     /// Where the pod's own `/etc` is on the node.
@@ -92,7 +94,7 @@ impl ViewRequest<'_> {
         let buckets = self.volumes.buckets(self.container, &bindings);
         let root = self.root(&scratch).await?;
         let has_files = bindings.iter().any(|binding| binding.guest != Path::new(TOKEN_MOUNT));
-        if self.is_command || has_files || self.rootfs.is_some() {
+        if !self.only_declared && (self.is_command || has_files || self.rootfs.is_some()) {
             self.add_etc(&mut bindings)?;
         }
         let termination_file = self.add_termination_file(&mut bindings, &scratch)?;
@@ -121,7 +123,7 @@ impl ViewRequest<'_> {
                 fs::create_dir_all(&root)?;
                 Ok(Root::Own(root))
             }
-            None if self.is_command => Ok(Root::MountPoints),
+            None if self.is_command && !self.only_declared => Ok(Root::MountPoints),
             None => Ok(Root::None),
         }
     }
@@ -145,7 +147,10 @@ impl ViewRequest<'_> {
         let guest = guest_path(path.unwrap_or(TERMINATION_PATH));
         let asked = guest != Path::new(TERMINATION_PATH);
         let taken = bindings.iter().any(|binding| binding.guest == guest);
-        if guest.file_name().is_none() || taken || !(self.is_command || asked) {
+        // Who brings a root of their own has what is in it, and finds nothing that they did not ask for.
+        let own_root = bindings.iter().any(|binding| binding.guest == Path::new("/"));
+        let given = self.is_command && !self.only_declared && !own_root;
+        if guest.file_name().is_none() || taken || !(given || asked) {
             return Ok(None);
         }
         let host = scratch.join("last-words");

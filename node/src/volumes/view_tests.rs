@@ -39,6 +39,16 @@ impl World {
     }
 
     async fn view(&self, container: Value, image: bool, is_command: bool) -> Result<View, ViewError> {
+        self.view_of(container, image, is_command, false).await
+    }
+
+    async fn view_of(
+        &self,
+        container: Value,
+        image: bool,
+        is_command: bool,
+        only_declared: bool,
+    ) -> Result<View, ViewError> {
         let mut container = container;
         container["name"] = "c".into();
         let spec = PodSpec::default();
@@ -51,6 +61,7 @@ impl World {
             env: &[("POD".to_owned(), "p".to_owned()), ("NONE".to_owned(), String::new())],
             rootfs: image.then_some(&*rootfs),
             is_command,
+            only_declared,
             dir: &self.dir.path().join("c"),
             etc_dir: &self.dir.path().join("etc"),
             etc,
@@ -121,6 +132,29 @@ async fn a_server_has_only_what_it_mounts() {
     let mounts = json!({"volumeMounts": [{"name": "own", "mountPath": "/data"}], "terminationMessagePath": "/out/msg"});
     let view = world.view(mounts, false, false).await.unwrap();
     assert_eq!(guests(&view), ["/data", "/etc", "/out"]);
+}
+
+#[tokio::test]
+async fn a_volume_at_the_root_is_all_there_is() {
+    let world = World::new().await;
+    let mounts = json!({"volumeMounts": [{"name": "own", "mountPath": "/"}]});
+    let view = world.view(mounts.clone(), false, true).await.unwrap();
+    assert_eq!(guests(&view), ["/"]);
+    assert_eq!(fs::read_dir(&view.preopens[0].host_path).unwrap().count(), 0, "the volume has nothing of the node's");
+    assert!(view.termination_file.is_none());
+    let asked = json!({"volumeMounts": mounts["volumeMounts"], "terminationMessagePath": "/words"});
+    let view = world.view(asked, false, true).await.unwrap();
+    assert!(view.termination_file.is_some() && view.preopens[0].host_path.join("words").exists());
+}
+
+#[tokio::test]
+async fn what_is_only_declared_has_nothing_of_the_nodes() {
+    let world = World::new().await;
+    let view = world.view_of(json!({}), false, true, true).await.unwrap();
+    assert!(view.preopens.is_empty() && view.termination_file.is_none());
+    let mounts = json!({"volumeMounts": [{"name": "own", "mountPath": "/data"}], "terminationMessagePath": "/out/msg"});
+    let view = world.view_of(mounts, false, true, true).await.unwrap();
+    assert_eq!(guests(&view), ["/data", "/out"], "a termination message that is asked for is declared");
 }
 
 #[tokio::test]

@@ -66,7 +66,6 @@ pub(crate) struct Local {
 
 impl Local {
     pub(crate) fn start(pod: Arc<Pod>, mut spec: ContainerConfig, held: Held) -> Result<Local, StartError> {
-        name_host(&pod, &mut spec.env);
         let memory = MemoryBudget::new(spec.memory_limit_bytes, Some(pod.memory.clone()));
         let cpu = CpuMeter::new(spec.cpu_limit_millis, spec.cpu_shares);
         let execs = Arc::new(Semaphore::new(limits::EXECS_PER_CONTAINER));
@@ -169,13 +168,6 @@ impl Local {
 
     pub(crate) fn usage(&self) -> Usage {
         Usage { memory_bytes: self.surroundings.memory.used_bytes(), cpu_time: self.surroundings.cpu.used() }
-    }
-}
-
-/// Every container has `HOSTNAME`, as container runtimes have it, unless its own environment sets it.
-fn name_host(pod: &Pod, env: &mut Vec<(String, String)>) {
-    if !env.iter().any(|(name, _)| name == "HOSTNAME") {
-        env.insert(0, ("HOSTNAME".into(), pod.config.hostname.clone()));
     }
 }
 

@@ -5,6 +5,7 @@
 //! outside of it.
 
 mod delegate;
+mod faces;
 mod lookup;
 pub(crate) mod p3;
 mod places;

@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
+use super::faces::Faces;
 use crate::{
     descriptors::{Descriptor, DescriptorBudget},
     limits,
@@ -17,6 +18,8 @@ pub(crate) struct SocketPlaces {
     held: HashMap<u32, Arc<Place>>,
     /// Places that are kept until the instance ends.
     kept: Vec<Arc<Place>>,
+    /// What the guest knows of their addresses.
+    pub(super) faces: Faces,
 }
 
 /// What outlives a call: also known to the check of addresses and to calls that wait.
@@ -80,7 +83,8 @@ impl Doorman {
 impl SocketPlaces {
     /// Places whose descriptors are part of `descriptors`.
     pub(crate) fn new(descriptors: Arc<DescriptorBudget>) -> SocketPlaces {
-        SocketPlaces { shared: Arc::new(Shared::new(descriptors)), held: HashMap::new(), kept: Vec::new() }
+        let shared = Arc::new(Shared::new(descriptors));
+        SocketPlaces { shared, held: HashMap::new(), kept: Vec::new(), faces: Faces::default() }
     }
 
     pub(crate) fn doorman(&self) -> Doorman {
@@ -113,6 +117,7 @@ impl SocketPlaces {
     /// Notes that the socket with the number `rep` has `place`.
     pub(super) fn settle(&mut self, rep: u32, place: Place) {
         self.held.insert(rep, Arc::new(place));
+        self.faces.made(rep);
     }
 
     /// The place of a socket, also of one that was accepted and is seen for the first time. None: it never was open.
@@ -136,6 +141,7 @@ impl SocketPlaces {
     pub(super) fn leave(&mut self, rep: u32) {
         self.of(rep);
         self.held.remove(&rep);
+        self.faces.forget(rep);
     }
 }
 

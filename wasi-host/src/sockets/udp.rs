@@ -48,9 +48,9 @@ impl udp::HostUdpSocket for PodSockets<'_> {
         network: Resource<Network>,
         local: IpSocketAddress,
     ) -> SocketResult<()> {
-        let Some(real) = self.pod.bindable(local.into()) else {
-            return Err(ErrorCode::AddressNotBindable.into());
-        };
+        let wanted = SocketAddr::from(local);
+        let real = self.pod.bindable(wanted).filter(|real| real.is_ipv4() == wanted.is_ipv4());
+        let real = real.ok_or(ErrorCode::AddressNotBindable)?;
         udp::HostUdpSocket::start_bind(&mut self.inner, socket, network, real.into()).await
     }
 

@@ -37,7 +37,7 @@ async fn arguments_and_environment_are_what_was_given() {
     config.args = vec!["tool".into(), "--fast".into()];
     config.env = vec![("A".into(), "1".into()), ("B".into(), "two words".into())];
     pod().start(config).await.unwrap().wait().await;
-    assert_eq!(log.text(Stream::Stdout), "tool\0--fast\0HOSTNAME=test-0\0A=1\0B=two words\0");
+    assert_eq!(log.text(Stream::Stdout), "tool\0--fast\0A=1\0B=two words\0");
 }
 
 #[tokio::test]
@@ -186,6 +186,27 @@ async fn a_missing_directory_is_an_error_of_starting() {
     config.preopens = vec![preopen(directory.path().join("nothing"))];
     let Err(error) = pod().start(config).await else { panic!("started") };
     assert!(matches!(&error, StartError::Preopen { guest_path, .. } if guest_path == "/data"), "{error}");
+}
+
+#[tokio::test]
+async fn a_module_that_cannot_find_directories_is_given_none() {
+    let asks = |more: &str| {
+        format!(
+            r#"(module (import "wasi_snapshot_preview1" "fd_fdstat_get" (func $stat (param i32 i32) (result i32)))
+                 (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32))) {more}
+                 (memory (export "memory") 1)
+                 (func (export "_start") (call $exit (call $stat (i32.const 3) (i32.const 0)))))"#
+        )
+    };
+    let prestat = r#"(import "wasi_snapshot_preview1" "fd_prestat_get" (func (param i32 i32) (result i32)))"#;
+    let directory = tempfile::tempdir().unwrap();
+    // 8 is `badf`.
+    for (module, code) in [(asks(""), 8), (asks(prestat), 0)] {
+        let (mut config, _) = container(program(&module));
+        let host_path = directory.path().to_owned();
+        config.preopens = vec![Preopen { host_path, guest_path: "/data".into(), read_only: false }];
+        assert_eq!(pod().start(config).await.unwrap().wait().await.code, code);
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use coracle_wasi_host::StartError;
 
-use super::{Started, reuse::AnnotationError};
+use super::{Started, annotation::AnnotationError};
 use crate::{
     images::ImageFailure,
     pods::env::EnvError,

@@ -26,7 +26,8 @@ pub struct Inputs {
 }
 
 impl Attempt {
-    pub(super) async fn inputs(&self) -> Result<Inputs, StartFailure> {
+    /// With `only_declared` the node adds no variables of its own.
+    pub(super) async fn inputs(&self, only_declared: bool) -> Result<Inputs, StartFailure> {
         let keyring = self.keyring().await;
         self.volume_images(&keyring).await?;
         let request = ImageRequest {
@@ -38,7 +39,7 @@ impl Attempt {
             subject: &self.subject,
         };
         let image = self.shared.images.ensure(&request).await?;
-        let env = self.environment(&image).await?;
+        let env = self.environment(&image, only_declared).await?;
         Ok(Inputs { image, env })
     }
 
@@ -72,7 +73,7 @@ impl Attempt {
         keyring
     }
 
-    async fn environment(&self, image: &ReadyImage) -> Result<Environment, EnvError> {
+    async fn environment(&self, image: &ReadyImage, only_declared: bool) -> Result<Environment, EnvError> {
         let links = self.spec().and_then(|spec| spec.enable_service_links).unwrap_or(true);
         let sources = EnvSources {
             about: Downward {
@@ -81,8 +82,12 @@ impl Attempt {
                 host_ip: self.shared.address,
                 allocatable: &self.shared.allocatable,
             },
-            hostname: &self.prepared.hostname,
-            services: service_variables(&self.shared.services, &self.live.namespace, links),
+            hostname: (!only_declared).then_some(&*self.prepared.hostname),
+            services: if only_declared {
+                Vec::new()
+            } else {
+                service_variables(&self.shared.services, &self.live.namespace, links)
+            },
             image: &image.image.config.env,
             objects: &self.shared.objects.of(&self.live.uid),
             volumes: &self.prepared.volumes,

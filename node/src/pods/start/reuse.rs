@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use coracle_wasi_host::{InstanceReuse, limits};
 
+use super::annotation::{AnnotationError, annotation, error};
 use crate::go_duration;
 
 /// Requests that one instance answers, one after the other: a number from 1.
@@ -17,21 +18,12 @@ const WARM: &str = "coracle.internal/warm-instances";
 /// The longest that an instance may wait: it holds memory meanwhile.
 const IDLE_TIMEOUT_LIMIT: Duration = Duration::from_secs(3600);
 
-/// An annotation says what can't be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("annotation {name}: {value:?} is not {wanted}")]
-pub struct AnnotationError {
-    name: &'static str,
-    value: String,
-    wanted: String,
-}
-
 /// Reads the annotations of a pod.
 ///
 /// # Errors
 /// When one of them can't be understood, or is beyond its bounds.
 pub fn instance_reuse(annotations: Option<&BTreeMap<String, String>>) -> Result<InstanceReuse, AnnotationError> {
-    let read = |name: &'static str| annotations.and_then(|all| all.get(name)).map(|value| (name, value.as_str()));
+    let read = |name| annotation(annotations, name);
     let mut reuse = InstanceReuse::default();
     if let Some((name, value)) = read(MAX_REUSE_COUNT) {
         let count = value.parse().ok().filter(|count| *count > 0);
@@ -47,10 +39,6 @@ pub fn instance_reuse(annotations: Option<&BTreeMap<String, String>>) -> Result<
         reuse.warm = count.ok_or_else(|| error(name, value, format!("a number from 0 to {most}")))?;
     }
     Ok(reuse)
-}
-
-fn error(name: &'static str, value: &str, wanted: String) -> AnnotationError {
-    AnnotationError { name, value: value.to_owned(), wanted }
 }
 
 #[cfg(test)]

@@ -12,16 +12,20 @@ use wasmtime_wasi::{
         bindings::sockets::types::{
             self as tcp, Duration, ErrorCode, HostTcpSocketWithStore, IpAddressFamily, IpSocketAddress,
         },
-        sockets::SocketResult,
+        sockets::{SocketError, SocketResult},
     },
     sockets::{TcpSocket, WasiSockets, WasiSocketsCtxView},
 };
 
 use super::{
-    super::{HasPodSockets, PodSockets, delegate::delegate_tcp},
-    inner,
+    super::{
+        HasPodSockets, PodSockets,
+        delegate::delegate_tcp,
+        faces::{Face, fits, is_unicast},
+    },
+    family, inner, is_ipv4,
 };
-use crate::{holding::hold, sandbox::Sandbox};
+use crate::{holding::hold, pod::is_localhost, sandbox::Sandbox};
 
 /// How a stream of a socket ended.
 type Ended = Result<(), ErrorCode>;
@@ -38,14 +42,60 @@ impl PodSockets<'_> {
             .unwrap_or(Err(ErrorCode::Other(None).into()))
     }
 
-    /// Where a connection to `remote` goes. The socket has the address of the pod then, unless the guest has bound it.
-    fn prepare_connect(&mut self, socket: &Resource<TcpSocket>, remote: IpSocketAddress) -> SocketResult<SocketAddr> {
-        let family = tcp::HostTcpSocket::get_address_family(&mut self.inner, again(socket));
-        let is_ipv4 = matches!(family, Ok(IpAddressFamily::Ipv4));
-        if SocketAddr::from(remote).is_ipv4() != is_ipv4 {
+    fn face(&mut self, socket: &Resource<TcpSocket>) -> Face {
+        let inner = &mut self.inner;
+        self.places.faces.of(socket.rep(), || {
+            let local = tcp::HostTcpSocket::get_local_address(inner, again(socket)).ok()?;
+            Some(SocketAddr::from(local).port())
+        })
+    }
+
+    /// The family as the guest sees it.
+    fn seen_family(&mut self, socket: &Resource<TcpSocket>) -> wasmtime::Result<IpAddressFamily> {
+        let face = self.face(socket);
+        let real = tcp::HostTcpSocket::get_address_family(&mut self.inner, again(socket))?;
+        Ok(family(is_ipv4(real) != face.foreign))
+    }
+
+    /// Puts a socket of the pod's family in the place of one of the other, which has not been used yet.
+    fn be_of_own_family(&mut self, socket: &Resource<TcpSocket>) -> SocketResult<()> {
+        let own = self.own_family();
+        let real = tcp::HostTcpSocket::get_address_family(&mut self.inner, again(socket)).map_err(SocketError::trap)?;
+        if is_ipv4(real) == is_ipv4(own) {
+            return Ok(());
+        }
+        if self.is_bound(socket) {
+            return Err(ErrorCode::InvalidState.into());
+        }
+        let made = tcp::HostTcpSocket::create(&mut self.inner, own)?;
+        let made = self.inner.table.delete(made).map_err(SocketError::trap)?;
+        *self.inner.table.get_mut(socket).map_err(SocketError::trap)? = made;
+        self.places.faces.change(socket.rep(), |face| face.foreign = true);
+        Ok(())
+    }
+
+    fn prepare_bind(&mut self, socket: &Resource<TcpSocket>, wanted: SocketAddr) -> SocketResult<SocketAddr> {
+        let family = self.seen_family(socket).map_err(SocketError::trap)?;
+        if !fits(wanted.ip(), is_ipv4(family)) || !is_unicast(wanted.ip()) {
             return Err(ErrorCode::InvalidArgument.into());
         }
-        let target = self.target(remote)?;
+        let real = self.bindable(wanted)?;
+        self.be_of_own_family(socket)?;
+        Ok(real)
+    }
+
+    /// Where a connection to `wanted` goes. The socket has the address of the pod then, unless the guest has bound it.
+    fn prepare_connect(&mut self, socket: &Resource<TcpSocket>, wanted: SocketAddr) -> SocketResult<SocketAddr> {
+        let family = self.seen_family(socket).map_err(SocketError::trap)?;
+        if !is_unicast(wanted.ip()) {
+            return Err(ErrorCode::InvalidArgument.into());
+        }
+        let target = self.target(wanted, is_ipv4(family))?;
+        if target.ip() == self.own_address() {
+            self.be_of_own_family(socket)?;
+        } else if self.face(socket).foreign {
+            return Err(ErrorCode::RemoteUnreachable.into());
+        }
         let is_bound = self.is_bound(socket);
         if let Some(source) = self.pod.source(target.ip()).filter(|_| !is_bound) {
             self.bind_now(socket, source)?;
@@ -57,9 +107,8 @@ impl PodSockets<'_> {
         if self.is_bound(socket) {
             return Ok(());
         }
-        let family = tcp::HostTcpSocket::get_address_family(&mut self.inner, again(socket));
-        let address = family.ok().and_then(|family| self.any_port(family)).ok_or(ErrorCode::AddressNotBindable)?;
-        self.bind_now(socket, address)
+        self.be_of_own_family(socket)?;
+        self.bind_now(socket, SocketAddr::new(self.own_address(), 0))
     }
 }
 
@@ -69,9 +118,13 @@ impl HostTcpSocketWithStore<Sandbox> for HasPodSockets {
         socket: Resource<TcpSocket>,
         remote: IpSocketAddress,
     ) -> SocketResult<()> {
-        let target = store.with(|mut access| access.get().prepare_connect(&socket, remote))?;
-        let store = store.with_getter::<WasiSockets>(inner);
-        <WasiSockets as HostTcpSocketWithStore<Sandbox>>::connect(&store, socket, target.into()).await
+        let wanted = SocketAddr::from(remote);
+        let target = store.with(|mut access| access.get().prepare_connect(&socket, wanted))?;
+        let below = store.with_getter::<WasiSockets>(inner);
+        <WasiSockets as HostTcpSocketWithStore<Sandbox>>::connect(&below, again(&socket), target.into()).await?;
+        let dialled = is_localhost(wanted.ip());
+        store.with(|mut access| access.get().places.faces.change(socket.rep(), |face| face.dialled = dialled));
+        Ok(())
     }
 
     async fn listen(
@@ -81,9 +134,13 @@ impl HostTcpSocketWithStore<Sandbox> for HasPodSockets {
         store.get().prepare_listen(&socket)?;
         let rep = socket.rep();
         let below = below(&mut store);
-        let connections = <WasiSockets as HostTcpSocketWithStore<Sandbox>>::listen(below, socket).await?;
+        let connections = <WasiSockets as HostTcpSocketWithStore<Sandbox>>::listen(below, again(&socket)).await?;
+        let mut sockets = store.get();
+        if let Ok(local) = tcp::HostTcpSocket::get_local_address(&mut sockets.inner, socket) {
+            sockets.places.faces.listens(rep, SocketAddr::from(local).port());
+        }
         // The stream of connections may outlive the socket, and nobody hears of its end.
-        store.get().places.keep(rep);
+        sockets.places.keep(rep);
         Ok(connections)
     }
 
@@ -119,8 +176,27 @@ fn again(socket: &Resource<TcpSocket>) -> Resource<TcpSocket> {
 
 impl tcp::HostTcpSocket for PodSockets<'_> {
     async fn bind(&mut self, socket: Resource<TcpSocket>, local: IpSocketAddress) -> SocketResult<()> {
-        let real = self.pod.bindable(local.into()).ok_or(ErrorCode::AddressNotBindable)?;
-        tcp::HostTcpSocket::bind(&mut self.inner, socket, real.into()).await
+        let wanted = SocketAddr::from(local);
+        let real = self.prepare_bind(&socket, wanted)?;
+        tcp::HostTcpSocket::bind(&mut self.inner, again(&socket), real.into()).await?;
+        self.places.faces.change(socket.rep(), |face| face.bound = is_localhost(wanted.ip()));
+        Ok(())
+    }
+
+    fn get_local_address(&mut self, socket: Resource<TcpSocket>) -> SocketResult<IpSocketAddress> {
+        let (face, own) = (self.face(&socket), self.own_address());
+        let real = tcp::HostTcpSocket::get_local_address(&mut self.inner, socket)?;
+        Ok(face.local(own, real.into()).into())
+    }
+
+    fn get_remote_address(&mut self, socket: Resource<TcpSocket>) -> SocketResult<IpSocketAddress> {
+        let (face, own) = (self.face(&socket), self.own_address());
+        let real = tcp::HostTcpSocket::get_remote_address(&mut self.inner, socket)?;
+        Ok(face.remote(own, real.into()).into())
+    }
+
+    fn get_address_family(&mut self, socket: Resource<TcpSocket>) -> wasmtime::Result<IpAddressFamily> {
+        self.seen_family(&socket)
     }
 
     fn create(&mut self, family: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
@@ -137,10 +213,7 @@ impl tcp::HostTcpSocket for PodSockets<'_> {
     }
 
     delegate_tcp! {
-        fn get_local_address() -> SocketResult<IpSocketAddress>;
-        fn get_remote_address() -> SocketResult<IpSocketAddress>;
         fn get_is_listening() -> wasmtime::Result<bool>;
-        fn get_address_family() -> wasmtime::Result<IpAddressFamily>;
         fn set_listen_backlog_size(value: u64) -> SocketResult<()>;
         fn get_keep_alive_enabled() -> SocketResult<bool>;
         fn set_keep_alive_enabled(value: bool) -> SocketResult<()>;

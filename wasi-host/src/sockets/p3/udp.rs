@@ -1,35 +1,85 @@
 //! UDP sockets of WASI 0.3.
 
+use std::{future::Future, net::SocketAddr};
+
+use futures::FutureExt;
 use wasmtime::component::{Accessor, Resource};
 use wasmtime_wasi::{
     p3::{
         bindings::sockets::types::{self as udp, ErrorCode, HostUdpSocketWithStore, IpAddressFamily, IpSocketAddress},
-        sockets::SocketResult,
+        sockets::{SocketError, SocketResult},
     },
     sockets::{UdpSocket, WasiSockets},
 };
 
 use super::{
-    super::{HasPodSockets, PodSockets, delegate::delegate_udp},
-    inner,
+    super::{
+        HasPodSockets, PodSockets,
+        delegate::delegate_udp,
+        faces::{Face, fits},
+    },
+    family, inner, is_ipv4,
 };
-use crate::{limits, sandbox::Sandbox};
+use crate::{limits, pod::is_localhost, sandbox::Sandbox};
 
 impl PodSockets<'_> {
-    /// Binds a socket that the guest has not bound to the pod's address: what it receives then is the pod's, too.
-    fn bind_before_use(&mut self, socket: &Resource<UdpSocket>) -> SocketResult<()> {
-        use futures::FutureExt;
+    fn is_udp_bound(&mut self, socket: &Resource<UdpSocket>) -> bool {
+        udp::HostUdpSocket::get_local_address(&mut self.inner, again(socket)).is_ok()
+    }
 
-        let again = || Resource::new_borrow(socket.rep());
-        if udp::HostUdpSocket::get_local_address(&mut self.inner, again()).is_ok() {
+    fn udp_face(&mut self, socket: &Resource<UdpSocket>) -> Face {
+        self.places.faces.of(socket.rep(), || None)
+    }
+
+    /// The family as the guest sees it.
+    fn seen_udp_family(&mut self, socket: &Resource<UdpSocket>) -> wasmtime::Result<IpAddressFamily> {
+        let face = self.udp_face(socket);
+        let real = udp::HostUdpSocket::get_address_family(&mut self.inner, again(socket))?;
+        Ok(family(is_ipv4(real) != face.foreign))
+    }
+
+    /// Puts a socket of the pod's family in the place of one of the other, which has not been used yet.
+    async fn be_of_own_udp_family(&mut self, socket: &Resource<UdpSocket>) -> SocketResult<()> {
+        let own = self.own_family();
+        let real = udp::HostUdpSocket::get_address_family(&mut self.inner, again(socket)).map_err(SocketError::trap)?;
+        if is_ipv4(real) == is_ipv4(own) {
             return Ok(());
         }
-        let family = udp::HostUdpSocket::get_address_family(&mut self.inner, again());
-        let address = family.ok().and_then(|family| self.any_port(family)).ok_or(ErrorCode::RemoteUnreachable)?;
-        udp::HostUdpSocket::bind(&mut self.inner, again(), address.into())
-            .now_or_never()
-            .unwrap_or(Err(ErrorCode::Other(None).into()))
+        if self.is_udp_bound(socket) {
+            return Err(ErrorCode::InvalidState.into());
+        }
+        let made = udp::HostUdpSocket::create(&mut self.inner, own).await?;
+        let made = self.inner.table.delete(made).map_err(SocketError::trap)?;
+        *self.inner.table.get_mut(socket).map_err(SocketError::trap)? = made;
+        self.places.faces.change(socket.rep(), |face| face.foreign = true);
+        Ok(())
     }
+
+    /// Where datagrams to `wanted` go. A socket that the guest has not bound has the pod's address then: what it receives
+    /// is the pod's, too.
+    async fn prepare_udp(&mut self, socket: &Resource<UdpSocket>, wanted: SocketAddr) -> SocketResult<SocketAddr> {
+        let family = self.seen_udp_family(socket).map_err(SocketError::trap)?;
+        let target = self.target(wanted, is_ipv4(family))?;
+        let own = self.own_address();
+        let is_foreign = is_ipv4(family) != own.is_ipv4();
+        if is_foreign && target.ip() != own {
+            return Err(ErrorCode::RemoteUnreachable.into());
+        }
+        self.be_of_own_udp_family(socket).await?;
+        if !self.is_udp_bound(socket) {
+            udp::HostUdpSocket::bind(&mut self.inner, again(socket), SocketAddr::new(own, 0).into()).await?;
+        }
+        Ok(target)
+    }
+}
+
+/// Nothing that binding or making a socket waits for is ever late: the check of addresses is ours.
+fn at_once<T>(ready: impl Future<Output = SocketResult<T>>) -> SocketResult<T> {
+    ready.now_or_never().unwrap_or(Err(ErrorCode::Other(None).into()))
+}
+
+fn again(socket: &Resource<UdpSocket>) -> Resource<UdpSocket> {
+    Resource::new_borrow(socket.rep())
 }
 
 impl HostUdpSocketWithStore<Sandbox> for HasPodSockets {
@@ -44,8 +94,8 @@ impl HostUdpSocketWithStore<Sandbox> for HasPodSockets {
         }
         let (target, shared) = store.with(|mut access| -> SocketResult<_> {
             let mut sockets = access.get();
-            let target = remote.map(|remote| sockets.target(remote)).transpose()?;
-            sockets.bind_before_use(&socket)?;
+            let wanted = remote.map(SocketAddr::from);
+            let target = wanted.map(|wanted| at_once(sockets.prepare_udp(&socket, wanted))).transpose()?;
             Ok((target, sockets.places.shared()))
         })?;
         // As a full buffer of the kernel (ENOBUFS): waiting here would pile up what is to be sent.
@@ -59,23 +109,37 @@ impl HostUdpSocketWithStore<Sandbox> for HasPodSockets {
         store: &Accessor<Sandbox, Self>,
         socket: Resource<UdpSocket>,
     ) -> SocketResult<(Vec<u8>, IpSocketAddress)> {
-        let shared = store.with(|mut access| access.get().places.shared());
+        let (shared, face, own) = store.with(|mut access| {
+            let mut sockets = access.get();
+            (sockets.places.shared(), sockets.udp_face(&socket), sockets.own_address())
+        });
         let _turn = shared.datagrams.acquire().await.map_err(|_| ErrorCode::Other(None))?;
         let store = store.with_getter::<WasiSockets>(inner);
-        <WasiSockets as HostUdpSocketWithStore<Sandbox>>::receive(&store, socket).await
+        let (data, sender) = <WasiSockets as HostUdpSocketWithStore<Sandbox>>::receive(&store, socket).await?;
+        Ok((data, face.remote(own, sender.into()).into()))
     }
 }
 
 impl udp::HostUdpSocket for PodSockets<'_> {
     async fn bind(&mut self, socket: Resource<UdpSocket>, local: IpSocketAddress) -> SocketResult<()> {
-        let real = self.pod.bindable(local.into()).ok_or(ErrorCode::AddressNotBindable)?;
-        udp::HostUdpSocket::bind(&mut self.inner, socket, real.into()).await
+        let wanted = SocketAddr::from(local);
+        let family = self.seen_udp_family(&socket).map_err(SocketError::trap)?;
+        if !fits(wanted.ip(), is_ipv4(family)) {
+            return Err(ErrorCode::InvalidArgument.into());
+        }
+        let real = self.bindable(wanted)?;
+        self.be_of_own_udp_family(&socket).await?;
+        udp::HostUdpSocket::bind(&mut self.inner, again(&socket), real.into()).await?;
+        self.places.faces.change(socket.rep(), |face| face.bound = is_localhost(wanted.ip()));
+        Ok(())
     }
 
     async fn connect(&mut self, socket: Resource<UdpSocket>, remote: IpSocketAddress) -> SocketResult<()> {
-        let target = self.target(remote)?;
-        self.bind_before_use(&socket)?;
-        udp::HostUdpSocket::connect(&mut self.inner, socket, target.into()).await
+        let wanted = SocketAddr::from(remote);
+        let target = self.prepare_udp(&socket, wanted).await?;
+        udp::HostUdpSocket::connect(&mut self.inner, again(&socket), target.into()).await?;
+        self.places.faces.change(socket.rep(), |face| face.dialled = is_localhost(wanted.ip()));
+        Ok(())
     }
 
     async fn create(&mut self, family: IpAddressFamily) -> SocketResult<Resource<UdpSocket>> {
@@ -86,16 +150,34 @@ impl udp::HostUdpSocket for PodSockets<'_> {
         Ok(socket)
     }
 
+    fn disconnect(&mut self, socket: Resource<UdpSocket>) -> SocketResult<()> {
+        udp::HostUdpSocket::disconnect(&mut self.inner, again(&socket))?;
+        self.places.faces.change(socket.rep(), |face| face.dialled = false);
+        Ok(())
+    }
+
+    fn get_local_address(&mut self, socket: Resource<UdpSocket>) -> SocketResult<IpSocketAddress> {
+        let (face, own) = (self.udp_face(&socket), self.own_address());
+        let real = udp::HostUdpSocket::get_local_address(&mut self.inner, socket)?;
+        Ok(face.local(own, real.into()).into())
+    }
+
+    fn get_remote_address(&mut self, socket: Resource<UdpSocket>) -> SocketResult<IpSocketAddress> {
+        let (face, own) = (self.udp_face(&socket), self.own_address());
+        let real = udp::HostUdpSocket::get_remote_address(&mut self.inner, socket)?;
+        Ok(face.remote(own, real.into()).into())
+    }
+
+    fn get_address_family(&mut self, socket: Resource<UdpSocket>) -> wasmtime::Result<IpAddressFamily> {
+        self.seen_udp_family(&socket)
+    }
+
     fn drop(&mut self, socket: Resource<UdpSocket>) -> wasmtime::Result<()> {
         self.places.leave(socket.rep());
         udp::HostUdpSocket::drop(&mut self.inner, socket)
     }
 
     delegate_udp! {
-        fn disconnect() -> SocketResult<()>;
-        fn get_local_address() -> SocketResult<IpSocketAddress>;
-        fn get_remote_address() -> SocketResult<IpSocketAddress>;
-        fn get_address_family() -> wasmtime::Result<IpAddressFamily>;
         fn get_unicast_hop_limit() -> SocketResult<u8>;
         fn set_unicast_hop_limit(value: u8) -> SocketResult<()>;
         fn get_receive_buffer_size() -> SocketResult<u64>;

@@ -1,0 +1,58 @@
+//! The runner of the WASI test suite, on a suite of a few modules in both formats: what it reports is what happened.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::harness::{Finished, sample, skip};
+
+const SUITE: &str = "tests/rust/testsuite/wasm32-wasip1";
+
+/// A module that is the toolbox, and what is expected of it.
+fn put(checkout: &Path, name: &str, spec: &Value) {
+    let at = checkout.join(SUITE);
+    fs::copy(sample("toolbox").join("toolbox.wasm"), at.join(format!("{name}.wasm"))).unwrap();
+    fs::write(at.join(format!("{name}.json")), spec.to_string()).unwrap();
+}
+
+fn run_suite(checkout: &Path) -> Finished {
+    let runner = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wasi-suite/run.py");
+    let mut command = Command::new("python3");
+    command.arg(runner).arg(checkout).args(["--coracle", env!("CARGO_BIN_EXE_coracle")]);
+    command.stdin(Stdio::null()).output().expect("Python starts").into()
+}
+
+#[test]
+fn the_wasi_suite_runs_as_pods_and_tells_what_is_unexpected() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        return skip("no python3");
+    }
+    let checkout = tempfile::tempdir().unwrap();
+    let root = checkout.path().join(SUITE).join("fs-tests.dir");
+    fs::create_dir_all(&root).unwrap();
+    fs::write(root.join("a.txt"), "hello").unwrap();
+    fs::write(root.join("left.cleanup"), "of another run").unwrap();
+    fs::write(checkout.path().join(SUITE).join("manifest.json"), r#"{"name": "Few"}"#).unwrap();
+    let put = |name: &str, spec: Value| put(checkout.path(), name, &spec);
+    put("root", json!({"root": "fs-tests.dir", "args": ["ls", "/"], "stdout": "file 5 a.txt\n"}));
+    put("dirs", json!({"dirs": ["fs-tests.dir"], "args": ["ls", "fs-tests.dir"], "stdout": "file 5 a.txt\n"}));
+    put("code", json!({"args": ["false"], "exit_code": 1}));
+    let run = json!({"type": "run", "args": ["env"], "env": {"A": "2 $(B) $$", "B": "1"}});
+    let read = json!({"type": "read", "payload": "A=2 $(B) $$\nB=1\n"});
+    put("env", json!({"operations": [run, read, {"type": "wait"}]}));
+    let (write, read) =
+        (json!({"type": "write", "id": "stdin", "payload": "ping"}), json!({"type": "read", "payload": "ping"}));
+    put("stdin", json!({"operations": [{"type": "run", "args": ["stdin"]}, write, read, {"type": "wait"}]}));
+    let done = run_suite(checkout.path());
+    assert!(done.code == 0 && done.stdout.contains("5 passed, 0 failed as expected, 0 unexpected"), "{}", done.stdout);
+
+    fs::remove_dir_all(checkout.path().join(SUITE)).unwrap();
+    fs::create_dir_all(checkout.path().join(SUITE)).unwrap();
+    put("wrong", json!({"args": ["false"]}));
+    put("unknown", json!({"argz": []}));
+    let done = run_suite(checkout.path());
+    assert!(done.code == 1 && done.stdout.contains("exit code 1, not 0"), "{}", done.stdout);
+    assert!(done.stdout.contains("unknown fields ['argz']") && done.stdout.contains("2 unexpected"), "{}", done.stdout);
+}
