@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 use crate::{
     command::run_command,
     events::Subject,
-    probes::{Action, Prober, command},
+    probes::{Action, Prober, Urgency, command},
     shared::Shared,
 };
 
@@ -94,7 +94,8 @@ pub async fn run_hook(hook: &LifecycleHandler, place: &HookPlace<'_>) -> Result<
         (None, None) => return Err("invalid handler: no handler is given".to_owned()),
     };
     let action = action.ok_or_else(|| format!("couldn't find port {port:?}"))?;
-    place.prober.act(&action, Some(place.handle), HOOK_LIMIT).await.map_err(|error| error.to_string())
+    let done = place.prober.act(&action, Some(place.handle), HOOK_LIMIT, Urgency::AtOnce).await;
+    done.map_err(|error| error.to_string())
 }
 
 impl HookPlace<'_> {

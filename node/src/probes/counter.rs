@@ -17,6 +17,11 @@ impl Counter {
         Counter { success_threshold, failure_threshold, verdict, last: None, in_a_row: 0 }
     }
 
+    /// Whether the container counts as well.
+    pub fn is_success(&self) -> bool {
+        self.verdict == Some(true)
+    }
+
     /// Takes a result; the new verdict, if it changes.
     pub fn take(&mut self, success: bool) -> Option<bool> {
         self.in_a_row = if self.last == Some(success) { self.in_a_row.saturating_add(1) } else { 1 };

@@ -1,5 +1,6 @@
 //! Connecting for a probe. What is probed is nearly always on this machine, where a connection stands before the call
-//! that asks for it returns; then nothing waits, and no readiness is registered for a socket that is closed at once.
+//! that asks for it returns; then nothing waits, and no readiness is registered for a socket that is closed at once. What
+//! is sent and read needs none either, as long as it is there when it is asked for.
 
 use std::{
     io,
@@ -8,10 +9,14 @@ use std::{
 };
 
 use rustix::{
+    buffer::spare_capacity,
     io::Errno,
-    net::{AddressFamily, SocketFlags, SocketType, connect, socket_with},
+    net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, connect, socket_with},
 };
-use tokio::net::{TcpStream, lookup_host};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpStream, lookup_host},
+};
 
 /// A connection.
 pub(super) enum Connection {
@@ -22,20 +27,42 @@ pub(super) enum Connection {
 }
 
 impl Connection {
-    /// Sends all of `bytes` and gives the stream to read the answer from.
-    pub(super) async fn send(self, bytes: &[u8]) -> io::Result<TcpStream> {
-        use tokio::io::AsyncWriteExt as _;
-
+    /// Sends all of `bytes`.
+    pub(super) async fn send(self, bytes: &[u8]) -> io::Result<Connection> {
         let (mut stream, sent) = match self {
-            Connection::Fresh(socket) => {
-                let sent = rustix::net::send(&socket, bytes, rustix::net::SendFlags::NOSIGNAL);
-                let sent = sent.or_else(|error| if error == Errno::AGAIN { Ok(0) } else { Err(error) })?;
-                (TcpStream::from_std(socket.into())?, sent)
-            }
+            Connection::Fresh(socket) => match at_once(rustix::net::send(&socket, bytes, SendFlags::NOSIGNAL))? {
+                Some(sent) if sent == bytes.len() => return Ok(Connection::Fresh(socket)),
+                sent => (TcpStream::from_std(socket.into())?, sent.unwrap_or_default()),
+            },
             Connection::Stream(stream) => (stream, 0),
         };
         stream.write_all(&bytes[sent..]).await?;
-        Ok(stream)
+        Ok(Connection::Stream(stream))
+    }
+
+    /// Reads what has come, or waits for more, into the free capacity of `buffer` (there must be some). It grows by
+    /// nothing at the end of the stream.
+    pub(super) async fn read(self, buffer: &mut Vec<u8>) -> io::Result<Connection> {
+        let mut stream = match self {
+            Connection::Fresh(socket) => {
+                match at_once(rustix::net::recv(&socket, spare_capacity(buffer), RecvFlags::empty()))? {
+                    Some(_) => return Ok(Connection::Fresh(socket)),
+                    None => TcpStream::from_std(socket.into())?,
+                }
+            }
+            Connection::Stream(stream) => stream,
+        };
+        stream.read_buf(buffer).await?;
+        Ok(Connection::Stream(stream))
+    }
+}
+
+/// What a call that does not wait has done. None: it would have had to wait.
+fn at_once<T>(result: Result<T, Errno>) -> io::Result<Option<T>> {
+    match result {
+        Ok(done) => Ok(Some(done)),
+        Err(Errno::AGAIN | Errno::INTR) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -103,11 +130,35 @@ mod tests {
             heard
         });
         // More than a socket takes at once, so that the rest is sent later.
-        let mut stream = dial("localhost", port).await.unwrap().send(&question).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        assert_eq!(answer, "answer");
+        let connection = dial("localhost", port).await.unwrap().send(&question).await.unwrap();
+        assert_eq!(whole(connection).await, b"answer");
         assert_eq!(server.await.unwrap(), question);
+    }
+
+    /// All that a connection says until it ends.
+    async fn whole(mut connection: Connection) -> Vec<u8> {
+        let mut heard = Vec::new();
+        loop {
+            let before = heard.len();
+            heard.reserve(16);
+            connection = connection.read(&mut heard).await.unwrap();
+            if heard.len() == before {
+                return heard;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_there_needs_no_readiness() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let connection = dial("127.0.0.1", listener.local_addr().unwrap().port()).await.unwrap();
+        let connection = connection.send(b"question").await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"answer").await.unwrap();
+        stream.readable().await.unwrap();
+        let mut heard = Vec::with_capacity(16);
+        let connection = connection.read(&mut heard).await.unwrap();
+        assert!(matches!(connection, Connection::Fresh(_)) && heard == b"answer", "{heard:?}");
     }
 
     #[tokio::test]

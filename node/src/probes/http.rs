@@ -1,6 +1,6 @@
 //! Asking once: a GET or a connection, with the words kubelet uses for what went wrong.
 
-use std::{error::Error, fmt::Write as _, io, sync::Arc, time::Duration};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use coracle_wasi_host::Container;
 use reqwest::{Client, header, redirect};
@@ -9,8 +9,9 @@ use tokio::{sync::Semaphore, time::Instant};
 use super::{
     dial::dial,
     grpc,
-    plain::{self, Address, Answer, Failure},
+    plain::{self, Answer},
     spec::{Action, Probe},
+    words::{describe, not_dialled, told},
 };
 use crate::command::{CommandFailure, run_command};
 
@@ -22,6 +23,8 @@ const CONCURRENT_LIMIT: usize = 512;
 /// Probes are repeated at multiples of this time, those of all pods together: asking and answering one after the other
 /// costs a fraction of what as many wake-ups of sleeping threads do.
 const BEAT: Duration = Duration::from_millis(20);
+/// What an answer is given at least before it is looked for at a beat.
+const ANSWER_TIME: Duration = Duration::from_millis(5);
 /// How kubelet introduces itself.
 pub(super) const USER_AGENT: &str = "kube-probe/1.36";
 
@@ -34,6 +37,16 @@ pub enum ProbeError {
     /// The question could not be asked; nothing follows from it (kubelet: `Unknown`).
     #[error("{0}")]
     Unknown(String),
+}
+
+/// When an answer is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// As soon as it is there.
+    AtOnce,
+    /// On the next beat: what is asked counts as well already, and looking at all answers together saves a wake-up for
+    /// each of them.
+    NextBeat,
 }
 
 /// Asks containers. One for the whole node.
@@ -75,15 +88,21 @@ impl Prober {
     }
 
     /// Asks once, when it is the probe's turn.
-    pub async fn ask(&self, probe: &Probe, container: Option<&Container>) -> Result<(), ProbeError> {
+    pub async fn ask(&self, probe: &Probe, container: Option<&Container>, urgency: Urgency) -> Result<(), ProbeError> {
         let _turn = self.turns.acquire().await;
-        self.act(&probe.action, container, probe.timeout).await
+        self.act(&probe.action, container, probe.timeout, urgency).await
     }
 
     /// Does what a probe or a hook asks for.
-    pub async fn act(&self, action: &Action, container: Option<&Container>, limit: Duration) -> Result<(), ProbeError> {
+    pub async fn act(
+        &self,
+        action: &Action,
+        container: Option<&Container>,
+        limit: Duration,
+        urgency: Urgency,
+    ) -> Result<(), ProbeError> {
         let answer = match action {
-            Action::Http { url, headers } => self.get(url, headers, limit).await,
+            Action::Http { url, headers } => self.get(url, headers, limit, urgency).await,
             Action::Tcp { host, port } => connect(host, *port, limit).await,
             Action::Grpc { host, port, service } => grpc::check(host, *port, service, limit).await,
             Action::Exec { command } => return exec(container, command, limit).await,
@@ -93,7 +112,13 @@ impl Prober {
     }
 
     /// A GET; any status from 200 to 399 is a success.
-    async fn get(&self, url: &str, headers: &[(String, String)], timeout: Duration) -> Result<(), String> {
+    async fn get(
+        &self,
+        url: &str,
+        headers: &[(String, String)],
+        timeout: Duration,
+        urgency: Urgency,
+    ) -> Result<(), String> {
         let begun = Instant::now();
         let mut place = url.to_owned();
         for _ in 0..=REDIRECTS_LIMIT {
@@ -101,7 +126,8 @@ impl Prober {
                 return self.get_by_client(&place, headers, timeout.saturating_sub(begun.elapsed())).await;
             };
             let fields = fields(address.authority, headers);
-            let answer = plain::get(&address, &fields, timeout.saturating_sub(begun.elapsed())).await;
+            let look = (urgency == Urgency::NextBeat).then(|| self.turn_after(Instant::now() + ANSWER_TIME));
+            let answer = plain::get(&address, &fields, timeout.saturating_sub(begun.elapsed()), look).await;
             let answer = answer.map_err(|failure| told(&place, &address, &failure))?;
             match redirected(&place, &answer) {
                 Some(next) => place = next,
@@ -160,46 +186,6 @@ fn redirected(from: &str, answer: &Answer) -> Option<String> {
     (target.host_str() == base.host_str() && matches!(target.scheme(), "http" | "https")).then(|| target.into())
 }
 
-/// The failure as Go's client tells it.
-fn told(url: &str, address: &Address<'_>, failure: &Failure) -> String {
-    match failure {
-        Failure::Timeout => timed_out(url),
-        Failure::Dial(error) => {
-            let dialled = format!("{}:{}", address.host, address.port);
-            format!("Get {url:?}: {}", not_dialled(&dialled, error))
-        }
-        Failure::Talk(why) => format!("Get {url:?}: {why}"),
-    }
-}
-
-fn not_dialled(address: &str, error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => format!("dial tcp {address}: connect: connection refused"),
-        _ => format!("dial tcp {address}: {error}"),
-    }
-}
-
-fn timed_out(url: &str) -> String {
-    format!("Get {url:?}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)")
-}
-
-fn describe(url: &str, error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return timed_out(url);
-    }
-    let (mut deepest, mut cause): (String, Option<&(dyn Error + 'static)>) = (error.to_string(), error.source());
-    while let Some(error) = cause {
-        deepest = match error.downcast_ref::<io::Error>() {
-            Some(io) if io.kind() == io::ErrorKind::ConnectionRefused => "connect: connection refused".to_owned(),
-            _ => error.to_string(),
-        };
-        cause = error.source().filter(|_| deepest != "connect: connection refused");
-    }
-    let host = url.split('/').nth(2).unwrap_or_default();
-    let dial = if error.is_connect() { format!("dial tcp {host}: ") } else { String::new() };
-    format!("Get {url:?}: {dial}{deepest}")
-}
-
 /// A command that must end with code 0, and in time.
 async fn exec(container: Option<&Container>, command: &[String], limit: Duration) -> Result<(), ProbeError> {
     let Some(container) = container else { return Err(ProbeError::Unknown("the container is not running".to_owned())) };
@@ -241,12 +227,16 @@ mod tests {
     #[tokio::test]
     async fn answers_count_as_kubelet_counts_them() {
         let (prober, base) = (Prober::new().unwrap(), serve().await);
-        let ask = async |path: &str| prober.get(&format!("{base}{path}"), &[], Duration::from_millis(500)).await;
-        assert_eq!(ask("/ok").await, Ok(()));
-        assert_eq!(ask("/bad").await.unwrap_err(), "HTTP probe failed with statuscode: 500");
-        assert_eq!(ask("/moved").await.unwrap_err(), "HTTP probe failed with statuscode: 500");
-        assert_eq!(ask("/away").await, Ok(()), "a redirect elsewhere is not followed, and no failure");
-        assert!(ask("/slow").await.unwrap_err().contains("context deadline exceeded"));
+        let ask = async |path: &str, urgency| {
+            prober.get(&format!("{base}{path}"), &[], Duration::from_millis(500), urgency).await
+        };
+        for urgency in [Urgency::AtOnce, Urgency::NextBeat] {
+            assert_eq!(ask("/ok", urgency).await, Ok(()));
+            assert_eq!(ask("/bad", urgency).await.unwrap_err(), "HTTP probe failed with statuscode: 500");
+            assert_eq!(ask("/moved", urgency).await.unwrap_err(), "HTTP probe failed with statuscode: 500");
+            assert_eq!(ask("/away", urgency).await, Ok(()), "a redirect elsewhere is not followed, and no failure");
+            assert!(ask("/slow", urgency).await.unwrap_err().contains("context deadline exceeded"));
+        }
     }
 
     #[test]
@@ -262,7 +252,7 @@ mod tests {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let refused = format!("dial tcp {free}: connect: connection refused");
         let url = format!("http://{free}/");
-        let failure = prober.get(&url, &[], Duration::from_secs(1)).await.unwrap_err();
+        let failure = prober.get(&url, &[], Duration::from_secs(1), Urgency::AtOnce).await.unwrap_err();
         assert_eq!(failure, format!("Get {url:?}: {refused}"));
         assert_eq!(connect("127.0.0.1", free.port(), Duration::from_secs(1)).await, Err(refused));
     }

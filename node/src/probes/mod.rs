@@ -7,7 +7,8 @@ mod http;
 mod plain;
 mod runner;
 mod spec;
+mod words;
 
-pub use http::Prober;
+pub use http::{Prober, Urgency};
 pub use runner::{ProbeReport, ProbeRunner};
 pub use spec::{Action, Probe, ProbeKind, command};

@@ -3,7 +3,7 @@
 
 use std::{io, time::Duration};
 
-use tokio::{io::AsyncReadExt as _, time::timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::dial::dial;
 
@@ -70,20 +70,29 @@ pub fn address(url: &str) -> Option<Address<'_>> {
     Some(Address { host, port, authority, path })
 }
 
-/// Sends one GET and reads the head of its answer.
-pub async fn get(address: &Address<'_>, fields: &str, limit: Duration) -> Result<Answer, Failure> {
-    timeout(limit, exchange(address, fields)).await.unwrap_or(Err(Failure::Timeout))
+/// Sends one GET and reads the head of its answer; `look` is when the answer is looked for first (None: at once).
+pub async fn get(
+    address: &Address<'_>,
+    fields: &str,
+    limit: Duration,
+    look: Option<Instant>,
+) -> Result<Answer, Failure> {
+    timeout(limit, exchange(address, fields, look)).await.unwrap_or(Err(Failure::Timeout))
 }
 
-async fn exchange(address: &Address<'_>, fields: &str) -> Result<Answer, Failure> {
+async fn exchange(address: &Address<'_>, fields: &str, look: Option<Instant>) -> Result<Answer, Failure> {
     let connection = dial(address.host, address.port).await.map_err(Failure::Dial)?;
     let request = format!("GET {} HTTP/1.1\r\n{fields}Connection: close\r\n\r\n", address.path);
     let talk = |error: io::Error| Failure::Talk(error.to_string());
-    let mut stream = connection.send(request.as_bytes()).await.map_err(talk)?;
-    let mut head = Vec::with_capacity(HEAD_BYTES);
+    let mut connection = connection.send(request.as_bytes()).await.map_err(talk)?;
+    if let Some(moment) = look {
+        sleep_until(moment).await;
+    }
+    let mut head = Vec::new();
     loop {
         let before = head.len();
-        stream.read_buf(&mut head).await.map_err(talk)?;
+        head.reserve(HEAD_BYTES);
+        connection = connection.read(&mut head).await.map_err(talk)?;
         if let Some(answer) = parse(&head)? {
             return Ok(answer);
         }

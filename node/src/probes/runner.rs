@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     counter::Counter,
-    http::{ProbeError, Prober},
+    http::{ProbeError, Prober, Urgency},
     spec::{Probe, ProbeKind},
 };
 
@@ -52,7 +52,8 @@ impl ProbeRunner {
         let kind = self.probe.kind;
         loop {
             sleep_until(self.next).await;
-            let answer = prober.ask(&self.probe, self.container.as_ref()).await;
+            let urgency = if self.counter.is_success() { Urgency::NextBeat } else { Urgency::AtOnce };
+            let answer = prober.ask(&self.probe, self.container.as_ref(), urgency).await;
             self.next = prober.turn_after((self.next + self.probe.period).max(Instant::now()));
             let answer = match answer {
                 // An answer that can't be had is thrown away (kubelet's prober): nothing follows from it.
