@@ -15,6 +15,7 @@ mod checkpoint;
 mod command;
 mod conditions;
 mod config;
+mod ebb;
 mod events;
 mod eviction;
 mod files;

@@ -24,6 +24,7 @@ use self::{
 use crate::{
     api,
     config::NodeConfig,
+    ebb::run_ebb,
     events::{Subject, of_node},
     eviction::run_eviction,
     images::run_image_gc,
@@ -170,6 +171,7 @@ async fn start_parts(
     tasks.spawn(Arc::clone(&shared.addresses).run_checkpoints(shutdown.clone()));
     tasks.spawn(Arc::clone(&shared.checkpoint).run(shutdown.clone()));
     tasks.spawn(run_image_gc(Arc::clone(&shared), name.clone(), shutdown.clone()));
+    tasks.spawn(run_ebb(Arc::clone(&shared), shutdown.clone()));
     tasks.spawn(run_stats(Arc::clone(&shared), shutdown.clone()));
     tasks.spawn(Arc::clone(&shared.volumes).run(shutdown.clone()));
     tasks.spawn(eviction);

@@ -14,8 +14,10 @@ use crate::pull::scratch;
 const SAMPLE: Duration = Duration::from_secs(10);
 /// What ends has ended, and what is kept warm for a while is cold, after this time.
 const SETTLE: Duration = Duration::from_secs(20);
-/// Rounds before anything is compared: what is made once is there afterwards.
-const WARM_UP: Duration = Duration::from_secs(20);
+/// Events are kept for this time; with the usual hour, a run of half an hour would end with all that it has made.
+const EVENT_TTL: &str = "60s";
+/// The round before anything is compared: what is made once is there afterwards, and the first events are gone.
+const WARM_UP: Duration = Duration::from_secs(90);
 
 /// Flags of `coracle bench soak`.
 #[derive(Debug, clap::Args)]
@@ -31,7 +33,8 @@ pub struct Args {
 /// Measures and prints.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let directory = scratch()?;
-    let target = Target::start(directory.path()).await?;
+    let flags = ["--event-ttl".to_owned(), EVENT_TTL.to_owned()];
+    let target = Target::start_with(directory.path(), &flags).await?;
     let outcome = soak(&target, &args).await;
     target.stop().await?;
     outcome

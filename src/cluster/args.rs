@@ -2,6 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use coracle_node::parse_duration;
 
 use super::{AddressArgs, NodeArgs};
 
@@ -23,6 +26,9 @@ pub struct ClusterArgs {
     /// Name of the node [default: the host's name].
     #[arg(long, value_name = "NAME")]
     pub node_name: Option<String>,
+    /// How long events are kept.
+    #[arg(long, value_name = "DURATION", default_value = "1h0m0s", value_parser = parse_duration)]
+    pub event_ttl: Duration,
     #[command(flatten)]
     pub node: NodeArgs,
     #[command(flatten)]
@@ -38,6 +44,7 @@ impl ClusterArgs {
             bind_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             registry_port: Some(0),
             node_name: None,
+            event_ttl: Duration::from_secs(3600),
             node: NodeArgs::usual(),
             addresses: AddressArgs::loopback(),
         }

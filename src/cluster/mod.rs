@@ -101,7 +101,7 @@ impl Cluster {
         server.set_ready("node", Err(format!("node {name} is not registered yet")));
 
         serve_api(&server, listener, credentials.tls, &mut tasks, &shutdown);
-        start_control_loops(&server, credentials.ca_pem, &mut tasks, &clients_shutdown);
+        start_control_loops(&server, credentials.ca_pem, args.event_ttl, &mut tasks, &clients_shutdown);
         let config = node_config(&directory, &args.node, &name, &block, &registries)?;
         let node = start_node(&server, config, &shutdown).await?;
         nodes.register(&name, node.router());

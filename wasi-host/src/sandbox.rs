@@ -59,8 +59,8 @@ impl WasiHttpView for Sandbox {
     }
 }
 
-/// A linker with all of WASI 0.2, `wasi:http`, `wasi:config` and `wasi:keyvalue`, and of WASI 0.3 besides if it is wanted, their files counted and their
-/// sockets those of the pod.
+/// A linker with all of WASI 0.2, `wasi:http`, `wasi:config` and `wasi:keyvalue`, and of WASI 0.3 besides if it is wanted:
+/// their files are counted, and their sockets are those of the pod.
 pub(crate) fn component_linker(engine: &Engine, wasi: Wasi) -> wasmtime::Result<Linker<Sandbox>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;

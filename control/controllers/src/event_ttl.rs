@@ -1,4 +1,4 @@
-//! Deletes events that are older than an hour, which a Kubernetes API server does by itself.
+//! Deletes events that are older than an hour (`--event-ttl`), which a Kubernetes API server does by itself.
 
 use crate::cluster::Cluster;
 use crate::framework::{Key, MAX_PARALLEL_WRITES, Reconcile, ReconcileError, WorkQueue};
@@ -12,8 +12,10 @@ use kube::api::{DeleteParams, ListParams};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often events are looked at.
+/// How often events are looked at; more often if they are kept for less.
 const PERIOD: Duration = Duration::from_secs(5 * 60);
+/// The shortest pause.
+const SHORTEST_PERIOD: Duration = Duration::from_secs(1);
 /// Events read at once.
 const PAGE: u32 = 500;
 
@@ -27,8 +29,8 @@ impl EventTtlController {
     /// The controller; its only key is the cluster.
     pub fn new(cluster: &Arc<Cluster>) -> Arc<EventTtlController> {
         let queue = WorkQueue::new();
-        if cluster.config.event_ttl.is_some() {
-            queue.add_after(Key::new("", "cluster"), PERIOD);
+        if let Some(ttl) = cluster.config.event_ttl {
+            queue.add_after(Key::new("", "cluster"), period(ttl));
         }
         Arc::new(EventTtlController { cluster: cluster.clone(), queue })
     }
@@ -41,6 +43,10 @@ impl EventTtlController {
             _ => Ok(()),
         }
     }
+}
+
+fn period(ttl: Duration) -> Duration {
+    ttl.clamp(SHORTEST_PERIOD, PERIOD)
 }
 
 /// When the event happened last.
@@ -83,7 +89,7 @@ impl Reconcile for EventTtlController {
             results.into_iter().collect::<kube::Result<()>>()?;
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => params.continue_token = Some(token),
-                None => return Ok(Some(PERIOD)),
+                None => return Ok(Some(period(ttl))),
             }
         }
     }

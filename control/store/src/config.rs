@@ -1,6 +1,7 @@
 //! What can be set about a store, with defaults that suit a cluster of one machine.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -13,6 +14,8 @@ pub struct StoreConfig {
     pub history_events: usize,
     /// The same bound in bytes, whichever is reached first.
     pub history_bytes: usize,
+    /// How long events are kept at least and, but for half a minute, at most; whatever the bounds above leave of them.
+    pub history_age: Duration,
     /// Transactions in one raft entry at most.
     pub max_batch: usize,
     /// The largest transaction, in bytes. Kubernetes' API server takes bodies of 3 MiB; defaulting and
@@ -32,6 +35,8 @@ impl StoreConfig {
             node_id: 1,
             history_events: 100_000,
             history_bytes: 32 << 20,
+            // As long as a Kubernetes API server lets etcd keep them (`--etcd-compaction-interval`).
+            history_age: Duration::from_secs(5 * 60),
             max_batch: 256,
             max_txn_bytes: 4 << 20,
             min_free_bytes: 32 << 20,

@@ -109,7 +109,7 @@ pub(crate) async fn open(config: StoreConfig, lift: Arc<dyn Lift>, open_file: Op
     let Loaded { applied, state, .. } = loaded;
     let state = Arc::new(state);
     let memory = Arc::new(Memory::new(state.clone()));
-    let limits = Limits { events: config.history_events, bytes: config.history_bytes };
+    let limits = Limits { events: config.history_events, bytes: config.history_bytes, age: config.history_age };
     let ring = Arc::new(Ring::new(limits, state));
     let shared = (memory.clone(), ring.clone());
     let machine = Machine::new(lift, applied, shared, cache, writer.clone(), metrics.clone());

@@ -1,4 +1,4 @@
-//! The history: the newest events, bounded in number and bytes, and the topics that watchers read them by.
+//! The history: the newest events, bounded in number, bytes and age, and the topics that watchers read them by.
 //! The state machine publishes here after it has published the state; watchers read at their own pace.
 //!
 //! Invariant: whoever sees an event finds the object in the published state at that revision or a later one.
@@ -8,6 +8,7 @@ mod history;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -19,11 +20,15 @@ use crate::state::{Snapshot, State};
 use crate::topic::{End, Index, Topic, matches};
 use crate::watch::{Expired, Watch, WatchError};
 
+/// How often the oldest events are looked at.
+const AGEING_PERIOD: Duration = Duration::from_secs(30);
+
 /// The bounds of the history.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) events: usize,
     pub(crate) bytes: usize,
+    pub(crate) age: Duration,
 }
 
 /// The history and its readers.
@@ -93,8 +98,9 @@ impl Ring {
     }
 
     /// Wakes watchers whenever there is something for them, until the ring is closed. A task of its own, so
-    /// that a write does not wait for a thousand wake-ups.
+    /// that a write does not wait for a thousand wake-ups. It also lets events grow old that nothing pushes out.
     pub(crate) async fn herald(&self) {
+        let mut aged = Instant::now();
         loop {
             let (topics, closed) = {
                 let mut history = self.history.lock();
@@ -104,7 +110,11 @@ impl Ring {
             if closed {
                 return;
             }
-            self.dirty.notified().await;
+            let _ = tokio::time::timeout(AGEING_PERIOD, self.dirty.notified()).await;
+            if aged.elapsed() >= AGEING_PERIOD {
+                aged = Instant::now();
+                self.history.lock().age(aged);
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::event::Event;
 use crate::key::Scope;
@@ -17,6 +18,8 @@ pub(crate) struct History {
     limits: Limits,
     pub(crate) events: VecDeque<Arc<Event>>,
     pub(crate) bytes: usize,
+    /// How far the history had come at these times, the oldest first; one of each [`History::age`].
+    marks: VecDeque<(Instant, u64)>,
     /// Events above this revision are all here.
     pub(crate) compacted: u64,
     /// The state as of the last event, to compute earlier ones from.
@@ -34,6 +37,7 @@ impl History {
             limits,
             events: VecDeque::new(),
             bytes: 0,
+            marks: VecDeque::new(),
             compacted: state.revision,
             state,
             topics: HashMap::new(),
@@ -47,6 +51,7 @@ impl History {
     pub(crate) fn restart(&mut self, state: Arc<State>) -> HashMap<Index, Arc<Topic>> {
         self.events.clear();
         self.past.clear();
+        self.marks.clear();
         self.bytes = 0;
         self.compacted = state.revision;
         self.state = state;
@@ -73,12 +78,34 @@ impl History {
     /// Drops the oldest transactions until the history is within its bounds.
     pub(crate) fn trim(&mut self) {
         while self.events.len() > self.limits.events || self.bytes > self.limits.bytes {
-            let Some(revision) = self.events.front().map(|event| event.revision) else { return };
-            while self.events.front().is_some_and(|event| event.revision == revision) {
-                self.drop_oldest();
-            }
-            self.compacted = revision;
+            let Some(revision) = self.events.front().map(|event| event.revision) else { break };
+            self.drop_up_to(revision);
         }
+        self.forget_past();
+    }
+
+    /// Drops the events that have reached their age.
+    pub(crate) fn age(&mut self, now: Instant) {
+        self.marks.push_back((now, self.state.revision));
+        while let Some(&(then, revision)) = self.marks.front() {
+            if now.saturating_duration_since(then) < self.limits.age {
+                break;
+            }
+            self.marks.pop_front();
+            self.drop_up_to(revision);
+        }
+        self.forget_past();
+    }
+
+    /// Drops the events up to this revision.
+    fn drop_up_to(&mut self, revision: u64) {
+        while let Some(oldest) = self.events.front().map(|event| event.revision).filter(|oldest| *oldest <= revision) {
+            self.drop_oldest();
+            self.compacted = oldest;
+        }
+    }
+
+    fn forget_past(&mut self) {
         let compacted = self.compacted;
         self.past.retain(|(_, past)| past.revision >= compacted);
     }

@@ -15,7 +15,7 @@ struct World {
 impl World {
     fn new(events: usize) -> Self {
         let state = Arc::new(State::default());
-        let ring = Arc::new(Ring::new(Limits { events, bytes: usize::MAX }, state.clone()));
+        let ring = Arc::new(Ring::new(Limits { events, bytes: usize::MAX, age: Duration::MAX }, state.clone()));
         Self { applier: Applier::new(lift()), state, ring }
     }
 
@@ -91,7 +91,7 @@ fn behind_the_history_there_is_only_expired() {
 #[test]
 fn the_history_is_bounded_in_bytes_and_keeps_transactions_whole() {
     let state = Arc::new(State::default());
-    let ring = Arc::new(Ring::new(Limits { events: 1000, bytes: 8_000 }, state.clone()));
+    let ring = Arc::new(Ring::new(Limits { events: 1000, bytes: 8_000, age: Duration::MAX }, state.clone()));
     let mut world = World { applier: Applier::new(lift()), state, ring };
     for number in 0..50 {
         let op = |name: String| put("a", &name, "n1").ops.remove(0);
@@ -103,6 +103,33 @@ fn the_history_is_bounded_in_bytes_and_keeps_transactions_whole() {
     let depth = world.ring.depth();
     assert!(depth.events > 0);
     assert_eq!(depth.compacted, 51 - depth.events as u64 / 2);
+}
+
+#[test]
+fn events_grow_old_and_watchers_that_have_seen_them_do_not_mind() {
+    let state = Arc::new(State::default());
+    let limits = Limits { events: 1000, bytes: usize::MAX, age: Duration::from_secs(300) };
+    let ring = Arc::new(Ring::new(limits, state.clone()));
+    let mut world = World { applier: Applier::new(lift()), state, ring };
+    let begun = Instant::now();
+    let age = |world: &World, seconds| {
+        world.ring.history.lock().age(begun + Duration::from_secs(seconds));
+        (world.ring.depth().events, world.ring.compacted())
+    };
+    let mut watch = world.watch(pods().into(), 1);
+    world.apply(put("a", "old", "n1"));
+    assert_eq!(age(&world, 0), (1, 0));
+    world.apply(put("a", "young", "n1"));
+    assert_eq!(now(&mut watch), ["old@2", "young@3"]);
+    assert_eq!(age(&world, 299), (2, 0));
+    assert_eq!(age(&world, 300), (1, 2));
+    assert_eq!(now(&mut world.watch(pods().into(), 2)), ["young@3"]);
+    assert!(world.ring.watch(pods().into(), 1).is_err(), "what it would have to see first is gone");
+    // Without anything new, no revision is lost.
+    assert_eq!((age(&world, 600), age(&world, 10_000)), ((0, 3), (0, 3)));
+    world.apply(put("a", "new", "n1"));
+    assert_eq!(now(&mut watch), ["new@4"]);
+    assert_eq!(now(&mut world.watch(pods().into(), 3)), ["new@4"]);
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn node() -> Node {
         Writer::start(db.clone(), Arc::new(Health::new(".".as_ref(), 0)), metrics.clone()).expect("a thread");
     let state = Arc::new(State::default());
     let memory = Arc::new(Memory::new(state.clone()));
-    let ring = Arc::new(Ring::new(Limits { events: 10, bytes: 1 << 20 }, state));
+    let ring = Arc::new(Ring::new(Limits { events: 10, bytes: 1 << 20, age: std::time::Duration::MAX }, state));
     let shared = (memory.clone(), ring);
     let machine = Machine::new(lift(), Applied::default(), shared, Arc::default(), writer, metrics);
     Node { machine, db, memory }
