@@ -24,6 +24,8 @@ pub struct LivePod {
     /// Its directory.
     pub dir: PathBuf,
     containers: Mutex<Vec<LiveContainer>>,
+    /// The images that volumes name. After a start of the node they are held by nobody else until a container mounts them.
+    volume_images: Box<[String]>,
     /// The node wants the pod to end.
     end: watch::Sender<Option<EndRequest>>,
 }
@@ -100,11 +102,16 @@ pub enum NoLog {
 
 impl LivePod {
     /// A pod whose containers, by name and image, wait.
-    pub fn new(names: [String; 3], dir: PathBuf, containers: Vec<(String, String)>) -> Arc<LivePod> {
+    pub fn new(
+        names: [String; 3],
+        dir: PathBuf,
+        containers: Vec<(String, String)>,
+        volume_images: Box<[String]>,
+    ) -> Arc<LivePod> {
         let [namespace, name, uid] = names;
         let waiting = |(name, image)| LiveContainer::waiting(name, image);
         let containers = Mutex::new(containers.into_iter().map(waiting).collect());
-        Arc::new(LivePod { namespace, name, uid, dir, containers, end: watch::Sender::new(None) })
+        Arc::new(LivePod { namespace, name, uid, dir, containers, volume_images, end: watch::Sender::new(None) })
     }
 
     /// The pod is to end: it fails for this reason. The first request counts.
@@ -168,9 +175,10 @@ impl LivePod {
         }
     }
 
-    /// The images of all containers.
+    /// The images of all containers and volumes.
     pub fn images(&self) -> Vec<String> {
-        self.containers.lock().iter().map(|it| it.image.clone()).collect()
+        let containers = self.containers.lock();
+        containers.iter().map(|it| &it.image).chain(&self.volume_images).cloned().collect()
     }
 
     /// The handles of all containers that run, with their names.
@@ -240,6 +248,11 @@ impl LivePods {
         self.by_uid.write().remove(uid)
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.by_uid.read().len()
+    }
+
     /// The pod of this UID.
     pub fn get(&self, uid: &str) -> Option<Arc<LivePod>> {
         self.by_uid.read().get(uid).cloned()
@@ -268,8 +281,9 @@ mod tests {
     #[test]
     fn logs_are_found_by_run() {
         let names = ["ns".to_owned(), "p".to_owned(), "u".to_owned()];
-        let pod = LivePod::new(names, "/pods/x".into(), vec![("c".to_owned(), "i:1".to_owned())]);
-        assert_eq!(pod.images(), ["i:1"]);
+        let containers = vec![("c".to_owned(), "i:1".to_owned())];
+        let pod = LivePod::new(names, "/pods/x".into(), containers, ["v:1".to_owned()].into());
+        assert_eq!(pod.images(), ["i:1", "v:1"]);
         let text = |container: &str, previous| pod.log(container, previous).err().map(|error| error.to_string());
         assert_eq!(text("c", false).unwrap(), "container \"c\" in pod \"p\" is waiting to start: ContainerCreating");
         pod.set_waiting("c", "ErrImagePull");

@@ -34,6 +34,7 @@ use crate::{
     checkpoint::Key,
     shared::Shared,
     static_pods::{StaticPods, is_mirror, is_static},
+    volumes::volume_images,
 };
 
 /// How long a worker that has failed rests before its pod gets another one.
@@ -194,7 +195,7 @@ impl Manager {
         let [namespace, name, _] = names.clone();
         let containers = pod.spec.as_ref().map(Record::all).unwrap_or_default();
         let containers = containers.into_iter().map(|record| (record.name, record.image)).collect();
-        let live = LivePod::new(names, pod_dir(&self.shared.pods_dir, &pod), containers);
+        let live = LivePod::new(names, pod_dir(&self.shared.pods_dir, &pod), containers, volume_images(&pod));
         self.shared.live.insert(Arc::clone(&live));
         self.shared.metrics.pods.inc();
         let (mailbox, desired) = watch::channel(Desired::Exist(Arc::clone(pod.kept())));

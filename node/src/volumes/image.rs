@@ -66,6 +66,12 @@ pub struct VolumeImageFailure {
     pub failure: ImageFailure,
 }
 
+/// The images that a pod's volumes name.
+pub fn volume_images(pod: &Pod) -> Box<[String]> {
+    let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+    volumes.filter_map(|volume| volume.image.as_ref()?.reference.clone()).collect()
+}
+
 impl ImageVolume {
     fn of(volume: &Volume) -> Option<ImageVolume> {
         let source = volume.image.as_ref()?;

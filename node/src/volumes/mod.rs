@@ -39,7 +39,7 @@ use std::{io, path::Path};
 pub use downward::{Downward, DownwardError};
 pub use error::VolumeError;
 pub use etc_files::EtcFiles;
-pub use image::VolumeImageFailure;
+pub use image::{VolumeImageFailure, volume_images};
 pub use keeper::VolumeKeeper;
 #[cfg(test)]
 pub use objects::fake;
