@@ -33,7 +33,8 @@ enum What {
     #[command(hide = true)]
     HttpPlain {
         /// Where it listens.
-        address: std::net::SocketAddr,
+        #[arg(required = true)]
+        addresses: Vec<std::net::SocketAddr>,
     },
     /// The API server: durable creates, lists, watches, patches, memory per object.
     Api(api::Args),
@@ -54,7 +55,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.what {
         What::Pods(args) => pods::run(args).await?,
         What::Http(args) => http::run(args).await?,
-        What::HttpPlain { address } => http::serve_plain(address).await?,
+        What::HttpPlain { addresses } => http::serve_plain(addresses).await?,
         What::Api(args) => api::run(args).await?,
         What::Node(args) => node::run(args).await?,
         What::Cpu(args) => cpu::run(args).await?,

@@ -19,6 +19,11 @@ impl Sample {
         self.durations.extend(other.durations);
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.durations.len()
+    }
+
     /// `n=100 min 3.1 ms p50 4.0 ms p90 … p99 … max …`
     pub fn summary(&mut self) -> String {
         if self.durations.is_empty() {
