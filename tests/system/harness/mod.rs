@@ -1,6 +1,7 @@
 //! A cluster per test, kubectl, and waiting with a deadline.
 
 pub mod artifacts;
+pub mod boxes;
 mod cluster;
 pub mod guests;
 mod http;

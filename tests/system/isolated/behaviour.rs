@@ -106,7 +106,7 @@ fn limits_hold_and_usage_is_seen() {
     let limits = r#"{"limits":{"cpu":"300m","memory":"64Mi"},"requests":{"cpu":"300m"}}"#;
     let patch = format!(r#"{{"spec":{{"containers":[{{"name":"main","resources":{limits}}}]}}}}"#);
     cluster.kubectl(&format!("patch pod loop --subresource resize -p '{patch}'")).ok();
-    shows(&cluster, "loop", "{.status.containerStatuses[0].resources.limits.cpu}", "300m");
+    shows(&cluster, "loop", ".status.containerStatuses[0].resources.limits.cpu", "300m");
     eventually("it may use more", || match usage()? {
         used if used > 200.0 => Ok(()),
         used => Err(used.to_string()),
@@ -128,5 +128,5 @@ fn a_handler_that_nobody_has_is_an_event() {
         found.result().and_then(|text| if text.is_empty() { Err("none".into()) } else { Ok(text) })
     });
     assert!(event.contains("no runtime for \"somebodys\" is configured"), "{event}");
-    shows(&cluster, "waits", "{.status.phase}", "Pending");
+    shows(&cluster, "waits", ".status.phase", "Pending");
 }

@@ -3,7 +3,7 @@
 use super::{cluster, pid_of, pod, process_of, ready, shows};
 use crate::harness::{Cluster, eventually, signal};
 
-const RESTARTS: &str = "{.status.containerStatuses[*].restartCount}";
+const RESTARTS: &str = ".status.containerStatuses[*].restartCount";
 
 /// A pod of two containers that are to run for ever, and have a volume.
 fn two(name: &str) -> String {
@@ -32,7 +32,7 @@ fn all_containers_of_a_lost_process_start_again_and_no_others() {
     let (first, neighbour) = (pid_of(&cluster, "lost"), pid_of(&cluster, "neighbour"));
     signal(first, "KILL");
     shows(&cluster, "lost", RESTARTS, "1 1");
-    let last = "{.status.containerStatuses[*].lastState.terminated.exitCode}/{.status.containerStatuses[*].lastState.terminated.reason}";
+    let last = ".status.containerStatuses[*].lastState.terminated.exitCode}/{.status.containerStatuses[*].lastState.terminated.reason";
     shows(&cluster, "lost", last, "137 137/Error Error");
     ready(&cluster, "lost");
     assert_ne!(pid_of(&cluster, "lost"), first, "a new process");

@@ -8,28 +8,12 @@ mod walls;
 use std::fs;
 use std::path::PathBuf;
 
-use crate::harness::guests::{TOOLBOX, push_toolbox};
+use crate::harness::boxes::{self, cluster, output, ready, shows};
 use crate::harness::{Cluster, eventually};
 
-/// A cluster that has the toolbox in its registry.
-fn cluster() -> Cluster {
-    let cluster = Cluster::start();
-    push_toolbox(&cluster);
-    cluster
-}
-
-/// An isolated pod of one container that runs `command` (a YAML list); `more` are further lines of the container, `spec`
-/// of the pod.
+/// An isolated pod, see [`boxes::pod`].
 fn pod(name: &str, command: &str, more: &str, spec: &str) -> String {
-    let indented =
-        |text: &str, by: usize| -> String { text.lines().map(|line| format!("{}{line}\n", " ".repeat(by))).collect() };
-    format!(
-        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\n  labels: {{ app: {name} }}\n\
-         spec:\n  runtimeClassName: wasm-isolated\n  restartPolicy: Never\n  terminationGracePeriodSeconds: 1\n{}  containers:\n  \
-         - name: main\n    image: {TOOLBOX}\n    command: {command}\n{}",
-        indented(spec, 2),
-        indented(more, 4)
-    )
+    boxes::pod(name, command, more, &format!("runtimeClassName: wasm-isolated\n{spec}"))
 }
 
 /// Makes a pod of [`crate::harness::guests::pod`] an isolated one.
@@ -37,29 +21,9 @@ fn isolated(manifest: &str) -> String {
     manifest.replace("spec:\n  restartPolicy", "spec:\n  runtimeClassName: wasm-isolated\n  restartPolicy")
 }
 
-/// Waits until the pod is Ready.
-fn ready(cluster: &Cluster, name: &str) {
-    cluster.kubectl(&format!("wait --for=condition=Ready pod/{name} --timeout=60s")).ok();
-}
-
-/// Waits until a field of the pod's status is this.
-fn shows(cluster: &Cluster, name: &str, path: &str, wanted: &str) {
-    eventually(&format!("{name}: {path} is {wanted}"), || {
-        let found = cluster.kubectl(&format!("get pod {name} -o jsonpath={path}")).result()?;
-        if found == wanted { Ok(()) } else { Err(found) }
-    });
-}
-
-/// How the first container of a pod has ended.
+/// How the first container of a pod has ended, for [`shows`].
 const END: &str =
-    "{.status.containerStatuses[0].state.terminated.exitCode}/{.status.containerStatuses[0].state.terminated.reason}";
-
-/// Applies a pod, waits until it has succeeded and gives its log.
-fn output(cluster: &Cluster, manifest: &str, name: &str) -> String {
-    cluster.apply(manifest);
-    shows(cluster, name, "{.status.phase}", "Succeeded");
-    cluster.kubectl(&format!("logs {name}")).ok()
-}
+    ".status.containerStatuses[0].state.terminated.exitCode}/{.status.containerStatuses[0].state.terminated.reason";
 
 /// The directory in /proc of a pod's process.
 fn process_of(cluster: &Cluster, pod: &str) -> Result<PathBuf, String> {

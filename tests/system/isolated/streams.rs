@@ -52,7 +52,7 @@ fn an_attached_program_reads_and_hears_the_end() {
     assert_eq!(lines.next().unwrap().unwrap(), "back and forth");
     drop(stdin);
     attach.wait().unwrap();
-    shows(&cluster, "box", "{.status.phase}", "Succeeded");
+    shows(&cluster, "box", ".status.phase", "Succeeded");
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn terminal() -> AttachParams {
 }
 
 /// A cluster with the pod `box`, whose program is `command`; `more` are further lines of its container.
-fn with_a_box(command: &str, more: &str) -> Cluster {
+pub(super) fn with_a_box(command: &str, more: &str) -> Cluster {
     let cluster = Cluster::start();
     push_toolbox(&cluster);
     cluster.apply(&format!(

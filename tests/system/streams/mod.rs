@@ -6,6 +6,7 @@ mod debugging;
 mod forwards;
 mod keys;
 mod program;
+mod screen;
 mod slow;
 mod terminals;
 
