@@ -183,6 +183,12 @@ async fn serve(
             (StatusCode::CREATED, Json(api.put(&path(&name), body))).into_response()
         }
         (Method::PATCH, Some(name)) => match api.get(&path(name)) {
+            // A patch that says which object it means is not for another one of that name.
+            Some(object)
+                if body["metadata"]["uid"].is_string() && body["metadata"]["uid"] != object["metadata"]["uid"] =>
+            {
+                status(StatusCode::CONFLICT, "Conflict")
+            }
             Some(mut object) => {
                 merge(&mut object, body);
                 Json(api.put(&path(name), object)).into_response()

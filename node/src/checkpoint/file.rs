@@ -230,6 +230,7 @@ fn forget(transaction: &WriteTransaction, uid: &str) -> Result<bool, FileError> 
     for used in uses.remove_all(uid)? {
         unused.push(used?.value().to_owned());
     }
+    let mut found = !unused.is_empty();
     unused.retain(|key| {
         let _ = users.remove(&**key, uid);
         users.get(&**key).is_ok_and(|mut left| left.next().is_none())
@@ -239,7 +240,6 @@ fn forget(transaction: &WriteTransaction, uid: &str) -> Result<bool, FileError> 
         unused.push(row?.0.value().to_owned());
     }
     unused.extend([Key::pod(uid), Key::status(uid)].map(|key| key.as_str().to_owned()));
-    let mut found = false;
     for key in &unused {
         found |= rows.remove(&**key)?.is_some();
     }
