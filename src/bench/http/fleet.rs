@@ -38,7 +38,7 @@ pub struct Fleet {
 
 enum Servers {
     /// Pods of a cluster.
-    Pods(Target),
+    Pods(Box<Target>),
     /// Processes.
     Processes(Vec<Child>),
 }
@@ -63,7 +63,7 @@ impl Fleet {
             Ok(SocketAddr::new(address.parse()?, POD_PORT))
         };
         let addresses = pods.into_iter().map(address).collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(Fleet { addresses, servers: Servers::Pods(target), _directory: directory })
+        Ok(Fleet { addresses, servers: Servers::Pods(Box::new(target)), _directory: directory })
     }
 
     /// One process without Wasm that listens at as many addresses.
