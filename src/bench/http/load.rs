@@ -4,13 +4,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use http_body_util::{BodyExt as _, Empty};
-use hyper::body::Bytes;
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 
+use crate::bench::load::Connection;
 use crate::bench::statistics::Sample;
 
 /// Loads the servers from so many clients, each with one request under way; how long each request took.
@@ -32,36 +28,6 @@ pub async fn load(servers: &[SocketAddr], clients: u32, duration: Duration) -> a
         all.extend(done.context("a client panicked")??);
     }
     Ok(all)
-}
-
-/// A connection that stays.
-struct Connection {
-    address: SocketAddr,
-    sender: SendRequest<Empty<Bytes>>,
-    task: AbortHandle,
-}
-
-impl Connection {
-    async fn open(address: SocketAddr) -> anyhow::Result<Connection> {
-        let stream = TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        Ok(Connection { address, sender, task: tokio::spawn(connection).abort_handle() })
-    }
-
-    async fn get(&mut self) -> anyhow::Result<()> {
-        let request = hyper::Request::get("/").header("host", self.address.to_string()).body(Empty::new())?;
-        let response = self.sender.send_request(request).await.with_context(|| self.address.to_string())?;
-        anyhow::ensure!(response.status().is_success(), "{} answered {}", self.address, response.status());
-        response.into_body().collect().await?;
-        Ok(())
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 async fn ask(servers: Vec<SocketAddr>, end: Instant) -> anyhow::Result<Sample> {
