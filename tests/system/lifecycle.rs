@@ -14,7 +14,7 @@ fn the_sample_answers_and_everything_is_printed() {
     let cluster = Cluster::with_sample("hello");
     let answer = get(&cluster.line("url")).unwrap();
     assert!(answer.starts_with("Hello from hello-"), "{answer}");
-    let kubeconfig = cluster.printed.lines().find_map(|l| l.strip_prefix("export KUBECONFIG=")).unwrap();
+    let kubeconfig = cluster.printed().lines().find_map(|l| l.strip_prefix("export KUBECONFIG=")).unwrap();
     assert_eq!(kubeconfig, cluster.kubeconfig().to_str().unwrap());
     assert!(get(&format!("http://{}/v2/", cluster.line("registry"))).is_ok());
     assert_eq!(cluster.kubectl("get --raw /readyz").ok(), "ok");

@@ -167,7 +167,11 @@ fn a_pod_that_was_deleted_meanwhile_ends_when_the_node_hears_of_it() {
     proxy.cut();
     cluster.kubectl("delete pod app --wait=false").ok();
     // Longer than the grace period: a node that had heard of it would have ended the pod.
-    std::thread::sleep(Duration::from_secs(3));
+    let begun = Instant::now();
+    eventually("the node asks in vain", || match (proxy.refused(), begun.elapsed()) {
+        (1.., waited) if waited > Duration::from_secs(3) => Ok(()),
+        (asked, waited) => Err(format!("{asked} times in {waited:?}")),
+    });
     serves(&address, "/hostname", "app");
     assert_ne!(field(&cluster, "pod app", ".metadata.deletionTimestamp"), "");
     proxy.mend();

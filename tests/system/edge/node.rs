@@ -1,15 +1,14 @@
 //! A `coracle node` beside a cluster, joined by nothing but a kubeconfig.
 
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
-use crate::harness::{Cluster, DEADLINE, coracle, signal};
+use crate::harness::{Cluster, Daemon, coracle};
 
 /// A running `coracle node`. Dropping it stops the process; its directory goes with the cluster's.
 pub struct EdgeNode {
-    child: Option<Child>,
+    daemon: Daemon,
     /// Its name.
     pub name: String,
     /// Further flags; changes count from the next [`Self::boot`] on.
@@ -17,8 +16,6 @@ pub struct EdgeNode {
     /// By which it finds the cluster.
     pub kubeconfig: PathBuf,
     directory: PathBuf,
-    /// What it printed once it had joined.
-    pub printed: String,
 }
 
 impl EdgeNode {
@@ -37,8 +34,8 @@ impl EdgeNode {
         std::fs::create_dir_all(&registry).expect("the scratch directory can be written");
         let hosts = format!("[host.\"http://{}\"]\n", cluster.line("registry"));
         std::fs::write(registry.join("hosts.toml"), hosts).expect("the scratch directory can be written");
-        let (child, kubeconfig) = (None, cluster.kubeconfig());
-        Self { child, name: name.to_owned(), flags: Vec::new(), kubeconfig, directory, printed: String::new() }
+        let daemon = Daemon::unstarted("node", "pods: ");
+        Self { daemon, name: name.to_owned(), flags: Vec::new(), kubeconfig: cluster.kubeconfig(), directory }
     }
 
     /// Its command line.
@@ -56,17 +53,8 @@ impl EdgeNode {
 
     /// Starts the process, and returns when it has joined.
     pub fn boot(&mut self) {
-        assert!(self.child.is_none(), "it runs already");
-        let mut child = self.command().stdout(Stdio::piped()).spawn().expect("the binary starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped"));
-        self.printed.clear();
-        while !self.printed.contains("\npods: ") {
-            let read = lines.read_line(&mut self.printed).expect("it prints text");
-            assert!(read > 0, "`coracle node` did not join: {:?}", child.wait());
-        }
-        // Drained, so that the process never waits for a reader.
-        std::thread::spawn(move || lines.read_to_end(&mut Vec::new()));
-        self.child = Some(child);
+        let mut command = self.command();
+        self.daemon.boot(&mut command);
     }
 
     /// Where it keeps what it has.
@@ -76,45 +64,16 @@ impl EdgeNode {
 
     /// A line that it printed after `label: `.
     pub fn line(&self, label: &str) -> String {
-        let prefix = format!("{label}: ");
-        let found = self.printed.lines().find_map(|line| line.strip_prefix(&prefix));
-        found.unwrap_or_else(|| panic!("the node printed no {label:?}: {}", self.printed)).to_string()
+        self.daemon.line(label)
     }
 
     /// SIGKILL: no chance to tidy up.
     pub fn kill(&mut self) {
-        let mut child = self.child.take().expect("it runs");
-        child.kill().expect("it can be killed");
-        child.wait().expect("it can be waited for");
+        self.daemon.kill();
     }
 
     /// SIGTERM; returns how it ended and how long that took.
     pub fn stop(&mut self) -> (ExitStatus, Duration) {
-        let mut child = self.child.take().expect("it runs");
-        let begun = Instant::now();
-        signal(child.id(), "TERM");
-        loop {
-            if let Some(status) = child.try_wait().expect("it can be waited for") {
-                return (status, begun.elapsed());
-            }
-            if begun.elapsed() > DEADLINE {
-                child.kill().expect("it can be killed");
-                panic!("`coracle node` did not stop on SIGTERM");
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
-impl Drop for EdgeNode {
-    fn drop(&mut self) {
-        let Some(mut child) = self.child.take() else { return };
-        signal(child.id(), "TERM");
-        let begun = Instant::now();
-        while matches!(child.try_wait(), Ok(None)) && begun.elapsed() < Duration::from_secs(5) {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let _ = child.kill();
-        let _ = child.wait();
+        self.daemon.end("TERM")
     }
 }

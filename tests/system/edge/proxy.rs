@@ -17,6 +17,8 @@ pub struct Proxy {
 #[derive(Default)]
 struct State {
     cut: bool,
+    /// Connections that were refused since it was cut.
+    refused: u32,
     connections: Vec<TcpStream>,
 }
 
@@ -48,10 +50,15 @@ impl Proxy {
     /// Cuts what is connected, and everything that tries to.
     pub fn cut(&self) {
         let mut state = self.state.lock().expect("nobody has panicked");
-        state.cut = true;
+        (state.cut, state.refused) = (true, 0);
         for connection in state.connections.drain(..) {
             let _ = connection.shutdown(Shutdown::Both);
         }
+    }
+
+    /// Connections that have been refused since the way was cut.
+    pub fn refused(&self) -> u32 {
+        self.state.lock().expect("nobody has panicked").refused
     }
 
     /// The way is open again.
@@ -68,7 +75,11 @@ fn server(cluster: &Cluster) -> SocketAddr {
 
 fn forward(state: &Mutex<State>, client: TcpStream, server: SocketAddr) {
     let mut state = state.lock().expect("nobody has panicked");
-    let Some(server) = (!state.cut).then(|| TcpStream::connect(server).ok()).flatten() else { return };
+    if state.cut {
+        state.refused += 1;
+        return;
+    }
+    let Ok(server) = TcpStream::connect(server) else { return };
     let twice = |stream: &TcpStream| stream.try_clone().expect("a descriptor is free");
     for (mut from, mut to) in [(twice(&client), twice(&server)), (twice(&server), twice(&client))] {
         spawn(move || {

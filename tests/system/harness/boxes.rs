@@ -1,5 +1,8 @@
 //! Pods of the toolbox, and what is asked of them.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::Stdio;
+
 use super::guests::{TOOLBOX, push_toolbox};
 use super::{Cluster, eventually};
 
@@ -46,4 +49,51 @@ pub fn shows(cluster: &Cluster, name: &str, path: &str, wanted: &str) {
         let found = cluster.kubectl(&format!("get pod {name} -o jsonpath={{{path}}}")).result()?;
         if found == wanted { Ok(()) } else { Err(found) }
     });
+}
+
+/// A cluster with the pod `box`, which only waits and has a volume at /d; `spec` are further lines of the pod.
+pub fn with_a_box(spec: &str) -> Cluster {
+    let cluster = cluster();
+    let (more, volume) = ("volumeMounts: [{ name: d, mountPath: /d }]", "volumes: [{ name: d, emptyDir: {} }]");
+    cluster.apply(&pod("box", "[sleep, '1000']", more, &format!("{volume}\n{spec}")));
+    ready(&cluster, "box");
+    cluster
+}
+
+/// A command of the box writes and reads its volume, one fails, one reads what is typed.
+pub fn runs_commands(cluster: &Cluster) {
+    let script = "exec box -- sh -c 'echo one > /d/file; echo two >> /d/file; cat /d/file'";
+    assert_eq!(cluster.kubectl(script).ok(), "one\ntwo\n");
+    // WASI 0.2 knows two exit codes only.
+    let failed = cluster.kubectl("exec box -- exit 7");
+    assert_eq!(failed.code, 1, "{}", failed.stderr);
+    assert!(failed.stderr.contains("command terminated with exit code 1"), "{}", failed.stderr);
+    assert_eq!(cluster.kubectl_with_input("exec -i box -- stdin", "typed\n").ok(), "typed\n");
+}
+
+/// A file is copied into the box and out again.
+pub fn copies_files(cluster: &Cluster) {
+    let (there, back) = (cluster.scratch().join("there"), cluster.scratch().join("back"));
+    std::fs::write(&there, "carried").unwrap();
+    cluster.kubectl(&format!("cp {} box:/d/file", there.display())).ok();
+    assert_eq!(cluster.kubectl("exec box -- cat /d/file").ok(), "carried");
+    cluster.kubectl(&format!("cp box:/d/file {}", back.display())).ok();
+    assert_eq!(std::fs::read_to_string(back).unwrap(), "carried");
+}
+
+/// Somebody attaches to a program that copies its input, and lets go: it reads the end, and succeeds.
+pub fn is_attached_to(spec: &str) {
+    let cluster = cluster();
+    cluster.apply(&pod("box", "[stdin]", "stdin: true\nstdinOnce: true", spec));
+    ready(&cluster, "box");
+    let mut attach = cluster.kubectl_command();
+    attach.args(["attach", "-i", "box"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut attach = attach.spawn().unwrap();
+    let mut stdin = attach.stdin.take().unwrap();
+    stdin.write_all(b"back and forth\n").unwrap();
+    let mut lines = BufReader::new(attach.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "back and forth");
+    drop(stdin);
+    attach.wait().unwrap();
+    ended(&cluster, "box");
 }

@@ -1,14 +1,12 @@
 //! A cluster of the real binary.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::DEADLINE;
+use super::daemon::Daemon;
 
 /// What a cluster is started with.
 #[derive(Default)]
@@ -21,12 +19,11 @@ pub struct Options {
 
 /// A running `coracle up`. Dropping it stops the process and removes its directory.
 pub struct Cluster {
-    child: Option<Child>,
+    // Before the directory: what comes first is dropped first.
+    daemon: Daemon,
     directory: TempDir,
     /// What it was started with; changes count from the next [`Self::boot`] on.
     pub options: Options,
-    /// Everything that `up` printed before it was ready.
-    pub printed: String,
 }
 
 impl Cluster {
@@ -50,15 +47,14 @@ impl Cluster {
     /// An empty directory, for [`Self::boot`].
     pub fn unstarted(options: Options) -> Self {
         let directory = tempfile::Builder::new().prefix("coracle-test-").tempdir().expect("a temporary directory");
-        Self { child: None, directory, options, printed: String::new() }
+        // `up` has done its work when it prints the line for kubectl.
+        Self { daemon: Daemon::unstarted("up", "export KUBECONFIG="), directory, options }
     }
 
     /// Starts the process again after [`Self::stop`] or [`Self::kill`].
     pub fn boot(&mut self) {
-        assert!(self.child.is_none(), "it runs already");
-        let mut child = self.up().stdout(Stdio::piped()).spawn().expect("the binary starts");
-        self.printed = wait_until_printed(&mut child);
-        self.child = Some(child);
+        let mut command = self.up();
+        self.daemon.boot(&mut command);
     }
 
     /// The command line of `up` for this cluster's directory.
@@ -79,7 +75,7 @@ impl Cluster {
 
     /// The number of the process.
     pub fn pid(&self) -> u32 {
-        self.child.as_ref().expect("it runs").id()
+        self.daemon.pid()
     }
 
     /// The directory of the cluster.
@@ -97,46 +93,24 @@ impl Cluster {
         self.data_dir().join("kubeconfig")
     }
 
+    /// Everything that `up` printed before it was ready.
+    pub fn printed(&self) -> &str {
+        &self.daemon.printed
+    }
+
     /// A line that `up` printed after `label: `.
     pub fn line(&self, label: &str) -> String {
-        let prefix = format!("{label}: ");
-        let found = self.printed.lines().find_map(|l| l.strip_prefix(&prefix));
-        found.unwrap_or_else(|| panic!("`up` printed no {label:?}: {}", self.printed)).to_string()
+        self.daemon.line(label)
     }
 
     /// SIGKILL: no chance to tidy up.
     pub fn kill(&mut self) {
-        let mut child = self.child.take().expect("it runs");
-        child.kill().expect("it can be killed");
-        child.wait().expect("it can be waited for");
+        self.daemon.kill();
     }
 
     /// Ctrl-C; returns how long it took, and fails when it takes too long to be bearable.
     pub fn stop(&mut self) -> Duration {
-        let mut child = self.child.take().expect("it runs");
-        let begun = Instant::now();
-        signal(child.id(), "INT");
-        while child.try_wait().expect("it can be waited for").is_none() {
-            if begun.elapsed() > DEADLINE {
-                child.kill().expect("it can be killed");
-                panic!("`up` did not stop on SIGINT");
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        begun.elapsed()
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        let Some(mut child) = self.child.take() else { return };
-        signal(child.id(), "TERM");
-        let begun = Instant::now();
-        while matches!(child.try_wait(), Ok(None)) && begun.elapsed() < Duration::from_secs(5) {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let _ = child.kill();
-        let _ = child.wait();
+        self.daemon.end("INT").1
     }
 }
 
@@ -151,33 +125,4 @@ pub fn coracle() -> Command {
 pub fn signal(pid: u32, name: &str) {
     let done = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status();
     assert!(done.expect("kill exists").success(), "cannot send SIG{name} to {pid}");
-}
-
-/// `up` has done its work when it prints the line for kubectl.
-fn wait_until_printed(child: &mut Child) -> String {
-    let stdout = child.stdout.take().expect("stdout is piped");
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            // The test may be over: then nobody listens, and the pipe is still drained.
-            let _ = sender.send(line);
-        }
-    });
-    let mut printed = String::new();
-    loop {
-        match receiver.recv_timeout(DEADLINE * 3) {
-            Ok(line) => {
-                printed.push_str(&line);
-                printed.push('\n');
-                if line.starts_with("export KUBECONFIG=") {
-                    return printed;
-                }
-            }
-            Err(error) => {
-                let _ = child.kill();
-                let status = child.wait();
-                panic!("`up` did not get ready ({error}, {status:?}); it printed:\n{printed}");
-            }
-        }
-    }
 }

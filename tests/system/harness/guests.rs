@@ -45,6 +45,15 @@ pub const TICKER: &str = r#"(module
 pub const GROW: &str = r#"(module (memory (export "memory") 1)
     (func (export "_start") (loop $more (drop (memory.grow (i32.const 16))) (br $more))))"#;
 
+/// Guests that end in every way: name, program, further lines of the pod, and the exit code with its reason.
+pub const ENDS: [(&str, &str, &str, &str); 5] = [
+    ("quick", QUICK, "", "0/Completed"),
+    ("failing", FAILING, "", "3/Error"),
+    ("trap", TRAP, "", "134/Error"),
+    ("grow", GROW, "    resources: {limits: {memory: 16Mi}}\n", "137/OOMKilled"),
+    ("loop", LOOP, "  activeDeadlineSeconds: 1\n", "137/Error"),
+];
+
 /// The name that manifests use for a guest pushed with [`push`].
 pub fn image(name: &str) -> String {
     format!("registry.coracle.internal/guest/{name}:1")

@@ -3,6 +3,7 @@
 pub mod artifacts;
 pub mod boxes;
 mod cluster;
+mod daemon;
 pub mod guests;
 mod http;
 mod kubectl;
@@ -13,6 +14,7 @@ mod transcript;
 use std::time::{Duration, Instant};
 
 pub use cluster::{Cluster, Options, coracle, signal};
+pub use daemon::Daemon;
 pub use http::{get, request};
 pub use process::{Finished, run, sample};
 pub use registry::DockerRegistry;

@@ -9,14 +9,7 @@ use crate::harness::{Cluster, eventually, get};
 #[test]
 fn every_end_has_its_code() {
     let cluster = Cluster::start();
-    let limit = "    resources: {limits: {memory: 16Mi}}\n";
-    for (name, wat, more, wanted) in [
-        ("quick", guests::QUICK, "", "0/Completed"),
-        ("failing", guests::FAILING, "", "3/Error"),
-        ("trap", guests::TRAP, "", "134/Error"),
-        ("grow", guests::GROW, limit, "137/OOMKilled"),
-        ("loop", guests::LOOP, "  activeDeadlineSeconds: 1\n", "137/Error"),
-    ] {
+    for (name, wat, more, wanted) in guests::ENDS {
         guests::push(&cluster, name, wat);
         cluster.apply(&isolated(&guests::pod(name, "Never", more)));
         shows(&cluster, name, END, wanted);

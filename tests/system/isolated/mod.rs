@@ -11,14 +11,17 @@ use std::path::PathBuf;
 use crate::harness::boxes::{self, cluster, output, ready, shows};
 use crate::harness::{Cluster, eventually};
 
+/// The line of a pod that asks for a process of its own.
+const ISOLATED: &str = "runtimeClassName: wasm-isolated";
+
 /// An isolated pod, see [`boxes::pod`].
 fn pod(name: &str, command: &str, more: &str, spec: &str) -> String {
-    boxes::pod(name, command, more, &format!("runtimeClassName: wasm-isolated\n{spec}"))
+    boxes::pod(name, command, more, &format!("{ISOLATED}\n{spec}"))
 }
 
 /// Makes a pod of [`crate::harness::guests::pod`] an isolated one.
 fn isolated(manifest: &str) -> String {
-    manifest.replace("spec:\n  restartPolicy", "spec:\n  runtimeClassName: wasm-isolated\n  restartPolicy")
+    manifest.replace("spec:\n  restartPolicy", &format!("spec:\n  {ISOLATED}\n  restartPolicy"))
 }
 
 /// How the first container of a pod has ended, for [`shows`].

@@ -35,14 +35,7 @@ fn ends(cluster: &Cluster, name: &str, container: usize, wanted: &str) {
 #[test]
 fn every_end_has_its_code() {
     let cluster = cluster();
-    let limit = "    resources: {limits: {memory: 16Mi}}\n";
-    for (name, wat, more, wanted) in [
-        ("quick", guests::QUICK, "", "0/Completed"),
-        ("failing", guests::FAILING, "", "3/Error"),
-        ("trap", guests::TRAP, "", "134/Error"),
-        ("grow", guests::GROW, limit, "137/OOMKilled"),
-        ("loop", guests::LOOP, "  activeDeadlineSeconds: 1\n", "137/Error"),
-    ] {
+    for (name, wat, more, wanted) in guests::ENDS {
         guests::push(&cluster, name, wat);
         cluster.apply(&guests::pod(name, "Never", more));
         ends(&cluster, name, 0, wanted);

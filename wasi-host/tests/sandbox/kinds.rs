@@ -44,15 +44,22 @@ fn missing_imports_are_named_all_together() {
     );
 }
 
-#[test]
-fn missing_imports_of_components_are_named_by_interface() {
-    let text = r#"(component
-        (import "foo:bar/baz@1.0.0" (instance (export "x" (func)) (export "y" (func))))
+/// A command that imports an instance, as component text has it.
+fn importing(import: &str) -> String {
+    format!(
+        r#"(component
+        (import {import})
         (core module $m (func (export "run") (result i32) (i32.const 0)))
         (core instance $i (instantiate $m))
         (func $run (result (result)) (canon lift (core func $i "run")))
         (instance $run (export "run" (func $run)))
-        (export "wasi:cli/run@0.2.3" (instance $run)))"#;
+        (export "wasi:cli/run@0.2.3" (instance $run)))"#
+    )
+}
+
+#[test]
+fn missing_imports_of_components_are_named_by_interface() {
+    let text = importing(r#""foo:bar/baz@1.0.0" (instance (export "x" (func)) (export "y" (func)))"#);
     assert_eq!(
         error(text.as_bytes()).to_string(),
         "the component imports foo:bar/baz@1.0.0 function 'x', foo:bar/baz@1.0.0 function 'y', \
@@ -62,13 +69,7 @@ fn missing_imports_of_components_are_named_by_interface() {
 
 #[test]
 fn another_draft_of_an_interface_is_told_of() {
-    let text = r#"(component
-        (import "wasi:keyvalue/store@0.2.0-draft2" (instance (export "open" (func))))
-        (core module $m (func (export "run") (result i32) (i32.const 0)))
-        (core instance $i (instantiate $m))
-        (func $run (result (result)) (canon lift (core func $i "run")))
-        (instance $run (export "run" (func $run)))
-        (export "wasi:cli/run@0.2.3" (instance $run)))"#;
+    let text = importing(r#""wasi:keyvalue/store@0.2.0-draft2" (instance (export "open" (func)))"#);
     assert_eq!(
         error(text.as_bytes()).to_string(),
         "the component imports wasi:keyvalue/store@0.2.0-draft2 function 'open', which this host does not provide. \
