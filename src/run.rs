@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use coracle_oci::{ImageStore, Limits, PullOptions, Reference};
 use coracle_wasi_host::{
     Bucket, ContainerConfig, Engine, EngineConfig, InstanceReuse, Network, NetworkError, Output, PodConfig, PodContext,
-    Preopen, Program, Stream,
+    PodLimits, Preopen, Program, Stream,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -70,7 +70,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             hostname: name.clone(),
             address: args.address,
             network: Arc::new(HostNetwork),
-            memory_limit_bytes,
+            limits: PodLimits { memory_bytes: memory_limit_bytes, cpu_millis: None },
         },
     );
     let container = pod

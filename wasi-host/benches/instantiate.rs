@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use coracle_wasi_host::{
     Container, ContainerConfig, Engine, EngineConfig, InstanceReuse, Network, NetworkError, Output, PodConfig,
-    PodContext, Program, Stream,
+    PodContext, PodLimits, Program, Stream,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tokio::{
@@ -71,7 +71,7 @@ fn pod(engine: &Engine) -> PodContext {
         hostname: "bench".into(),
         address: IpAddr::V4(Ipv4Addr::new(127, 250, 0, 1)),
         network: Arc::new(Nowhere),
-        memory_limit_bytes: None,
+        limits: PodLimits::default(),
     };
     PodContext::new(engine, config)
 }

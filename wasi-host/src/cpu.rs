@@ -6,6 +6,7 @@
 //! others (a queue that is fair by shares).
 
 mod bucket;
+mod limit;
 mod run_queue;
 mod stopwatch;
 mod ticket;
@@ -15,17 +16,16 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker, ready},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use parking_lot::Mutex;
 use tokio::time::Sleep;
 
+pub(crate) use self::limit::CpuLimit;
 use self::{
-    bucket::Bucket,
     run_queue::Flow,
     stopwatch::Stopwatch,
     ticket::{Stand, Ticket},
@@ -38,26 +38,22 @@ pub(crate) type RunQueue = run_queue::RunQueue<Ticket>;
 /// Counts the CPU time of a container, and holds its budget and its shares.
 pub(crate) struct CpuMeter {
     used_nanos: AtomicU64,
-    /// Whether there is a bucket: asked at every turn, where a lock would be felt.
-    limited: AtomicBool,
-    bucket: Mutex<Option<Bucket>>,
+    limit: CpuLimit,
+    /// The limit of all containers of the pod together.
+    pod: Arc<CpuLimit>,
     /// One for each queue: commands may run beside a server.
     flows: [Arc<Flow<Ticket>>; 2],
 }
 
 impl CpuMeter {
-    pub(crate) fn new(limit_millis: Option<u32>, shares: u32) -> Arc<CpuMeter> {
-        let bucket = limit_millis.map(|millis| Bucket::new(millis, Instant::now()));
-        let limited = AtomicBool::new(bucket.is_some());
+    pub(crate) fn new(limit_millis: Option<u32>, pod: Arc<CpuLimit>, shares: u32) -> Arc<CpuMeter> {
         let flows = [Flow::new(shares), Flow::new(shares)];
-        Arc::new(CpuMeter { used_nanos: AtomicU64::new(0), limited, bucket: Mutex::new(bucket), flows })
+        Arc::new(CpuMeter { used_nanos: AtomicU64::new(0), limit: CpuLimit::new(limit_millis), pod, flows })
     }
 
     /// Another limit from now on; None: no limit any more.
     pub(crate) fn set_limit(&self, limit_millis: Option<u32>) {
-        let mut bucket = self.bucket.lock();
-        *bucket = limit_millis.map(|millis| Bucket::new(millis, Instant::now()));
-        self.limited.store(bucket.is_some(), Ordering::Release);
+        self.limit.set(limit_millis);
     }
 
     /// Other shares from now on.
@@ -71,20 +67,14 @@ impl CpuMeter {
 
     /// How long the next turn must wait. None: go on.
     fn pause(&self) -> Option<Duration> {
-        if !self.limited.load(Ordering::Acquire) {
-            return None;
-        }
-        self.bucket.lock().as_mut().and_then(|bucket| bucket.pause(Instant::now()))
+        self.limit.pause().max(self.pod.pause())
     }
 
     fn charge(&self, turn: Duration) {
         let nanos = u64::try_from(turn.as_nanos()).unwrap_or(u64::MAX);
         self.used_nanos.fetch_add(nanos, Ordering::Relaxed);
-        if self.limited.load(Ordering::Acquire)
-            && let Some(bucket) = self.bucket.lock().as_mut()
-        {
-            bucket.spend(turn);
-        }
+        self.limit.spend(turn);
+        self.pod.spend(turn);
     }
 }
 

@@ -53,7 +53,7 @@ pub use isolated::{Isolation, IsolationError, run_child};
 pub use metrics::Metrics;
 pub use network::{Network, NetworkError};
 pub use output::{Output, Stream};
-pub use pod::{PodConfig, PodContext};
+pub use pod::{PodConfig, PodContext, PodLimits};
 pub use program::{CompileError, Program, ProgramKind};
 pub use server::InstanceReuse;
 pub use stdin::{StdinClosed, StdinPipe};

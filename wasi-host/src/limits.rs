@@ -300,5 +300,8 @@ pub const ISOLATED_TEXT_BYTES: usize = TRAP_MESSAGE_LIMIT_BYTES;
 /// Memory that the process of a pod needs beside what its guests are limited to: code, stacks, what the host keeps for them.
 pub const ISOLATED_OVERHEAD_BYTES: u64 = 256 << 20;
 
+/// CPU time that it needs besides, in thousandths of a CPU: the node talks to it, and must not wait for its guests' next period.
+pub const ISOLATED_OVERHEAD_MILLIS: u32 = 100;
+
 /// Threads of one such process: both kinds of guest threads may have tokio's 512 for blocking work besides.
 pub const ISOLATED_TASKS: u32 = 2048;

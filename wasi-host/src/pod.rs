@@ -5,9 +5,12 @@ use std::{
     sync::Arc,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     Container, ContainerConfig, Engine, Isolation, IsolationError, Network, NetworkError, StartError,
     container::{Held, Local},
+    cpu::CpuLimit,
     isolated::IsolatedPod,
     limits,
     memory::MemoryBudget,
@@ -23,8 +26,17 @@ pub struct PodConfig {
     pub address: IpAddr,
     /// Names and routes, as the host sees them.
     pub network: Arc<dyn Network>,
-    /// The most linear memory all containers may hold together; a container's own limit applies besides.
-    pub memory_limit_bytes: Option<u64>,
+    /// What all containers may have together; a container's own limits apply besides.
+    pub limits: PodLimits,
+}
+
+/// Limits of a pod as a whole; None: no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodLimits {
+    /// Linear memory.
+    pub memory_bytes: Option<u64>,
+    /// CPU time, in thousandths of a CPU.
+    pub cpu_millis: Option<u32>,
 }
 
 /// The context containers are started in. It lives until its last clone and its last container are gone;
@@ -47,8 +59,7 @@ impl PodContext {
     /// Makes the context. Nothing is bound or reserved yet.
     #[must_use]
     pub fn new(engine: &Engine, config: PodConfig) -> PodContext {
-        let memory = MemoryBudget::new(config.memory_limit_bytes, None);
-        PodContext { place: Place::Here(Arc::new(Pod { engine: engine.clone(), memory, config })) }
+        PodContext { place: Place::Here(Arc::new(Pod::new(engine.clone(), config))) }
     }
 
     /// Makes the context in a process of its own, behind walls of the kernel's. If that process ends, all the containers
@@ -65,11 +76,11 @@ impl PodContext {
         Ok(PodContext { place: Place::Apart(Arc::new(pod)) })
     }
 
-    /// Another limit for all containers together, from now on.
-    pub fn set_memory_limit(&self, limit_bytes: Option<u64>) {
+    /// Other limits for all containers together, from now on.
+    pub fn set_limits(&self, limits: PodLimits) {
         match &self.place {
-            Place::Here(pod) => pod.memory.set_limit(limit_bytes),
-            Place::Apart(pod) => pod.set_memory_limit(limit_bytes),
+            Place::Here(pod) => pod.set_limits(limits),
+            Place::Apart(pod) => pod.set_limits(limits),
         }
     }
 
@@ -91,10 +102,24 @@ impl PodContext {
 pub(crate) struct Pod {
     pub(crate) engine: Engine,
     pub(crate) memory: Arc<MemoryBudget>,
+    pub(crate) cpu: Arc<CpuLimit>,
     pub(crate) config: PodConfig,
 }
 
 impl Pod {
+    /// The budgets are those of `config`.
+    pub(crate) fn new(engine: Engine, config: PodConfig) -> Pod {
+        let memory = MemoryBudget::new(config.limits.memory_bytes, None);
+        let cpu = Arc::new(CpuLimit::new(config.limits.cpu_millis));
+        Pod { engine, memory, cpu, config }
+    }
+
+    /// Other limits from now on.
+    pub(crate) fn set_limits(&self, limits: PodLimits) {
+        self.memory.set_limit(limits.memory_bytes);
+        self.cpu.set(limits.cpu_millis);
+    }
+
     fn address(&self) -> IpAddr {
         self.config.address
     }
@@ -182,9 +207,9 @@ mod tests {
             hostname: "Web-0".into(),
             address: address.parse().unwrap(),
             network: Arc::new(StaticNetwork::default().name("db", "10.0.0.9").route("10.0.0.9:5432", "10.1.0.3:5432")),
-            memory_limit_bytes: None,
+            limits: PodLimits::default(),
         };
-        Pod { engine: engine(), memory: MemoryBudget::new(None, None), config }
+        Pod::new(engine(), config)
     }
 
     fn socket(text: &str) -> SocketAddr {

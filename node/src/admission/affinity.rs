@@ -10,7 +10,12 @@ pub fn matches(pod: &Pod, name: &str, labels: &BTreeMap<String, String>) -> bool
     let selected = spec.node_selector.iter().flatten().all(|(key, value)| labels.get(key) == Some(value));
     let affinity = spec.affinity.as_ref().and_then(|affinity| affinity.node_affinity.as_ref());
     let required = affinity.and_then(|it| it.required_during_scheduling_ignored_during_execution.as_ref());
-    selected && required.is_none_or(|it| it.node_selector_terms.iter().any(|term| is_met(term, name, labels)))
+    selected && required.is_none_or(|it| any_term_is_met(&it.node_selector_terms, name, labels))
+}
+
+/// Whether one of the terms names the node.
+pub fn any_term_is_met(terms: &[NodeSelectorTerm], name: &str, labels: &BTreeMap<String, String>) -> bool {
+    terms.iter().any(|term| is_met(term, name, labels))
 }
 
 /// A term without anything in it is met by no node.

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use coracle_api::pod::{QosClass, ResourceList, qos_class, tolerates};
 use k8s_openapi::api::core::v1::{Pod, Taint};
 
+pub use affinity::any_term_is_met;
 pub use growth::{infeasible, judge_growth};
 pub use ports::free_ports;
 pub use preempt::{DISRUPTION, PREEMPTING, preempt};

@@ -1,6 +1,6 @@
 //! Where pods have other objects from: the API server, and the checkpoint while that can't be reached.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use coracle_client::is_unreachable;
@@ -100,5 +100,10 @@ impl Objects for ObjectSource {
 
     async fn runtime_class(&self, name: &str) -> Result<Option<RuntimeClass>, kube::Error> {
         self.read(Key::cluster("class", name), self.client.runtime_class(name)).await
+    }
+
+    /// Those of the moment: where a pod may be was judged when they were known.
+    async fn node_labels(&self, name: &str) -> Option<BTreeMap<String, String>> {
+        self.client.node_labels(name).await
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     machine::Machine,
     pods::{EndRequest, KeptPod, LivePod, PodAtHand, subject},
     shared::Shared,
+    volumes::VOLUMES_DIR,
 };
 
 /// How often is looked (kubelet's `evictionMonitoringPeriod`).
@@ -166,10 +167,13 @@ impl Manager {
         true
     }
 
-    /// Waits until pods are gone, or have nothing running and have been reported to have ended.
+    /// Waits until pods are gone, or have nothing running, have been reported to have ended and their volumes are gone:
+    /// what is looked at then is what their end has freed.
     async fn wait_for(&self, uids: &[String]) {
+        let has_volumes = |uid: &str| self.shared.live.get(uid).is_some_and(|it| it.dir.join(VOLUMES_DIR).exists());
+        let is_over = |uid: &String| self.shared.has_ended(uid) && !has_volumes(uid);
         let deadline = Instant::now() + CLEANUP_WAIT;
-        while Instant::now() < deadline && !uids.iter().all(|uid| self.shared.has_ended(uid)) {
+        while Instant::now() < deadline && !uids.iter().all(is_over) {
             tokio::time::sleep(CLEANUP_POLL).await;
         }
     }

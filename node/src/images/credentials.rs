@@ -6,11 +6,23 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use coracle_oci::{Auth, Reference};
 use k8s_openapi::api::core::v1::Secret;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::access::PullSecret;
 
 /// Credentials of one pod's pull secrets, in the order they are tried.
 #[derive(Debug, Clone, Default)]
 pub struct Keyring {
-    entries: Vec<(String, Auth)>,
+    entries: Vec<(String, Credential)>,
+}
+
+/// What a registry may be told, and where it comes from.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// What it is told.
+    pub auth: Auth,
+    /// The Secret that it is of; None if it is nothing secret.
+    pub secret: Option<PullSecret>,
 }
 
 /// A pull secret that can't be used.
@@ -65,18 +77,38 @@ impl Keyring {
             let message = || format!("the entry of {registry:?} has no user name and password");
             let auth =
                 entry.auth().ok_or_else(|| CredentialsError::Malformed { name: name.clone(), message: message() })?;
-            self.entries.push((normalise(&registry), auth));
+            let metadata = &secret.metadata;
+            let object = [&metadata.uid, &metadata.namespace, &metadata.name].map(|it| it.clone().unwrap_or_default());
+            let credential = Credential { secret: Some(PullSecret { object, hash: hash(&auth) }), auth };
+            self.entries.push((normalise(&registry), credential));
         }
         Ok(())
     }
 
     /// The credentials to try for an image, the most specific first; none at all comes last.
-    pub fn for_image(&self, reference: &Reference) -> Vec<Auth> {
+    pub fn for_image(&self, reference: &Reference) -> Vec<Credential> {
         let image = normalise(&reference.name());
         let mut fitting: Vec<_> = self.entries.iter().filter(|(pattern, _)| matches(pattern, &image)).collect();
         fitting.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.len()));
-        fitting.into_iter().map(|(_, auth)| auth.clone()).chain([Auth::Anonymous]).collect()
+        let nobody = Credential { auth: Auth::Anonymous, secret: None };
+        fitting.into_iter().map(|(_, credential)| credential.clone()).chain([nobody]).collect()
     }
+}
+
+/// Tells credentials apart without telling them.
+fn hash(auth: &Auth) -> String {
+    let parts = match auth {
+        Auth::Anonymous => ["", "", ""],
+        Auth::Basic { username, password } => ["basic", username, password],
+        Auth::Bearer { token } => ["bearer", token, ""],
+    };
+    let mut hasher = Sha256::new();
+    for part in parts {
+        // With its length in front no part can look like the end of another.
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Entry {
@@ -157,8 +189,8 @@ mod tests {
         Ok(keyring)
     }
 
-    fn user(auth: &Auth) -> &str {
-        match auth {
+    fn user(credential: &Credential) -> &str {
+        match &credential.auth {
             Auth::Basic { username, .. } => username,
             _ => "",
         }
@@ -192,6 +224,19 @@ mod tests {
         assert!(matches("reg*.example.com:5000", "reg-1.example.com:5000/x") && !matches("r?g.io", "rg.io/x"));
         assert!(!matches("reg.example.com:5000", "reg.example.com/x"));
         assert!(matches("*.example.com", "a.example.com/x") && !matches("*.example.com", "a.b.example.com/x"));
+    }
+
+    #[test]
+    fn credentials_are_known_by_their_secret_and_their_hash() {
+        let of = |password: &str| {
+            let entry = json!({"auths": {"reg.example.com": {"username": "ann", "password": password}}});
+            let found = keyring(".dockerconfigjson", entry).unwrap().for_image(&"reg.example.com/app".parse().unwrap());
+            found.into_iter().map(|credential| credential.secret).collect::<Vec<_>>()
+        };
+        let (one, other) = (of("p"), of("q"));
+        assert_eq!(one.len(), 2);
+        assert!(one[0] == of("p")[0] && one[0] != other[0] && one[1].is_none());
+        assert_eq!(one[0].as_ref().map(|it| (it.hash.len(), it.hash.contains("ann"))), Some((64, false)));
     }
 
     #[test]

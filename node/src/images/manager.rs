@@ -11,7 +11,8 @@ use coracle_wasi_host::Program;
 use parking_lot::Mutex;
 
 use super::{
-    credentials::Keyring,
+    access::{Access, PullSecret},
+    credentials::{Credential, Keyring},
     gc::{CollectError, Collector, ImageGcPolicy},
     programs::{ProgramError, Programs},
 };
@@ -102,19 +103,21 @@ pub struct ImageManager {
     programs: Programs,
     events: Arc<EventRecorder>,
     collector: Mutex<Collector>,
+    access: Arc<Access>,
 }
 
 impl ImageManager {
-    /// Images of `store`, pulled from `registries`.
+    /// Images of `store`, pulled from `registries`; `access` says for whom they are.
     pub fn new(
         store: ImageStore,
         registries: Arc<Registries>,
         programs: Programs,
         events: Arc<EventRecorder>,
         policy: ImageGcPolicy,
+        access: Access,
     ) -> ImageManager {
         let collector = Mutex::new(Collector::new(policy));
-        ImageManager { store, registries, programs, events, collector }
+        ImageManager { store, registries, programs, events, collector, access: Arc::new(access) }
     }
 
     /// All images that are here.
@@ -151,6 +154,10 @@ impl ImageManager {
         if let Err(error) = self.programs.sweep() {
             tracing::warn!(%error, "compiled programs of former images could not be removed");
         }
+        let here = || self.store.list().into_iter().map(|image| image.digest).collect();
+        if self.access.retain(here) {
+            self.access.save();
+        }
     }
 
     /// The image and its program, pulled if the policy says so.
@@ -183,17 +190,35 @@ impl ImageManager {
             Want::Files => self.store.find_files(&reference).await,
         };
         match found {
-            Some(found) => {
-                let message = format!("Container image {image:?} already present on machine");
+            Some(found) if self.is_open_to(request, &reference, &found) => {
+                let message =
+                    format!("Container image {image:?} already present on machine and can be accessed by the pod");
                 self.events.normal(request.subject, "Pulled", message);
                 Ok(found)
             }
-            None if request.policy == Some("Never") => {
+            // For this pod it is not here.
+            _ if request.policy == Some("Never") => {
                 let failure = ImageFailure::NeverPull(image.to_owned());
                 self.events.warning(request.subject, "ErrImageNeverPull", failure.to_string());
                 Err(failure)
             }
+            Some(_) => self.pull_newest(want, request, &reference).await,
             None => self.pull(want, request, &reference).await,
+        }
+    }
+
+    /// Whether the pod may use an image that is here: its registry has once given it for credentials that the pod has.
+    fn is_open_to(&self, request: &ImageRequest<'_>, reference: &Reference, found: &Image) -> bool {
+        let credentials = request.keyring.for_image(reference).into_iter();
+        self.access.allows(&reference.name(), &found.digest, credentials.filter_map(|credential| credential.secret))
+    }
+
+    /// Remembers for whom the image is.
+    async fn remember(&self, reference: &Reference, pulled: &Image, secret: Option<PullSecret>) {
+        if self.access.add(&reference.name(), &pulled.digest, secret) {
+            let access = Arc::clone(&self.access);
+            // A runtime that ends before it is written has the registry asked again.
+            let _ = tokio::task::spawn_blocking(move || access.save()).await;
         }
     }
 
@@ -230,7 +255,7 @@ impl ImageManager {
         let (image, started) = (request.image, Instant::now());
         self.events.normal(request.subject, "Pulling", format!("Pulling image {image:?}"));
         let mut failure = None;
-        for auth in request.keyring.for_image(reference) {
+        for Credential { auth, secret } in request.keyring.for_image(reference) {
             let options = PullOptions { auth, registries: Arc::clone(&self.registries), progress: None };
             let pulled = match want {
                 Want::Program => self.store.pull(reference, &options).await,
@@ -238,6 +263,7 @@ impl ImageManager {
             };
             match pulled {
                 Ok(found) => {
+                    self.remember(reference, &found, secret).await;
                     let (took, size) = (go_duration::show(started.elapsed()), found.size_bytes);
                     let message = format!(
                         "Successfully pulled image {image:?} in {took} ({took} including waiting). Image size: {size} bytes."

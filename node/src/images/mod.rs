@@ -1,5 +1,6 @@
 //! Images on this node: pulled as the policy says, compiled once, kept compiled.
 
+mod access;
 mod credentials;
 mod gc;
 mod manager;
@@ -7,6 +8,7 @@ mod programs;
 mod task;
 mod turns;
 
+pub use access::Access;
 pub use credentials::Keyring;
 pub use gc::{ImageGcPolicy, PolicyError};
 pub use manager::{ImageFailure, ImageManager, ImageRequest, ReadyImage};

@@ -11,8 +11,14 @@ use crate::{events::of_node, machine::Disk, shared::Shared};
 pub async fn run_image_gc(shared: Arc<Shared>, name: String, shutdown: CancellationToken) {
     let subject = of_node(&name);
     // The first look comes before the node knows its pods: it takes note of what is here and judges no disk.
-    let mut look = collect_images(&shared, Disk::default()).await;
-    while let Some(freed) = look {
+    if collect_images(&shared, Disk::default()).await.is_none() {
+        return;
+    }
+    let known = tokio::time::timeout(PERIOD, shared.live.complete());
+    if shutdown.run_until_cancelled(known).await.is_none() {
+        return;
+    }
+    while let Some(freed) = collect_images(&shared, Disk::of(&shared.pods_dir)).await {
         match freed {
             Ok(_) => {}
             Err(error @ CollectError::TooLittle { .. }) => {
@@ -23,7 +29,6 @@ pub async fn run_image_gc(shared: Arc<Shared>, name: String, shutdown: Cancellat
         if shutdown.run_until_cancelled(tokio::time::sleep(PERIOD)).await.is_none() {
             return;
         }
-        look = collect_images(&shared, Disk::of(&shared.pods_dir)).await;
     }
 }
 

@@ -24,6 +24,8 @@ use crate::{config::LogLimits, streaming::Screen};
 const BUFFER_LIMIT_BYTES: usize = 256 * 1024;
 /// The last output that is remembered for `terminationMessagePolicy: FallbackToLogsOnError` (kubelet: 2048 bytes).
 const LAST_OUTPUT_BYTES: usize = 2048;
+/// The lines that are at most remembered of it (kubelet's `MaxContainerTerminationMessageLogLines`).
+const LAST_OUTPUT_LINES: usize = 80;
 
 /// Clients attached to one container; a further one takes the place of the first.
 const TAPS_LIMIT: usize = 64;
@@ -128,7 +130,7 @@ impl LogSink {
 
     /// The end of what the container wrote, for its termination message.
     pub fn last_output(&self) -> String {
-        self.file.lock().last_content(LAST_OUTPUT_BYTES).unwrap_or_default()
+        self.file.lock().last_content(LAST_OUTPUT_LINES, LAST_OUTPUT_BYTES).unwrap_or_default()
     }
 
     /// Empties the buffer into the file.

@@ -90,17 +90,18 @@ impl LogFile {
         Ok(())
     }
 
-    /// The content of the last lines, without their stamps, at most `limit` bytes.
-    pub(super) fn last_content(&self, limit: usize) -> io::Result<String> {
+    /// The content of the last lines, at most so many, without their stamps, at most `limit` bytes of it.
+    pub(super) fn last_content(&self, lines: usize, limit: usize) -> io::Result<String> {
         let mut file = open_to_read(&self.path)?;
         let length = file.metadata()?.len();
-        // Stamps and names take about 40 bytes a line; short lines are the rule in what is wanted here.
-        let window = (limit as u64 * 4).max(4096);
+        // Stamps and names take about 40 bytes a line.
+        let window = (limit + lines * 64) as u64;
         file.seek(SeekFrom::Start(length.saturating_sub(window)))?;
         let mut bytes = Vec::new();
         file.take(window).read_to_end(&mut bytes)?;
+        let found: Vec<_> = bytes.split(|byte| *byte == b'\n').filter_map(format::parse).collect();
         let mut content = Vec::new();
-        for line in bytes.split(|byte| *byte == b'\n').filter_map(format::parse) {
+        for line in &found[found.len().saturating_sub(lines)..] {
             content.extend_from_slice(line.content);
             if !line.partial {
                 content.push(b'\n');
@@ -151,7 +152,9 @@ mod tests {
             assert_eq!(lines[2 * n], format!("out {n}").as_bytes());
             assert_eq!(lines[2 * n + 1], format!("err {n}").as_bytes());
         }
-        assert!(sink.last_output().ends_with("err 999\nthe end"));
+        // 80 lines, the last of which has no end.
+        let last = sink.last_output();
+        assert!(last.starts_with("err 960\nout 961\n") && last.ends_with("err 999\nthe end"), "{last}");
     }
 
     /// Remembers what it hears.

@@ -4,8 +4,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::table::ServiceTable;
 
-/// Names with fewer dots are tried with the search list first (`ndots` that Kubernetes gives its pods).
-const NDOTS: usize = 5;
 /// Search domains that are looked at: what resolvers take (`resolv.conf`, glibc 2.26 and kubelet's own limit).
 pub const SEARCHES_LIMIT: usize = 32;
 
@@ -54,15 +52,16 @@ fn dashed_address(label: &str) -> Option<IpAddr> {
     v4.or_else(|_| label.replace('-', ":").parse::<Ipv6Addr>().map(IpAddr::V6)).ok()
 }
 
-/// The full names to try for `name`, in order, as a resolver with this search list does.
-pub fn candidates(name: &str, searches: &[String]) -> Vec<String> {
+/// The full names to try for `name`, in order, as a resolver does with this search list, which comes first for names with
+/// fewer dots than `ndots`.
+pub fn candidates(name: &str, searches: &[String], ndots: usize) -> Vec<String> {
     let name = name.to_ascii_lowercase();
     if let Some(absolute) = name.strip_suffix('.') {
         return vec![absolute.to_owned()];
     }
     let searched = searches.iter().take(SEARCHES_LIMIT).map(|domain| format!("{name}.{domain}"));
     let dots = name.matches('.').count();
-    if dots >= NDOTS {
+    if dots >= ndots {
         std::iter::once(name.clone()).chain(searched).collect()
     } else {
         searched.chain(std::iter::once(name.clone())).collect()
@@ -128,8 +127,9 @@ mod tests {
     #[test]
     fn short_names_are_searched_first_and_long_ones_last() {
         let searches = ["shop.svc.cluster.local".to_owned(), "svc.cluster.local".to_owned()];
-        assert_eq!(candidates("Web", &searches), ["web.shop.svc.cluster.local", "web.svc.cluster.local", "web"]);
-        assert_eq!(candidates("a.b.c.d.e.f", &searches)[0], "a.b.c.d.e.f");
-        assert_eq!(candidates("example.com.", &searches), ["example.com"]);
+        assert_eq!(candidates("Web", &searches, 5), ["web.shop.svc.cluster.local", "web.svc.cluster.local", "web"]);
+        assert_eq!(candidates("a.b.c.d.e.f", &searches, 5)[0], "a.b.c.d.e.f");
+        assert_eq!(candidates("a.b", &searches, 1)[0], "a.b");
+        assert_eq!(candidates("example.com.", &searches, 5), ["example.com"]);
     }
 }

@@ -22,11 +22,18 @@ const ALIASES_LIMIT: usize = 8;
 /// The longest name in DNS.
 const NAME_LIMIT_BYTES: usize = 255;
 
+/// `ndots` that Kubernetes gives to pods that see the cluster's names, and the one that resolvers have by themselves.
+const NDOTS: (usize, usize) = (5, 1);
+/// Resolvers take no more (resolv.conf(5)).
+const NDOTS_LIMIT: usize = 15;
+
 /// How the names a pod asks for are completed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dns {
     /// Domains tried behind a short name.
     pub searches: Vec<String>,
+    /// Names with fewer dots are looked for there first.
+    pub ndots: usize,
     /// Whether the names of the cluster are seen at all.
     pub cluster: bool,
 }
@@ -47,10 +54,18 @@ impl Dns {
         let own = spec.dns_config.as_ref().and_then(|config| config.searches.as_ref()).into_iter().flatten();
         searches.extend(own.map(|search| search.trim_end_matches('.').to_ascii_lowercase()));
         searches.truncate(SEARCHES_LIMIT);
+        let ndots = ndots(spec).unwrap_or(if cluster { NDOTS.0 } else { NDOTS.1 });
         // A pod that brings its own resolver settings still names its Services when those settings search for them.
         let cluster = cluster || searches.iter().any(|search| search.ends_with(domain));
-        Dns { searches, cluster }
+        Dns { searches, ndots, cluster }
     }
+}
+
+/// `ndots` of `dnsConfig`.
+fn ndots(spec: &PodSpec) -> Option<usize> {
+    let options = spec.dns_config.iter().flat_map(|config| config.options.iter().flatten());
+    let value = options.filter(|option| option.name.as_deref() == Some("ndots")).find_map(|it| it.value.as_deref());
+    value?.parse().ok().map(|dots: usize| dots.min(NDOTS_LIMIT))
 }
 
 /// One pod's network.
@@ -98,7 +113,7 @@ impl Network for PodNetwork {
         if !own.is_empty() {
             return Ok(own);
         }
-        let names = candidates(name, &self.dns.searches);
+        let names = candidates(name, &self.dns.searches, self.dns.ndots);
         // Candidates in the cluster's domain are answered from the table; only the name as it was written, or
         // with a search domain from outside, is worth a question to the host's resolver.
         let mut failure = NetworkError::NotFound;
@@ -180,6 +195,15 @@ mod tests {
         assert!(dns(json!({"containers": [], "hostNetwork": true, "dnsPolicy": "ClusterFirstWithHostNet"})).cluster);
         let none =
             dns(json!({"containers": [], "dnsPolicy": "None", "dnsConfig": {"searches": ["shop.svc.cluster.local"]}}));
-        assert_eq!((none.searches.len(), none.cluster), (1, true));
+        assert_eq!((none.searches.len(), none.cluster, none.ndots), (1, true, 1));
+        let options = |options| dns(json!({"containers": [], "dnsConfig": {"options": options}})).ndots;
+        assert_eq!(
+            [
+                options(json!([])),
+                options(json!([{"name": "ndots", "value": "2"}])),
+                options(json!([{"name": "ndots"}]))
+            ],
+            [5, 2, 5]
+        );
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     config::{DEFAULT_MAX_PODS, NodeConfig},
     events,
     health::Health,
-    images::{ImageManager, Programs, load_key},
+    images::{Access, ImageManager, Programs, load_key},
     link::Link,
     logs::LogWriter,
     metrics::Metrics,
@@ -40,7 +40,10 @@ pub fn share(client: &Client, config: &NodeConfig, registration: &Registration) 
     let events = Arc::new(events);
     let programs = Programs::open(engine.clone(), config.images.clone(), &config.data_dir.join("compiled"));
     let registries = Arc::clone(&config.registries);
-    let images = ImageManager::new(config.images.clone(), registries, programs, Arc::clone(&events), config.image_gc);
+    let access = Access::open(&config.data_dir.join("pulls.json"));
+    let events_of_images = Arc::clone(&events);
+    let images =
+        ImageManager::new(config.images.clone(), registries, programs, events_of_images, config.image_gc, access);
     let allocatable = read_list(Some(registration.allocatable()));
     let checkpoint = match config.server_may_be_away {
         true => Checkpoint::open(&config.data_dir),

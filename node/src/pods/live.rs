@@ -26,6 +26,8 @@ pub struct LivePod {
     containers: Mutex<Vec<LiveContainer>>,
     /// The images that volumes name. After a start of the node they are held by nobody else until a container mounts them.
     volume_images: Box<[String]>,
+    /// Held by who removes something of the directory: two at once would find each other's work half done.
+    pub removing: Mutex<()>,
     /// The node wants the pod to end.
     end: watch::Sender<Option<EndRequest>>,
 }
@@ -111,7 +113,8 @@ impl LivePod {
         let [namespace, name, uid] = names;
         let waiting = |(name, image)| LiveContainer::waiting(name, image);
         let containers = Mutex::new(containers.into_iter().map(waiting).collect());
-        Arc::new(LivePod { namespace, name, uid, dir, containers, volume_images, end: watch::Sender::new(None) })
+        let (removing, end) = (Mutex::default(), watch::Sender::new(None));
+        Arc::new(LivePod { namespace, name, uid, dir, containers, volume_images, removing, end })
     }
 
     /// The pod is to end: it fails for this reason. The first request counts.
@@ -235,6 +238,8 @@ pub fn log_path(pod_dir: &Path, container: &str, run: i32) -> PathBuf {
 #[derive(Default)]
 pub struct LivePods {
     by_uid: RwLock<HashMap<String, Arc<LivePod>>>,
+    /// Whether all pods of the API's first list are among them.
+    complete: watch::Sender<bool>,
 }
 
 impl LivePods {
@@ -246,6 +251,17 @@ impl LivePods {
     /// Removes a pod.
     pub fn remove(&self, uid: &str) -> Option<Arc<LivePod>> {
         self.by_uid.write().remove(uid)
+    }
+
+    /// All that were here when the node began have been added.
+    pub fn set_complete(&self) {
+        self.complete.send_replace(true);
+    }
+
+    /// Returns when they have.
+    pub async fn complete(&self) {
+        // The sender lives as long as this.
+        let _ = self.complete.subscribe().wait_for(|complete| *complete).await;
     }
 
     /// How many there are.

@@ -7,6 +7,7 @@ mod allocation;
 mod backoff;
 mod context;
 mod env;
+mod full_name;
 mod kept_pod;
 mod live;
 mod manager;

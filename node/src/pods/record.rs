@@ -117,6 +117,16 @@ impl Record {
         self.rules.restart(code) || self.policy.restarts(code)
     }
 
+    /// Whether all containers of the pod begin again after this exit code of it (KEP-5532).
+    pub fn restarts_all_after(&self, code: i32) -> bool {
+        self.rules.restart_all(code)
+    }
+
+    /// Whether there is an exit code of it after which all containers of the pod begin again.
+    pub fn may_restart_all(&self) -> bool {
+        self.rules.may_restart_all()
+    }
+
     /// Whether it has done what an init container is there for.
     pub fn is_initialized(&self) -> bool {
         match self.role {
@@ -167,6 +177,14 @@ impl Record {
         self.state = State::Ended(ended);
         self.behind = None;
         (self.started, self.ready) = (false, false);
+    }
+
+    /// Is to run once more, whatever its policy says about how it ended.
+    pub fn run_again(&mut self, waiting: &str) {
+        if let State::Ended(ended) = &self.state {
+            self.last = Some(ended.clone());
+            self.state = State::Waiting { reason: waiting.to_owned(), message: None };
+        }
     }
 
     /// Waits for the time of its next start.

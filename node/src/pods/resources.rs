@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use coracle_api::{pod::read_list, quantity::Quantity};
-use coracle_wasi_host::limits as sandbox;
+use coracle_wasi_host::{PodLimits, limits as sandbox};
 use k8s_openapi::{
     api::core::v1::{Pod, PodSpec, ResourceRequirements},
     apimachinery::pkg::api::resource::Quantity as Wire,
@@ -45,14 +45,21 @@ pub fn limit_of<'a>(requirements: Option<&'a ResourceRequirements>, resource: &s
     requirements?.limits.as_ref()?.get(resource)
 }
 
-/// The pod's memory limit: what it says itself, or the sum if every container has one. A container without a limit
-/// leaves the pod without.
-pub fn memory_limit(pod: &Pod, spec: &PodSpec) -> Option<u64> {
-    let limited = |requirements: Option<&ResourceRequirements>| limit_of(requirements, "memory").is_some();
-    let mut containers = spec.containers.iter().chain(spec.init_containers.iter().flatten());
-    let every = containers.all(|container| limited(container.resources.as_ref()));
-    let total = coracle_api::pod::limits(pod).get("memory").map(|quantity| quantity.bytes());
-    total.filter(|total| (limited(spec.resources.as_ref()) || every) && *total > 0)
+/// The limits of the pod as a whole, as kubelet gives them to its cgroup: what it says itself, or the sum if every container
+/// has one. A container without a limit leaves the pod without.
+pub fn pod_limits(pod: &Pod, spec: &PodSpec) -> PodLimits {
+    let totals = coracle_api::pod::limits(pod);
+    let limit = |resource| {
+        let limited = |requirements: Option<&ResourceRequirements>| limit_of(requirements, resource).is_some();
+        let mut containers = spec.containers.iter().chain(spec.init_containers.iter().flatten());
+        let every = containers.all(|container| limited(container.resources.as_ref()));
+        totals.get(resource).copied().filter(|_| limited(spec.resources.as_ref()) || every)
+    };
+    let millis = |limit: Quantity| u32::try_from(limit.milli_value()).ok();
+    PodLimits {
+        memory_bytes: limit("memory").map(Quantity::bytes).filter(|bytes| *bytes > 0),
+        cpu_millis: limit("cpu").and_then(millis).filter(|millis| *millis > 0),
+    }
 }
 
 /// Whether an amount of this resource differs between the two.
@@ -70,6 +77,22 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_limits_of_a_pod_are_its_own_or_the_sum_of_all() {
+        let limits = |spec: serde_json::Value| {
+            let pod: Pod = serde_json::from_value(json!({"spec": spec})).unwrap();
+            let limits = pod_limits(&pod, pod.spec.as_ref().unwrap());
+            (limits.memory_bytes, limits.cpu_millis)
+        };
+        let with = json!({"name": "a", "resources": {"limits": {"memory": "1Ki", "cpu": "100m"}}});
+        let half = json!({"name": "b", "resources": {"limits": {"memory": "1Ki"}}});
+        let of_all = json!({"limits": {"memory": "4Ki", "cpu": "1"}});
+        assert_eq!(limits(json!({"containers": [with, {"name": "b"}]})), (None, None));
+        assert_eq!(limits(json!({"containers": [with, half]})), (Some(2048), None));
+        assert_eq!(limits(json!({"containers": [with, with]})), (Some(2048), Some(200)));
+        assert_eq!(limits(json!({"containers": [with, {"name": "b"}], "resources": of_all})), (Some(4096), Some(1000)));
+    }
 
     #[test]
     fn shares_are_those_of_a_cgroup() {

@@ -7,6 +7,8 @@ use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod}
 use super::{
     allocation::found_of,
     record::{Ended, Record, Role, State},
+    status::is_restarting_all,
+    worker::run_all_again,
 };
 
 /// The records of `pod` with the past that its status tells.
@@ -24,6 +26,9 @@ pub fn restore(pod: &Pod) -> Vec<Record> {
         if let Some(known) = known {
             take_in(record, known, is_terminal(pod));
         }
+    }
+    if is_restarting_all(status) && !is_terminal(pod) {
+        run_all_again(&mut records);
     }
     records
 }
@@ -98,6 +103,28 @@ mod tests {
     fn a_pod_that_never_restarts_has_failed_when_its_container_was_lost() {
         let all = found("Never", "Running", json!({"running": {"startedAt": "2026-01-01T00:00:00Z"}}));
         assert_eq!(plan(&all, Instant::now()).outcome, Some(Outcome::Failed));
+    }
+
+    #[test]
+    fn containers_that_were_all_to_begin_again_do() {
+        let ended = |name: &str, code: i32| {
+            json!({"name": name, "image": "x", "imageID": "y", "ready": false, "restartCount": 0,
+                "state": {"terminated": {"exitCode": code, "reason": "Error"}}})
+        };
+        let pod = json!({
+            "spec": {"restartPolicy": "Never", "containers": [
+                {"name": "a"},
+                {"name": "b", "restartPolicyRules": [
+                    {"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [88]}}]}]},
+            "status": {
+                "phase": "Running",
+                "conditions": [{"type": "AllContainersRestarting", "status": "True"}],
+                "containerStatuses": [ended("a", 0), ended("b", 88)],
+            },
+        });
+        let all = restore(&serde_json::from_value(pod).unwrap());
+        assert_eq!(plan(&all, Instant::now()).start, [0, 1]);
+        assert_eq!([&all[0], &all[1]].map(Record::next_run), [1, 1]);
     }
 
     #[test]

@@ -26,7 +26,7 @@ use super::{
     env::Environment,
     live::LivePod,
     resources::limits,
-    stop::{HookPlace, run_hook},
+    stop::{HookPlace, Stopping, grace_period, pre_stop, run_hook},
 };
 use crate::{
     events::Subject,
@@ -66,6 +66,8 @@ pub struct Started {
     pub handle: Handle,
     /// Its ID.
     pub id: String,
+    /// When it began; its postStart hook may have taken its time since.
+    pub since: jiff::Timestamp,
     /// Its log.
     pub sink: Arc<LogSink>,
     /// The image's full name.
@@ -100,13 +102,13 @@ impl Attempt {
         let hook = self.post_start(&handle).await;
         let (image_id, image_files) = (image.image.repo_digest(), image.files);
         let image = image.image.reference.clone();
-        let run = Started { handle, id, sink, image, image_id, termination_file, image_files };
+        let run = Started { handle, id, since, sink, image, image_id, termination_file, image_files };
         match hook {
             Ok(()) => Ok(run),
             Err(exit) => {
                 let sink = Arc::clone(&run.sink);
                 let _ = tokio::task::spawn_blocking(move || sink.close()).await;
-                Err(StartFailure::Hook(Box::new(FailedHook { run, exit, since })))
+                Err(StartFailure::Hook(Box::new(FailedHook { run, exit })))
             }
         }
     }
@@ -133,7 +135,26 @@ impl Attempt {
         // What a server answered stays out of the event, as in Kubernetes: it may be secret.
         self.shared.events.warning(&self.subject, "FailedPostStartHook", "PostStartHook failed");
         self.shared.events.normal(&self.subject, "Killing", "FailedPostStartHook");
-        Err(handle.stop(std::time::Duration::ZERO).await)
+        Err(self.stop(handle).await)
+    }
+
+    /// Stops the container as at any other time, with its preStop hook; at once if the pod ends.
+    async fn stop(&self, handle: &Handle) -> coracle_wasi_host::Exit {
+        let what = Stopping {
+            container: self.container.clone(),
+            handle: handle.clone(),
+            address: self.prepared.address,
+            grace: grace_period(&self.pod),
+            hook: true,
+            subject: Arc::clone(&self.subject),
+        };
+        // Boxed: every start has room for it, and few need it.
+        let hook = Box::pin(pre_stop(Arc::clone(&self.shared), what));
+        let stopping = async move { handle.stop(hook.await.unwrap_or_default()).await };
+        match self.cancel.run_until_cancelled(stopping).await {
+            Some(exit) => exit,
+            None => handle.stop(std::time::Duration::ZERO).await,
+        }
     }
 
     fn spec(&self) -> Option<&PodSpec> {
@@ -156,6 +177,8 @@ impl Attempt {
                 spec: self.spec().unwrap_or(&none),
                 namespace: &self.live.namespace,
                 hostname: &self.prepared.hostname,
+                domain: self.prepared.domain.as_deref(),
+                called: &self.prepared.called,
                 address: self.prepared.address,
                 cluster_domain: &self.shared.cluster_domain,
             },

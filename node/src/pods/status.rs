@@ -21,7 +21,7 @@ use super::{
 };
 
 pub use change::{anything, is_urgent, patch};
-pub use conditions::{DEADLINE_EXCEEDED, LASTING, PASSING};
+pub use conditions::{DEADLINE_EXCEEDED, LASTING, PASSING, RESTARTING_ALL, is_restarting_all};
 
 /// What a status is made from.
 pub struct Facts<'a> {
@@ -43,6 +43,8 @@ pub struct Facts<'a> {
     pub outcome: Option<Outcome>,
     /// Why the node ended it, if it did: reason and message.
     pub evicted: Option<(&'static str, String)>,
+    /// All containers are about to begin again.
+    pub restarting_all: bool,
     /// What of a resize is not done.
     pub resizing: &'a Resizing,
     /// What the pod as a whole has been let have.

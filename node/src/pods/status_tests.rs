@@ -22,6 +22,7 @@ fn facts<'a>(pod: &'a Pod, records: &'a [Record]) -> Facts<'a> {
         still_running: false,
         outcome: super::super::plan::plan(records, tokio::time::Instant::now()).outcome,
         evicted: None,
+        restarting_all: false,
         resizing: &NOTHING,
         whole: None,
         now: "2026-01-01T00:00:05Z".parse().unwrap(),
@@ -67,6 +68,18 @@ fn a_pod_goes_from_pending_to_ready() {
     let init = &third.init_container_statuses.as_ref().unwrap()[0];
     assert!(init.ready && init.container_id.as_deref() == Some("wasmtime://id"));
     assert_eq!(third.observed_generation, Some(3));
+}
+
+#[test]
+fn a_pod_whose_containers_run_is_initialized_whatever_its_sidecars_do() {
+    let pod = pod(json!({"initContainers": [{"name": "s", "restartPolicy": "Always"}], "containers": [{"name": "a"}]}));
+    let mut all = Record::all(pod.spec.as_ref().unwrap());
+    run(&mut all[0], true);
+    run(&mut all[1], true);
+    exit(&mut all[0], 1);
+    let fallen = status(&facts(&pod, &all), &PodStatus::default());
+    assert_eq!(condition(&fallen, "Initialized"), ("True".into(), None, None));
+    assert_eq!(condition(&fallen, "Ready").2.unwrap(), "containers with unready status: [s]");
 }
 
 #[test]
@@ -246,4 +259,21 @@ fn a_patch_from_anything_takes_away_whatever_there_was() {
     assert!(conditions.contains(&json!({"type": "PodResizePending", "$patch": "delete"})));
     let is_plain = |it: &&Value| it["type"] == "PodScheduled" && it.as_object().unwrap().contains_key("message");
     assert!(conditions.iter().find(is_plain).unwrap()["message"].is_null());
+}
+
+#[test]
+fn a_pod_that_may_begin_again_as_a_whole_says_whether_it_does() {
+    let rule = json!({"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [88]}});
+    let pod = pod(json!({"restartPolicy": "Never", "containers": [{"name": "a", "restartPolicyRules": [rule]}]}));
+    let mut all = Record::all(pod.spec.as_ref().unwrap());
+    let shown = |all: &[Record], restarting_all| {
+        let facts = Facts { restarting_all, ..facts(&pod, all) };
+        condition(&status(&facts, &PodStatus::default()), RESTARTING_ALL)
+    };
+    assert_eq!(shown(&all, false), ("False".into(), None, None));
+    exit(&mut all[0], 88);
+    let (reason, message) = ("RestartAllContainersStarted", "container exited with restart policy rule");
+    assert_eq!(shown(&all, true), ("True".into(), Some(reason.into()), Some(message.into())));
+    exit(&mut all[0], 1);
+    assert_eq!(shown(&all, false), ("False".into(), Some("PodFailed".into()), None));
 }

@@ -40,6 +40,8 @@ pub struct Stopping {
     pub address: IpAddr,
     /// How long it has.
     pub grace: Duration,
+    /// Whether its preStop hook comes first.
+    pub hook: bool,
     /// For events.
     pub subject: Subject,
 }
@@ -47,9 +49,10 @@ pub struct Stopping {
 /// Runs the container's preStop hook, if it has one, and says how long the container has after that; None if it has
 /// ended meanwhile.
 pub async fn pre_stop(shared: Arc<Shared>, what: Stopping) -> Option<Duration> {
-    let Stopping { container, handle, address, grace, subject } = what;
+    let Stopping { container, handle, address, grace, hook, subject } = what;
     let begun = Instant::now();
-    let Some(hook) = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref()) else {
+    let lifecycle = container.lifecycle.as_ref().filter(|_| hook);
+    let Some(hook) = lifecycle.and_then(|lifecycle| lifecycle.pre_stop.as_ref()) else {
         return Some(grace);
     };
     let place = HookPlace { prober: &shared.prober, container: &container, handle: &handle, address };

@@ -8,13 +8,38 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout},
+};
 
 /// The most that is read of an answer: a status has two bytes.
 const ANSWER_LIMIT_BYTES: usize = 16 * 1024;
 /// Precedes a message: no compression, and its length (gRPC over HTTP/2, Length-Prefixed-Message).
 const PREFIX_BYTES: usize = 5;
-const UNIMPLEMENTED: &str = "12";
+/// How long after a connection that was refused the next is tried (Go's client: `BaseDelay`).
+const CONNECT_AGAIN: Duration = Duration::from_secs(1);
+const UNIMPLEMENTED: usize = 12;
+/// Status codes by number, as Go's client names them.
+const CODES: [&str; 17] = [
+    "OK",
+    "Canceled",
+    "Unknown",
+    "InvalidArgument",
+    "DeadlineExceeded",
+    "NotFound",
+    "AlreadyExists",
+    "PermissionDenied",
+    "ResourceExhausted",
+    "FailedPrecondition",
+    "Aborted",
+    "OutOfRange",
+    "Unimplemented",
+    "Internal",
+    "Unavailable",
+    "DataLoss",
+    "Unauthenticated",
+];
 
 /// `grpc.health.v1.HealthCheckRequest`
 #[derive(Clone, PartialEq, Message)]
@@ -37,12 +62,10 @@ const SERVING: i32 = 1;
 /// Asks once whether `service` (empty: the server as a whole) is served; errors are in the words of kubelet.
 pub async fn check(host: &str, port: u16, service: &str, limit: Duration) -> Result<(), String> {
     let address = format!("{host}:{port}");
-    let connected = timeout(limit, TcpStream::connect(&address)).await;
-    let stream = match connected {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return Err(format!("error: failed to connect service at {address:?}: {error}")),
-        Err(_) => return Err(format!("timeout: failed to connect service {address:?} within {limit:?}")),
-    };
+    let connected = timeout(limit, connect(&address)).await;
+    let stream = connected.map_err(|_| {
+        format!("timeout: failed to connect service {address:?} within {limit:?}: context deadline exceeded")
+    })?;
     let answered = timeout(limit, call(stream, &address, service)).await;
     let answer = answered.map_err(|_| format!("timeout: health rpc did not complete within {limit:?}"))??;
     if answer == SERVING {
@@ -50,6 +73,16 @@ pub async fn check(host: &str, port: u16, service: &str, limit: Duration) -> Res
     }
     let name = usize::try_from(answer).ok().and_then(|at| STATUSES.get(at)).copied();
     Err(format!("service unhealthy (responded with {:?})", name.map_or_else(|| answer.to_string(), str::to_owned)))
+}
+
+/// Connects, again and again until somebody is there, as Go's client does that is told to wait for its connection.
+async fn connect(address: &str) -> TcpStream {
+    loop {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return stream,
+            Err(_) => sleep(CONNECT_AGAIN).await,
+        }
+    }
 }
 
 async fn call(stream: TcpStream, address: &str, service: &str) -> Result<i32, String> {
@@ -81,14 +114,18 @@ async fn call(stream: TcpStream, address: &str, service: &str) -> Result<i32, St
 
 /// Whether the call was one that worked.
 fn outcome(trailers: &HeaderMap) -> Result<(), String> {
+    let failed =
+        |code: &str, why: &str| Err(format!("error: health rpc probe failed: rpc error: code = {code} desc = {why}"));
     let text = |name| trailers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let message = text("grpc-message");
-    match text("grpc-status") {
-        "" | "0" => Ok(()),
-        UNIMPLEMENTED => Err(format!(
+    let (status, message) = (text("grpc-status"), text("grpc-message"));
+    match status.parse::<usize>() {
+        Ok(0) => Ok(()),
+        Ok(UNIMPLEMENTED) => Err(format!(
             "error: this server does not implement the grpc health protocol (grpc.health.v1.Health): {message}"
         )),
-        code => Err(format!("error: health rpc probe failed: rpc error: code = {code} desc = {message}")),
+        Ok(code) => failed(CODES.get(code).copied().unwrap_or(&format!("Code({code})")), message),
+        Err(_) if status.is_empty() => failed("Internal", "server closed the stream without sending trailers"),
+        Err(_) => failed("Internal", &format!("transport: malformed grpc-status: {status}")),
     }
 }
 
@@ -139,10 +176,15 @@ mod tests {
         };
         assert_eq!(ask("0", Some(SERVING)).await, Ok(()));
         assert_eq!(ask("0", Some(2)).await.unwrap_err(), "service unhealthy (responded with \"NOT_SERVING\")");
-        let unimplemented = ask(UNIMPLEMENTED, None).await.unwrap_err();
+        let unimplemented = ask("12", None).await.unwrap_err();
         assert!(unimplemented.starts_with("error: this server does not implement the grpc health"), "{unimplemented}");
         let refused = ask("5", None).await.unwrap_err();
-        assert!(refused.starts_with("error: health rpc probe failed: rpc error: code = 5"), "{refused}");
+        assert_eq!(refused, "error: health rpc probe failed: rpc error: code = NotFound desc = ");
+        let silent = outcome(&HeaderMap::new()).unwrap_err();
+        assert!(
+            silent.ends_with("code = Internal desc = server closed the stream without sending trailers"),
+            "{silent}"
+        );
     }
 
     #[tokio::test]
@@ -152,7 +194,8 @@ mod tests {
         let slow = check("127.0.0.1", port, "", Duration::from_millis(50)).await.unwrap_err();
         assert_eq!(slow, "timeout: health rpc did not complete within 50ms");
         drop(listener);
-        let refused = check("127.0.0.1", port, "", Duration::from_secs(5)).await.unwrap_err();
-        assert!(refused.starts_with("error: failed to connect service at \"127.0.0.1:"), "{refused}");
+        let refused = check("127.0.0.1", port, "", Duration::from_millis(50)).await.unwrap_err();
+        let wanted = format!("timeout: failed to connect service \"127.0.0.1:{port}\" within 50ms");
+        assert_eq!(refused, format!("{wanted}: context deadline exceeded"));
     }
 }

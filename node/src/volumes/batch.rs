@@ -1,6 +1,9 @@
 //! Objects for many pods at once: each is read from the API server once per round.
 
-use std::{collections::HashMap, hash::Hash};
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::Hash,
+};
 
 use async_trait::async_trait;
 use k8s_openapi::api::{
@@ -73,5 +76,9 @@ impl Objects for Batch<'_> {
 
     async fn runtime_class(&self, name: &str) -> Result<Option<RuntimeClass>, kube::Error> {
         self.source.runtime_class(name).await
+    }
+
+    async fn node_labels(&self, name: &str) -> Option<BTreeMap<String, String>> {
+        self.source.node_labels(name).await
     }
 }

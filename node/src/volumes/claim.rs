@@ -1,11 +1,12 @@
 //! Volumes by claim: persistent volumes that are directories of this node.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod, Volume};
 use kube::ResourceExt;
 
 use super::{error::VolumeError, host_path, objects::Objects};
+use crate::admission::any_term_is_met;
 
 /// Why a claim has no volume for the pod, in the words of kubelet's volume manager.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +77,7 @@ pub async fn set_up(volume: &Volume, pod: &Pod, objects: &dyn Objects) -> Result
     let found = found.ok_or_else(|| unread(format!("persistentvolumes {bound:?} not found")))?;
     check_binding(&found, &claim)?;
     check_mode(&volume.name, &found, pod)?;
+    check_affinity(&found, pod, objects).await?;
     directory(&found, read_only).map(Some)
 }
 
@@ -124,19 +126,40 @@ fn check_mode(name: &str, volume: &PersistentVolume, pod: &Pod) -> Result<(), Cl
     Err(ClaimError::Mode { volume: name.to_owned(), mode: mode.to_owned(), field })
 }
 
+/// Whether the volume can be had on the pod's node, as far as its labels are known.
+async fn check_affinity(volume: &PersistentVolume, pod: &Pod, objects: &dyn Objects) -> Result<(), VolumeError> {
+    let affinity = volume.spec.as_ref().and_then(|spec| spec.node_affinity.as_ref());
+    let Some(required) = affinity.and_then(|affinity| affinity.required.as_ref()) else { return Ok(()) };
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or_default();
+    let labels = objects.node_labels(node).await;
+    if labels.is_none_or(|labels| any_term_is_met(&required.node_selector_terms, node, &labels)) {
+        return Ok(());
+    }
+    Err(failed(volume, "NodeAffinity check", "no matching NodeSelectorTerms"))
+}
+
+fn failed(volume: &PersistentVolume, step: &'static str, problem: impl ToString) -> VolumeError {
+    VolumeError::Persistent { step, volume: volume.name_any(), problem: problem.to_string() }
+}
+
+fn check_local(path: &Path) -> Result<(), String> {
+    match path.metadata() {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err("only directory and block device are supported".to_owned()),
+        Err(_) => Err(format!("path {:?} does not exist", path.display().to_string())),
+    }
+}
+
 fn directory(volume: &PersistentVolume, read_only: bool) -> Result<Claimed, VolumeError> {
     let spec = volume.spec.clone().unwrap_or_default();
     if let Some(local) = &spec.local {
         let path = PathBuf::from(&local.path);
-        if !path.is_dir() {
-            let source =
-                std::io::Error::new(std::io::ErrorKind::NotFound, "the local volume's directory does not exist");
-            return Err(VolumeError::Io { path, source });
-        }
+        check_local(&path).map_err(|problem| failed(volume, "NewMounter initialization", problem))?;
         return Ok(Claimed { path, read_only, local: true });
     }
     if let Some(host) = &spec.host_path {
-        host_path::set_up(&host.path, host.type_.as_deref().unwrap_or_default())?;
+        let made = host_path::set_up(&host.path, host.type_.as_deref().unwrap_or_default());
+        made.map_err(|error| failed(volume, "SetUp", error))?;
         return Ok(Claimed { path: host.path.clone().into(), read_only, local: false });
     }
     let fields = serde_json::to_value(&spec).unwrap_or_default();
@@ -201,6 +224,46 @@ mod tests {
         let owner = json!({"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "pu", "controller": true});
         owned["metadata"]["ownerReferences"] = json!([owner]);
         assert!(find(&pod("volumeMounts"), of, owned, source).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_volume_that_is_not_here_is_called_by_its_own_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name).display().to_string();
+        std::fs::write(at("file"), b"").unwrap();
+        let of = json!({"persistentVolumeClaim": {"claimName": "c"}});
+        for (source, text) in [
+            (
+                json!({"local": {"path": at("none")}}),
+                format!("MountVolume.NewMounter initialization failed for volume \"pv\" : path {:?} does not exist", at("none")),
+            ),
+            (
+                json!({"local": {"path": at("file")}}),
+                "MountVolume.NewMounter initialization failed for volume \"pv\" : only directory and block device are supported".to_owned(),
+            ),
+            (
+                json!({"hostPath": {"path": at("file"), "type": "Directory"}}),
+                format!("MountVolume.SetUp failed for volume \"pv\" : hostPath type check failed: {} is not a directory", at("file")),
+            ),
+        ] {
+            let found = find(&pod("volumeMounts"), of.clone(), claim("Bound"), volume(source)).await;
+            assert_eq!(found.unwrap_err(), text);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_volume_of_another_node_is_refused() {
+        let terms = json!([{"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]}]);
+        let affinity = json!({"required": {"nodeSelectorTerms": terms}});
+        let pv = volume(json!({"local": {"path": "/"}, "nodeAffinity": affinity}));
+        let pv: PersistentVolume = serde_json::from_value(pv).unwrap();
+        let zone = |zone: &str| Some([("zone".to_owned(), zone.to_owned())].into());
+        for (node_labels, fits) in [(zone("a"), true), (zone("b"), false), (None, true)] {
+            let fake = Fake { node_labels, ..Fake::default() };
+            let found = check_affinity(&pv, &pod("volumeMounts"), &fake).await.map_err(|error| error.to_string());
+            let text = "MountVolume.NodeAffinity check failed for volume \"pv\" : no matching NodeSelectorTerms";
+            assert_eq!(found, if fits { Ok(()) } else { Err(text.to_owned()) });
+        }
     }
 
     #[tokio::test]

@@ -68,15 +68,15 @@ fn link(target: &Path, at: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes a pod's directory and what its volumes have elsewhere.
-pub fn remove_pod_dir(pod_dir: &Path, volumes: &Path) -> io::Result<()> {
+/// Removes the directory of a pod's volumes and what they have elsewhere.
+pub fn remove_volumes(volumes: &Path) -> io::Result<()> {
     for entry in fs::read_dir(volumes).into_iter().flatten().flatten() {
         let Ok(target) = fs::read_link(entry.path()) else { continue };
         if let Some(ours) = target.parent().filter(|parent| is_ours(parent)) {
             crate::files::remove_dir(ours)?;
         }
     }
-    crate::files::remove_dir(pod_dir)
+    crate::files::remove_dir(volumes)
 }
 
 fn is_ours(dir: &Path) -> bool {
@@ -105,8 +105,10 @@ mod tests {
             assert!(dir.join("kept").exists());
             assert_eq!(fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o777);
         }
-        remove_pod_dir(&pod_dir, &volumes).unwrap();
-        assert!(!pod_dir.exists() && !Path::new(SHARED_MEMORY).join(format!("{PREFIX}{uid}")).exists());
+        remove_volumes(&volumes).unwrap();
+        assert!(
+            pod_dir.exists() && !volumes.exists() && !Path::new(SHARED_MEMORY).join(format!("{PREFIX}{uid}")).exists()
+        );
     }
 
     #[test]

@@ -19,6 +19,16 @@ pub enum VolumeError {
     /// the claim has no volume, or none of this node's
     #[error(transparent)]
     Claim(#[from] ClaimError),
+    /// a persistent volume can't be mounted; kubelet calls it by its own name
+    #[error("MountVolume.{step} failed for volume {volume:?} : {problem}")]
+    Persistent {
+        /// What failed.
+        step: &'static str,
+        /// The persistent volume.
+        volume: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// the host's path isn't what it should be
     #[error("hostPath type check failed: {path} is not a {expected}")]
     HostPath {
@@ -53,10 +63,5 @@ impl VolumeError {
     /// Whether something is missing that may come: nobody made it yet.
     pub fn is_missing(&self) -> bool {
         matches!(self, VolumeError::Payload(error) if error.is_missing())
-    }
-
-    /// Whether the volume could not even be found, which kubelet says in other words than that it can't be mounted.
-    pub fn is_unprocessed(&self) -> bool {
-        matches!(self, VolumeError::Claim(_))
     }
 }

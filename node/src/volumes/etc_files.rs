@@ -20,8 +20,12 @@ pub struct EtcFiles<'a> {
     pub spec: &'a PodSpec,
     /// Its namespace.
     pub namespace: &'a str,
-    /// The name it knows itself by.
+    /// Its name among those of its domain.
     pub hostname: &'a str,
+    /// Its domain.
+    pub domain: Option<&'a str>,
+    /// The name it knows itself by: one of the two, or both together.
+    pub called: &'a str,
     /// Its address.
     pub address: IpAddr,
     /// `cluster.local`
@@ -35,7 +39,7 @@ impl EtcFiles<'_> {
         let resolver = node_file(Path::new("/etc/resolv.conf"));
         let files = [
             ("hosts", self.hosts(Path::new("/etc/hosts"))),
-            ("hostname", format!("{}\n", self.hostname)),
+            ("hostname", format!("{}\n", self.called)),
             ("resolv.conf", resolv_conf(self.spec, self.namespace, self.cluster_domain, &resolver)),
         ];
         fs::create_dir_all(dir)?;
@@ -58,13 +62,9 @@ impl EtcFiles<'_> {
             let own = node_file(of_node);
             return format!("# Kubernetes-managed hosts file (host network).\n{own}{}", alias_lines(aliases));
         }
-        let subdomain = self.spec.subdomain.as_deref().filter(|subdomain| !subdomain.is_empty());
         let (address, hostname) = (self.address, self.hostname);
-        let own = match subdomain {
-            Some(subdomain) => {
-                let domain = format!("{subdomain}.{}.svc.{}", self.namespace, self.cluster_domain);
-                format!("{address}\t{hostname}.{domain}\t{hostname}\n")
-            }
+        let own = match self.domain {
+            Some(domain) => format!("{address}\t{hostname}.{domain}\t{hostname}\n"),
             None => format!("{address}\t{hostname}\n"),
         };
         let lines = [
@@ -103,13 +103,20 @@ mod tests {
 
     use super::*;
 
-    fn hosts(spec: serde_json::Value) -> String {
+    fn hosts(spec: serde_json::Value, domain: Option<&str>) -> String {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("hosts"), "127.0.0.1 here\n").unwrap();
         let spec = serde_json::from_value(spec).unwrap();
         let address = "10.1.0.7".parse().unwrap();
-        let files =
-            EtcFiles { spec: &spec, namespace: "ns", hostname: "web-0", address, cluster_domain: "cluster.local" };
+        let files = EtcFiles {
+            spec: &spec,
+            namespace: "ns",
+            hostname: "web-0",
+            domain,
+            called: "web-0",
+            address,
+            cluster_domain: "cluster.local",
+        };
         files.hosts(&dir.path().join("hosts"))
     }
 
@@ -117,15 +124,15 @@ mod tests {
     fn hosts_is_what_kubelet_writes() {
         let head = "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n\
                     fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n";
-        assert_eq!(hosts(json!({"containers": []})), format!("{head}10.1.0.7\tweb-0\n"));
+        assert_eq!(hosts(json!({"containers": []}), None), format!("{head}10.1.0.7\tweb-0\n"));
         let aliases = json!([{"ip": "123.45.67.89", "hostnames": ["foo", "bar"]}]);
         let lines = "\n# Entries added by HostAliases.\n123.45.67.89\tfoo\tbar\n";
         assert_eq!(
-            hosts(json!({"containers": [], "subdomain": "web", "hostAliases": aliases})),
+            hosts(json!({"containers": [], "hostAliases": aliases}), Some("web.ns.svc.cluster.local")),
             format!("{head}10.1.0.7\tweb-0.web.ns.svc.cluster.local\tweb-0\n{lines}")
         );
         assert_eq!(
-            hosts(json!({"containers": [], "hostNetwork": true, "hostAliases": aliases})),
+            hosts(json!({"containers": [], "hostNetwork": true, "hostAliases": aliases}), None),
             format!("# Kubernetes-managed hosts file (host network).\n127.0.0.1 here\n{lines}")
         );
     }

@@ -53,5 +53,12 @@ pub const VOLUMES_DIR: &str = "volumes";
 
 /// Removes a pod's directory and everything else its volumes have on this node.
 pub fn remove(pod_dir: &Path) -> io::Result<()> {
-    empty_dir::remove_pod_dir(pod_dir, &pod_dir.join(VOLUMES_DIR))
+    remove_volumes(pod_dir)?;
+    crate::files::remove_dir(pod_dir)
+}
+
+/// Removes what the volumes of a pod have on this node, and nothing else of the pod: it is over, and may be asked for its
+/// logs as long as it is in the API.
+pub fn remove_volumes(pod_dir: &Path) -> io::Result<()> {
+    empty_dir::remove_volumes(&pod_dir.join(VOLUMES_DIR))
 }

@@ -1,11 +1,13 @@
 //! Other objects a pod is made with: ConfigMaps, Secrets, tokens, claims, its RuntimeClass. Read when they are needed, so
 //! always as they are now.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::{
     authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec},
-    core::v1::{ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, Secret, ServiceAccount},
+    core::v1::{ConfigMap, Node, PersistentVolume, PersistentVolumeClaim, Pod, Secret, ServiceAccount},
     node::v1::RuntimeClass,
 };
 use kube::{Api, Client, ResourceExt, api::PostParams};
@@ -45,6 +47,9 @@ pub trait Objects: Send + Sync {
 
     /// A RuntimeClass; None if it doesn't exist.
     async fn runtime_class(&self, name: &str) -> Result<Option<RuntimeClass>, kube::Error>;
+
+    /// The labels of a node; None if nobody knows them just now.
+    async fn node_labels(&self, name: &str) -> Option<BTreeMap<String, String>>;
 }
 
 #[async_trait]
@@ -91,13 +96,16 @@ impl Objects for Client {
     async fn runtime_class(&self, name: &str) -> Result<Option<RuntimeClass>, kube::Error> {
         Api::all(self.clone()).get_opt(name).await
     }
+
+    async fn node_labels(&self, name: &str) -> Option<BTreeMap<String, String>> {
+        let found = Api::<Node>::all(self.clone()).get_metadata(name).await;
+        found.ok().map(|node| node.metadata.labels.unwrap_or_default())
+    }
 }
 
 #[cfg(test)]
 pub mod fake {
     //! Objects out of a map.
-
-    use std::collections::BTreeMap;
 
     use super::*;
 
@@ -108,6 +116,8 @@ pub mod fake {
         pub secrets: BTreeMap<String, Secret>,
         pub claims: BTreeMap<String, PersistentVolumeClaim>,
         pub volumes: BTreeMap<String, PersistentVolume>,
+        /// Of the one node.
+        pub node_labels: Option<BTreeMap<String, String>>,
         /// How many tokens were issued: each says which one it is.
         pub tokens: std::sync::atomic::AtomicUsize,
     }
@@ -140,6 +150,10 @@ pub mod fake {
 
         async fn runtime_class(&self, _: &str) -> Result<Option<RuntimeClass>, kube::Error> {
             Ok(None)
+        }
+
+        async fn node_labels(&self, _: &str) -> Option<BTreeMap<String, String>> {
+            self.node_labels.clone()
         }
     }
 }

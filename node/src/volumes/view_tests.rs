@@ -54,7 +54,15 @@ impl World {
         let spec = PodSpec::default();
         let (container, rootfs) = (serde_json::from_value(container).unwrap(), self.dir.path().join("image"));
         let address = "127.64.0.2".parse().unwrap();
-        let etc = EtcFiles { spec: &spec, namespace: "ns", hostname: "p", address, cluster_domain: "cluster.local" };
+        let etc = EtcFiles {
+            spec: &spec,
+            namespace: "ns",
+            hostname: "p",
+            domain: None,
+            called: "p",
+            address,
+            cluster_domain: "cluster.local",
+        };
         let request = ViewRequest {
             container: &container,
             volumes: &self.volumes,

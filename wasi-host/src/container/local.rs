@@ -67,7 +67,7 @@ pub(crate) struct Local {
 impl Local {
     pub(crate) fn start(pod: Arc<Pod>, mut spec: ContainerConfig, held: Held) -> Result<Local, StartError> {
         let memory = MemoryBudget::new(spec.memory_limit_bytes, Some(pod.memory.clone()));
-        let cpu = CpuMeter::new(spec.cpu_limit_millis, spec.cpu_shares);
+        let cpu = CpuMeter::new(spec.cpu_limit_millis, Arc::clone(&pod.cpu), spec.cpu_shares);
         let execs = Arc::new(Semaphore::new(limits::EXECS_PER_CONTAINER));
         let descriptors = pod.engine.container_descriptors();
         let Held { listener, directories, volumes } = held;

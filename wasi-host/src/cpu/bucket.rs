@@ -19,6 +19,11 @@ impl Bucket {
         bucket
     }
 
+    /// The limit that it keeps.
+    pub(super) fn limit_millis(&self) -> u32 {
+        u32::try_from(self.limit_millis).unwrap_or(u32::MAX)
+    }
+
     fn capacity_nanos(&self) -> i64 {
         limits::CPU_PERIOD.as_nanos() as i64 * self.limit_millis / 1000
     }

@@ -1,12 +1,33 @@
 //! Meters, and guests under them on real threads.
 
+use std::time::Instant;
+
 use futures::FutureExt;
 
 use super::*;
 
+/// A meter of a container of a pod without a limit.
+fn metered(limit_millis: Option<u32>, shares: u32) -> Arc<CpuMeter> {
+    CpuMeter::new(limit_millis, Arc::new(CpuLimit::new(None)), shares)
+}
+
+#[test]
+fn the_limit_of_a_pod_holds_for_its_containers_together() {
+    let pod = Arc::new(CpuLimit::new(Some(100)));
+    let [one, other] = [None, Some(1000)].map(|limit| CpuMeter::new(limit, Arc::clone(&pod), 2));
+    one.charge(Duration::from_millis(6));
+    assert_eq!((one.pause(), other.pause()), (None, None));
+    other.charge(Duration::from_millis(6));
+    assert!(one.pause().is_some() && other.pause().is_some(), "12 of 10 ms");
+    pod.set(Some(100));
+    assert!(one.pause().is_some(), "the same limit forgives nothing");
+    pod.set(None);
+    assert_eq!((one.pause(), other.pause()), (None, None));
+}
+
 #[test]
 fn a_limit_may_come_change_and_go() {
-    let meter = CpuMeter::new(None, 2);
+    let meter = metered(None, 2);
     meter.charge(Duration::from_secs(10));
     assert_eq!(meter.pause(), None);
     meter.set_limit(Some(100));
@@ -42,7 +63,7 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn guests_on_one_thread_share_it_as_their_shares_say() {
     let queue = Arc::new(RunQueue::new(1, 0));
-    let (small, large) = (CpuMeter::new(None, 100), CpuMeter::new(None, 400));
+    let (small, large) = (metered(None, 100), metered(None, 400));
     let tasks = [spin(&small, &queue), spin(&large, &queue), spin(&large, &queue)];
     until("they ran", || large.used() > Duration::from_millis(500)).await;
     let ratio = large.used().as_secs_f64() / small.used().as_secs_f64();
@@ -53,8 +74,8 @@ async fn guests_on_one_thread_share_it_as_their_shares_say() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_dropped_or_panics_leaves_its_place() {
     let queue = Arc::new(RunQueue::new(2, 0));
-    let meter = CpuMeter::new(None, 2);
-    let others = CpuMeter::new(Some(500), 2);
+    let meter = metered(None, 2);
+    let others = metered(Some(500), 2);
     for _ in 0..20 {
         let tasks: Vec<_> = (0..10).map(|_| spin(&meter, &queue)).collect();
         let limited = spin(&others, &queue);
@@ -77,7 +98,7 @@ async fn who_is_dropped_or_panics_leaves_its_place() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_limited_guest_gets_its_limit_beside_a_busy_one() {
     let queue = Arc::new(RunQueue::new(2, 0));
-    let (limited, free) = (CpuMeter::new(Some(200), 2), CpuMeter::new(None, 1024));
+    let (limited, free) = (metered(Some(200), 2), metered(None, 1024));
     let begun = Instant::now();
     let tasks = [spin(&limited, &queue), spin(&free, &queue), spin(&free, &queue)];
     until("a second is over", || begun.elapsed() > Duration::from_secs(1)).await;

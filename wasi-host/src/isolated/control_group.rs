@@ -11,7 +11,13 @@ use std::{
     },
 };
 
-use crate::limits::{ISOLATED_OVERHEAD_BYTES, ISOLATED_TASKS};
+use crate::{
+    PodLimits,
+    limits::{ISOLATED_OVERHEAD_BYTES, ISOLATED_OVERHEAD_MILLIS, ISOLATED_TASKS},
+};
+
+/// What the kernel measures limits of CPU time over, in microseconds.
+const CPU_PERIOD_MICROS: u64 = 100_000;
 
 /// A group of one process. It is removed when this is dropped, if the process is gone.
 pub(super) struct ControlGroup {
@@ -19,7 +25,7 @@ pub(super) struct ControlGroup {
 }
 
 /// A group below this process's own. None: there is none to be had, which the log says once.
-pub(super) fn below_own(memory_limit_bytes: Option<u64>) -> Option<ControlGroup> {
+pub(super) fn below_own(limits: PodLimits) -> Option<ControlGroup> {
     static OWN: OnceLock<Option<PathBuf>> = OnceLock::new();
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let prepare = || {
@@ -29,23 +35,32 @@ pub(super) fn below_own(memory_limit_bytes: Option<u64>) -> Option<ControlGroup>
     };
     let own = OWN.get_or_init(prepare).as_ref()?;
     let name = format!("pod-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-    let group = ControlGroup::make(own.join(name), memory_limit_bytes);
+    let group = ControlGroup::make(own.join(name), limits);
     group.inspect_err(|error| tracing::warn!(%error, "an isolated pod has no control group")).ok()
 }
 
 impl ControlGroup {
-    fn make(dir: PathBuf, memory_limit_bytes: Option<u64>) -> io::Result<ControlGroup> {
+    fn make(dir: PathBuf, limits: PodLimits) -> io::Result<ControlGroup> {
         fs::create_dir(&dir)?;
         let group = ControlGroup { dir };
         fs::write(group.dir.join("pids.max"), ISOLATED_TASKS.to_string())?;
-        group.limit_memory(memory_limit_bytes)?;
+        group.limit(limits)?;
         Ok(group)
     }
 
-    /// Another limit from now on: what the pod may have, and what its process needs besides.
-    pub(super) fn limit_memory(&self, limit_bytes: Option<u64>) -> io::Result<()> {
-        let limit = limit_bytes.map(|bytes| bytes.saturating_add(ISOLATED_OVERHEAD_BYTES));
-        fs::write(self.dir.join("memory.max"), limit.map_or_else(|| "max".to_owned(), |limit| limit.to_string()))
+    /// Other limits from now on: what the pod may have, and what its process needs besides.
+    pub(super) fn limit(&self, limits: PodLimits) -> io::Result<()> {
+        let memory = limits.memory_bytes.map(|bytes| bytes.saturating_add(ISOLATED_OVERHEAD_BYTES));
+        fs::write(self.dir.join("memory.max"), memory.map_or_else(|| "max".to_owned(), |limit| limit.to_string()))?;
+        let cpu = self.dir.join("cpu.max");
+        // Not every node is given this controller.
+        if !cpu.exists() {
+            return Ok(());
+        }
+        let micros =
+            |millis: u32| u64::from(millis.saturating_add(ISOLATED_OVERHEAD_MILLIS)) * CPU_PERIOD_MICROS / 1000;
+        let quota = limits.cpu_millis.map_or_else(|| "max".to_owned(), |millis| micros(millis).to_string());
+        fs::write(cpu, format!("{quota} {CPU_PERIOD_MICROS}"))
     }
 
     /// Puts a process in.
@@ -86,7 +101,7 @@ fn find(groups: &str, mounts: &str) -> Option<PathBuf> {
     })
 }
 
-/// Has groups below `dir` limit memory and tasks.
+/// Has groups below `dir` limit memory and tasks, and CPU time if that is there.
 fn divide(dir: &Path) -> io::Result<()> {
     const WANTED: [&str; 2] = ["memory", "pids"];
     let has_all = |file: &str| -> io::Result<bool> {
@@ -100,7 +115,9 @@ fn divide(dir: &Path) -> io::Result<()> {
     if has_all("cgroup.subtree_control")? {
         return Ok(());
     }
-    let enable = || fs::write(dir.join("cgroup.subtree_control"), "+memory +pids");
+    let cpu = fs::read_to_string(dir.join("cgroup.controllers"))?.split_whitespace().any(|found| found == "cpu");
+    let wanted = if cpu { "+memory +pids +cpu" } else { "+memory +pids" };
+    let enable = || fs::write(dir.join("cgroup.subtree_control"), wanted);
     match enable() {
         // A group that is divided has no processes of its own. Others than this one are not ours to move.
         Err(error) if error.kind() == ErrorKind::ResourceBusy && is_alone(dir)? => {
@@ -149,16 +166,26 @@ mod tests {
         fs::write(file("cgroup.controllers"), "cpu memory pids").unwrap();
         fs::write(file("cgroup.subtree_control"), "").unwrap();
         divide(dir.path()).unwrap();
+        assert_eq!(fs::read_to_string(file("cgroup.subtree_control")).unwrap(), "+memory +pids +cpu");
+        fs::write(file("cgroup.controllers"), "memory pids").unwrap();
+        fs::write(file("cgroup.subtree_control"), "").unwrap();
+        divide(dir.path()).unwrap();
         assert_eq!(fs::read_to_string(file("cgroup.subtree_control")).unwrap(), "+memory +pids");
     }
 
     #[test]
     fn limits_are_written_and_kills_are_read() {
         let outer = tempfile::tempdir().unwrap();
-        let group = ControlGroup::make(outer.path().join("pod"), Some(1 << 20)).unwrap();
+        let limits = PodLimits { memory_bytes: Some(1 << 20), cpu_millis: Some(500) };
+        let group = ControlGroup::make(outer.path().join("pod"), limits).unwrap();
         let read = |name: &str| fs::read_to_string(group.dir.join(name)).unwrap();
         assert_eq!(read("memory.max"), ((1 << 20) + ISOLATED_OVERHEAD_BYTES).to_string());
-        group.limit_memory(None).unwrap();
+        assert!(!group.dir.join("cpu.max").exists(), "the node has no part of this controller");
+        fs::write(group.dir.join("cpu.max"), "max 100000").unwrap();
+        group.limit(limits).unwrap();
+        assert_eq!(read("cpu.max"), "60000 100000");
+        group.limit(PodLimits::default()).unwrap();
+        assert_eq!(read("cpu.max"), "max 100000");
         assert_eq!((read("memory.max"), read("pids.max")), ("max".into(), ISOLATED_TASKS.to_string()));
         assert!(!group.ran_out_of_memory());
         fs::write(group.dir.join("memory.events"), "oom 3\noom_kill 0\n").unwrap();

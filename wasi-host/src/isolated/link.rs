@@ -30,7 +30,7 @@ use super::{
     message::{FromChild, Id, Route, Routed, Setup, ToChild},
     process::Process,
 };
-use crate::{Exit, Network, NetworkError, exit::truncate, limits};
+use crate::{Exit, Network, NetworkError, PodLimits, exit::truncate, limits};
 
 /// A message for the child, and the descriptors that go with it.
 type Order = (ToChild, Vec<OwnedFd>);
@@ -66,7 +66,7 @@ impl Link {
         let (control, childs_control) = channel::pair().map_err(IsolationError::Start)?;
         let (routes, childs_routes) = channel::pair().map_err(IsolationError::Start)?;
         let child = isolation.start(setup.name.clone(), childs_control, childs_routes).await?;
-        let group = control_group::below_own(setup.memory_limit_bytes).map(Arc::new);
+        let group = control_group::below_own(setup.limits).map(Arc::new);
         let process = Process::watch(child, group.clone()).map_err(IsolationError::Start)?;
         let kill = CancellationToken::new();
         let unless_ready = kill.clone().drop_guard();
@@ -110,12 +110,12 @@ impl Link {
         }
     }
 
-    /// Another limit for all containers together.
-    pub(super) fn limit_memory(&self, limit_bytes: Option<u64>) {
-        if let Some(error) = self.group.as_ref().and_then(|group| group.limit_memory(limit_bytes).err()) {
-            tracing::warn!(%error, "the control group of an isolated pod keeps its old limit");
+    /// Other limits for all containers together.
+    pub(super) fn limit(&self, limits: PodLimits) {
+        if let Some(error) = self.group.as_ref().and_then(|group| group.limit(limits).err()) {
+            tracing::warn!(%error, "the control group of an isolated pod keeps its old limits");
         }
-        self.order(ToChild::SetMemoryLimit(limit_bytes), Vec::new());
+        self.order(ToChild::SetPodLimits(limits), Vec::new());
     }
 
     /// A number for a container that is about to be, and what will be known of it.

@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Exit, InstanceReuse, NetworkError, Signal, Usage};
+use crate::{Exit, InstanceReuse, NetworkError, PodLimits, Signal, Usage};
 
 /// Which container of the pod, or which run beside one.
 pub(super) type Id = u32;
@@ -20,7 +20,7 @@ pub(super) struct Setup {
     pub(super) name: String,
     pub(super) hostname: String,
     pub(super) address: IpAddr,
-    pub(super) memory_limit_bytes: Option<u64>,
+    pub(super) limits: PodLimits,
     pub(super) max_memory_bytes: u64,
     pub(super) epoch_tick: Duration,
     pub(super) wasi_p3: bool,
@@ -45,8 +45,8 @@ pub(super) enum ToChild {
     SetLimits { id: Id, memory_bytes: Option<u64>, cpu_millis: Option<u32> },
     /// See `Container::set_cpu_shares`.
     SetShares(Id, u32),
-    /// See `PodContext::set_memory_limit`.
-    SetMemoryLimit(Option<u64>),
+    /// See `PodContext::set_limits`.
+    SetPodLimits(PodLimits),
     /// The answer to a lookup.
     Found(u64, Result<Vec<IpAddr>, NetworkError>),
 }

@@ -11,14 +11,14 @@ use super::{
     remote::Remote,
     starting,
 };
-use crate::{ContainerConfig, Engine, PodConfig, StartError};
+use crate::{ContainerConfig, Engine, PodConfig, PodLimits, StartError};
 
 /// What a pod is, and the process that it has at the moment.
 pub(crate) struct IsolatedPod {
     pub(super) engine: Engine,
     pub(super) config: PodConfig,
     isolation: Isolation,
-    memory_limit_bytes: Mutex<Option<u64>>,
+    limits: Mutex<PodLimits>,
     link: Mutex<Option<Arc<Link>>>,
     /// One process is made at a time.
     turn: tokio::sync::Mutex<()>,
@@ -32,7 +32,7 @@ impl IsolatedPod {
     ) -> Result<IsolatedPod, IsolationError> {
         let pod = IsolatedPod {
             engine: engine.clone(),
-            memory_limit_bytes: Mutex::new(config.memory_limit_bytes),
+            limits: Mutex::new(config.limits),
             config,
             isolation: isolation.clone(),
             link: Mutex::new(None),
@@ -42,10 +42,10 @@ impl IsolatedPod {
         Ok(pod)
     }
 
-    pub(crate) fn set_memory_limit(&self, limit_bytes: Option<u64>) {
-        *self.memory_limit_bytes.lock() = limit_bytes;
+    pub(crate) fn set_limits(&self, limits: PodLimits) {
+        *self.limits.lock() = limits;
         if let Some(link) = self.living() {
-            link.limit_memory(limit_bytes);
+            link.limit(limits);
         }
     }
 
@@ -64,21 +64,21 @@ impl IsolatedPod {
         if let Some(link) = self.living() {
             return Ok(link);
         }
-        let limit = *self.memory_limit_bytes.lock();
-        let link = Link::start(&self.isolation, &self.setup(limit), Arc::clone(&self.config.network)).await?;
+        let limits = *self.limits.lock();
+        let link = Link::start(&self.isolation, &self.setup(limits), Arc::clone(&self.config.network)).await?;
         *self.link.lock() = Some(Arc::clone(&link));
-        // It may have been changed meanwhile, when there was nobody to tell.
-        link.limit_memory(*self.memory_limit_bytes.lock());
+        // They may have been changed meanwhile, when there was nobody to tell.
+        link.limit(*self.limits.lock());
         Ok(link)
     }
 
-    fn setup(&self, memory_limit_bytes: Option<u64>) -> Setup {
+    fn setup(&self, limits: PodLimits) -> Setup {
         let engine = self.engine.config();
         Setup {
             name: self.config.name.clone(),
             hostname: self.config.hostname.clone(),
             address: self.config.address,
-            memory_limit_bytes,
+            limits,
             max_memory_bytes: engine.max_memory_bytes,
             epoch_tick: engine.epoch_tick,
             wasi_p3: engine.wasi_p3,

@@ -9,8 +9,7 @@ use tokio::{
 
 use super::*;
 use crate::{
-    PodConfig,
-    memory::MemoryBudget,
+    PodConfig, PodLimits,
     test_support::{StaticNetwork, engine},
 };
 
@@ -22,9 +21,9 @@ fn pod(network: StaticNetwork) -> Pod {
         hostname: "test-0".into(),
         address: POD.parse().unwrap(),
         network: Arc::new(network),
-        memory_limit_bytes: None,
+        limits: PodLimits::default(),
     };
-    Pod { engine: engine(), memory: MemoryBudget::new(None, None), config }
+    Pod::new(engine(), config)
 }
 
 fn post(uri: &str, body: &'static str) -> Request<WasiBody> {

@@ -3,7 +3,9 @@
 use std::{net::IpAddr, net::SocketAddr, sync::Arc};
 
 use async_trait::async_trait;
-use coracle_wasi_host::{Exec, Exit, ExitReason, Network, NetworkError, PodConfig, PodContext, StdinPipe, Stream};
+use coracle_wasi_host::{
+    Exec, Exit, ExitReason, Network, NetworkError, PodConfig, PodContext, PodLimits, StdinPipe, Stream,
+};
 
 use crate::{
     end, kill,
@@ -73,7 +75,7 @@ async fn a_fault_of_the_network_ends_who_asked_it() {
         hostname: "test-0".into(),
         address: address(),
         network: Arc::new(BrokenNetwork),
-        memory_limit_bytes: None,
+        limits: PodLimits::default(),
     };
     let pod = PodContext::new(engine(), config);
     let server = pod.start(container(http_program()).0).await.unwrap();

@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use coracle_wasi_host::{
     ContainerConfig, Engine, EngineConfig, InstanceReuse, Network, NetworkError, Output, PodConfig, PodContext,
-    Program, Stream,
+    PodLimits, Program, Stream,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -123,7 +123,7 @@ pub fn pod_with(network: TestNetwork, memory_limit_bytes: Option<u64>) -> (PodCo
         hostname: "test-0".into(),
         address,
         network: Arc::new(network),
-        memory_limit_bytes,
+        limits: PodLimits { memory_bytes: memory_limit_bytes, cpu_millis: None },
     };
     (PodContext::new(engine(), config), address)
 }

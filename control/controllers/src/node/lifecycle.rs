@@ -116,7 +116,8 @@ impl NodeController {
         let Some(taints) = wanted(node, self.may_evict(), Timestamp::now()) else { return Ok(()) };
         let patch = json!({
             "metadata": {"resourceVersion": node.metadata.resource_version},
-            "spec": {"taints": taints},
+            // A node without taints has no list of them.
+            "spec": {"taints": (!taints.is_empty()).then_some(taints)},
         });
         let api: Api<Node> = Api::all(self.cluster.client.clone());
         let name = node.metadata.name.as_deref().unwrap_or_default();

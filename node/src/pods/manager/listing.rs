@@ -69,6 +69,7 @@ impl Manager {
             self.remove_strangers(pods.iter().map(|pod| pod.dir.clone()));
         }
         self.take_all(pods);
+        self.shared.live.set_complete();
     }
 
     /// The server is away: pods start as an earlier life of the node knew them. Its list will say which of them there are.

@@ -15,8 +15,6 @@ pub struct FailedHook {
     pub run: Started,
     /// Its end.
     pub exit: coracle_wasi_host::Exit,
-    /// When it began.
-    pub since: jiff::Timestamp,
 }
 
 impl std::fmt::Debug for FailedHook {

@@ -82,7 +82,7 @@ impl Attempt {
                 host_ip: self.shared.address,
                 allocatable: &self.shared.allocatable,
             },
-            hostname: (!only_declared).then_some(&*self.prepared.hostname),
+            hostname: (!only_declared).then_some(&*self.prepared.called),
             services: if only_declared {
                 Vec::new()
             } else {

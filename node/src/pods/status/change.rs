@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, PodCondition, PodStatus};
 use serde_json::{Value, json};
 
-use super::{LASTING, PASSING};
+use super::{LASTING, PASSING, RESTARTING_ALL};
 
 /// The strategic merge patch that brings `after` about. Conditions of others stay, since they are merged by type;
 /// what is no longer there is taken away by name.
@@ -60,7 +60,7 @@ pub fn anything() -> PodStatus {
         message: some(),
         host_ips: Some(Vec::new()),
         pod_ips: Some(Vec::new()),
-        conditions: Some(LASTING.iter().chain(&PASSING).map(|kind| condition(kind)).collect()),
+        conditions: Some(LASTING.iter().chain(&PASSING).chain([&RESTARTING_ALL]).map(|kind| condition(kind)).collect()),
         ..PodStatus::default()
     }
 }

@@ -5,11 +5,16 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::Time,
 };
 
-use super::{Facts, Record, Resizing};
-use crate::admission::{DISRUPTION, PREEMPTING};
+use super::{Facts, Record, Resizing, Role, State};
+use crate::{
+    admission::{DISRUPTION, PREEMPTING},
+    pods::worker::may_restart_all,
+};
 
 /// Conditions of ours that every pod has.
 pub const LASTING: [&str; 5] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
+/// The condition of a pod whose containers may all begin again when one of them has ended (KEP-5532).
+pub const RESTARTING_ALL: &str = "AllContainersRestarting";
 /// Conditions of ours that are there only while they are true.
 pub const PASSING: [&str; 2] = ["PodResizePending", "PodResizeInProgress"];
 
@@ -35,8 +40,11 @@ fn conditions_of_all(facts: &Facts<'_>, phase: &str, before: &PodStatus) -> Vec<
     };
     let incomplete = names(&|record| record.initializes() && !record.is_initialized());
     let unready = names(&|record| record.counts_for_readiness() && !record.ready);
+    // A sidecar that has fallen over does not undo what was done before the containers began.
+    let begun = |record: &Record| record.role == Role::App && !matches!(record.state, State::Waiting { .. });
+    let is_done = incomplete.is_empty() || facts.records.iter().any(begun);
     let initialized = match over {
-        _ if incomplete.is_empty() => Verdict::yes((phase == "Succeeded").then_some("PodCompleted")),
+        _ if is_done => Verdict::yes((phase == "Succeeded").then_some("PodCompleted")),
         Some("PodCompleted") => Verdict::yes(Some("PodCompleted")),
         _ => Verdict::no(
             "ContainersNotInitialized",
@@ -54,8 +62,27 @@ fn conditions_of_all(facts: &Facts<'_>, phase: &str, before: &PodStatus) -> Vec<
     };
     let context = if facts.has_context { Verdict::yes(None) } else { Verdict::no("", String::new()) };
     let verdicts = [context, initialized, ready, containers_ready, Verdict::yes(None)];
-    let all = LASTING.into_iter().zip(verdicts).chain(of_resizes(facts.resizing));
+    let all = LASTING.into_iter().zip(verdicts).chain(of_restarts(facts, over)).chain(of_resizes(facts.resizing));
     all.map(|(kind, verdict)| verdict.condition(kind, facts, before)).collect()
+}
+
+/// Whether all containers are about to begin again, of a pod that may come to that.
+fn of_restarts(facts: &Facts<'_>, over: Option<&'static str>) -> Option<(&'static str, Verdict)> {
+    let verdict = match over {
+        _ if !may_restart_all(facts.records) => return None,
+        Some(reason) => Verdict::no(reason, String::new()),
+        None if facts.restarting_all => {
+            Verdict::because("RestartAllContainersStarted", "container exited with restart policy rule")
+        }
+        None => Verdict::no("", String::new()),
+    };
+    Some((RESTARTING_ALL, verdict))
+}
+
+/// Whether a pod's status says that all its containers are about to begin again.
+pub fn is_restarting_all(status: &PodStatus) -> bool {
+    let is_true = |condition: &PodCondition| condition.type_ == RESTARTING_ALL && condition.status == "True";
+    status.conditions.iter().flatten().any(is_true)
 }
 
 /// What a resize that is not done is shown by (KEP-1287).

@@ -47,6 +47,7 @@ impl Worker {
             outcome,
             evicted: None,
             whole: found_whole(&pod),
+            restarting_all: false,
             resizing: Resizing::default(),
             started,
             seen: Some(Instant::now()),

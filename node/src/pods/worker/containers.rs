@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use coracle_wasi_host::{Exit, ExitReason};
 use futures::FutureExt;
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, Pod};
 use tokio::time::Instant;
 
@@ -20,6 +19,8 @@ use crate::{
 
 /// How long `ErrImagePull` is shown before it becomes `ImagePullBackOff`: the node's next look at the pod.
 const PULL_ERROR_SHOWN: std::time::Duration = std::time::Duration::from_secs(2);
+/// How long the first failure to start is shown before it is tried again: until kubelet sees that the container ended.
+const START_ERROR_SHOWN: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl Worker {
     pub(super) fn spec_of(&self, index: usize) -> Option<&Container> {
@@ -92,8 +93,8 @@ impl Worker {
         let told = if is_pull { reason.to_owned() } else { message.clone() };
         self.shared.events.warning(&subject, "Failed", format!("Error: {told}"));
         if let StartFailure::Run { id, .. } = failure {
-            let id = id.clone();
-            return self.take_end(index, Ended::not_started(message, id), false);
+            self.take_end(index, Ended::not_started(message.clone(), id.clone()), false);
+            return self.wait_after_start(index, reason, message);
         }
         let now = Instant::now();
         let until = if is_pull { now + PULL_ERROR_SHOWN } else { now + self.setup.next(now) };
@@ -103,11 +104,21 @@ impl Worker {
         record.wait(reason, Some(message), until);
     }
 
+    /// What went wrong with a start is what the container waits for until the next one. A start that is delayed says so
+    /// by itself.
+    pub(super) fn wait_after_start(&mut self, index: usize, reason: &str, message: String) {
+        let record = &mut self.records[index];
+        let goes_on = self.stage == Stage::Running && !self.restarting_all;
+        if goes_on && matches!(record.state, State::Ended(_)) && !record.is_over() {
+            record.wait(reason, Some(message), Instant::now() + START_ERROR_SHOWN);
+        }
+    }
+
     pub(super) fn take_started(&mut self, index: usize, started: Started) {
         let record = &mut self.records[index];
         record.starting = false;
         record.pull.reset();
-        record.begin(started.id.clone(), Timestamp::now());
+        record.begin(started.id.clone(), started.since);
         (record.image, record.image_id) = (started.image.clone(), started.image_id.clone());
         self.setup.reset();
         self.shared.metrics.started_containers.inc();
@@ -182,6 +193,10 @@ impl Worker {
         if redefined {
             return record.wait("ContainerCreating", None, now);
         }
+        if self.restarting_all {
+            return;
+        }
+        self.restarting_all = record.restarts_all_after(code);
         if !record.restarts_after(code) {
             return;
         }

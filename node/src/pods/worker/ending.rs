@@ -1,6 +1,6 @@
 //! The worker's part about ends: stopping containers, cleaning up, deleting the pod.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, path::Path, sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::join_all};
 use tokio::time::{Instant, timeout};
@@ -50,6 +50,7 @@ impl Worker {
         }
         self.cancel.cancel();
         self.end_resizing();
+        self.restarting_all = false;
         self.end_by = end_by;
         self.stage = Stage::Ending(why);
     }
@@ -57,16 +58,7 @@ impl Worker {
     /// Stops what still runs: first the containers, all together, then the sidecars, the last one first. When nothing
     /// is left the next stage begins.
     pub(super) fn advance_ending(&mut self, why: Ending) {
-        let running = |worker: &Worker, sidecars: bool| -> Vec<usize> {
-            let indices = 0..worker.records.len();
-            indices
-                .filter(|index| {
-                    worker.runs[*index].is_some() && (worker.records[*index].role == Role::Sidecar) == sidecars
-                })
-                .collect()
-        };
-        let (mains, sidecars) = (running(self, false), running(self, true));
-        let due = if mains.is_empty() { sidecars.last().copied().into_iter().collect() } else { mains };
+        let due = self.next_to_stop();
         for index in &due {
             let message = format!("Stopping container {}", self.records[*index].name);
             self.stop_container(*index, &message, None);
@@ -77,17 +69,29 @@ impl Worker {
         }
     }
 
+    /// Those that are stopped now, or on the way to it, when all are to stop.
+    pub(super) fn next_to_stop(&self) -> Vec<usize> {
+        let running = |sidecars: bool| {
+            let is_one = move |index: &usize| (self.records[*index].role == Role::Sidecar) == sidecars;
+            (0..self.records.len()).filter(|index| self.runs[*index].is_some()).filter(is_one)
+        };
+        let mains: Vec<usize> = running(false).collect();
+        if mains.is_empty() { running(true).last().into_iter().collect() } else { mains }
+    }
+
     /// Nothing runs any more.
     fn close(&mut self, why: Ending) {
         self.prepared = None;
         match why {
             Ending::Removed => {
-                self.clean_up();
+                self.shared.addresses.release(&self.live.uid);
+                self.clean_up(volumes::remove);
                 self.stage = Stage::Done;
             }
             Ending::Finished | Ending::Evicted => {
                 // A pod that is over needs no address; its status keeps saying which one it had.
                 self.shared.addresses.release(&self.live.uid);
+                self.clean_up(volumes::remove_volumes);
                 self.stage = Stage::Over;
             }
             Ending::Deleted => {
@@ -120,7 +124,8 @@ impl Worker {
         let number = run.number;
         self.shared.events.normal(&subject, "Killing", message);
         let grace = grace.unwrap_or(left.max(least));
-        let what = Stopping { container, handle: run.handle.clone(), address, grace, subject };
+        let what =
+            Stopping { container, handle: run.handle.clone(), address, grace, subject, hook: !self.restarting_all };
         let hook = pre_stop(Arc::clone(&self.shared), what);
         let drains =
             move |left: Option<Duration>| left.map_or(Message::Stopped, |left| Message::Draining(index, number, left));
@@ -138,7 +143,8 @@ impl Worker {
             // The watch brings the end; if a finalizer holds the pod it comes later.
             Written::Done => {}
             Written::Gone => {
-                self.clean_up();
+                self.shared.addresses.release(&self.live.uid);
+                self.clean_up(volumes::remove);
                 self.stage = Stage::Done;
             }
             Written::Failed(error) => {
@@ -160,14 +166,14 @@ impl Worker {
         }
     }
 
-    /// Removes what the pod had on this node.
-    fn clean_up(&mut self) {
-        self.shared.addresses.release(&self.live.uid);
-        let dir = self.live.dir.clone();
+    /// Removes what the pod had on this node, or a part of that.
+    fn clean_up(&mut self, remove: fn(&Path) -> io::Result<()>) {
+        let live = Arc::clone(&self.live);
         // A pod may leave much behind; nobody waits for its removal.
         tokio::task::spawn_blocking(move || {
-            if let Err(error) = volumes::remove(&dir) {
-                tracing::warn!(dir = %dir.display(), %error, "a pod's directory could not be removed");
+            let _turn = live.removing.lock();
+            if let Err(error) = remove(&live.dir) {
+                tracing::warn!(dir = %live.dir.display(), %error, "what a pod had on the disk could not be removed");
             }
         });
     }

@@ -1,12 +1,7 @@
 //! The worker's part about containers that didn't get past their postStart hook.
 
-use tokio::time::Instant;
-
-use super::{Stage, Worker};
-use crate::pods::{
-    record::{Ended, State},
-    start::FailedHook,
-};
+use super::Worker;
+use crate::pods::{record::Ended, start::FailedHook};
 
 impl Worker {
     /// The container ran, its hook failed, and it was killed for that: a run like others, and until the next one the
@@ -16,11 +11,7 @@ impl Worker {
         (record.image, record.image_id) = (failed.run.image.clone(), failed.run.image_id.clone());
         self.live.set_ended(&record.name);
         let (exit, id) = (&failed.exit, failed.run.id.clone());
-        self.take_end(index, Ended::of(exit, exit.message.clone(), failed.since, id), false);
-        let record = &mut self.records[index];
-        // A run that is delayed says so by itself.
-        if self.stage == Stage::Running && matches!(record.state, State::Ended(_)) && !record.is_over() {
-            record.wait("PostStartHookError", Some("PostStartHook failed".to_owned()), Instant::now());
-        }
+        self.take_end(index, Ended::of(exit, exit.message.clone(), failed.run.since, id), false);
+        self.wait_after_start(index, "PostStartHookError", "PostStartHook failed".to_owned());
     }
 }

@@ -11,6 +11,7 @@ mod probing;
 mod reporting;
 mod resize_notes;
 mod resizing;
+mod restarting;
 mod stage;
 
 use std::{sync::Arc, time::Duration};
@@ -44,6 +45,7 @@ use crate::{events::Subject, logs::LogSink, shared::Shared};
 
 pub use message::Desired;
 pub use resizing::Resizing;
+pub use restarting::{may_restart_all, run_all_again};
 
 /// A run of a container that is under way.
 struct Run {
@@ -77,6 +79,8 @@ pub struct Worker {
     evicted: Option<(&'static str, String)>,
     /// What the pod as a whole has been let have, unless that is nothing.
     whole: Option<Box<ResourceRequirements>>,
+    /// One container has ended in such a way that all are to begin again.
+    restarting_all: bool,
     resizing: Resizing,
     started: Timestamp,
     /// When this worker first saw the pod, until its first container runs.
@@ -208,6 +212,9 @@ impl Worker {
             self.end(Ending::Evicted);
             return None;
         }
+        if self.is_restarting_all() {
+            return self.deadline;
+        }
         let plan = plan(&self.records, now);
         if plan.outcome.is_some() {
             self.outcome = plan.outcome;
@@ -246,7 +253,7 @@ impl Worker {
             Ok(prepared) => {
                 self.setup.reset();
                 self.prepared = Some(Arc::new(prepared));
-                self.limit_memory();
+                self.limit_pod();
                 self.stage = Stage::Running;
             }
             Err(error) => {

@@ -168,6 +168,7 @@ impl Worker {
             still_running: matches!(self.stage, Stage::Ending(_)) && self.is_occupied(),
             outcome: self.outcome,
             evicted: self.evicted.clone(),
+            restarting_all: self.restarting_all,
             resizing: &self.resizing,
             whole: self.whole.as_deref(),
             now: Timestamp::now(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use coracle_api::pod::{QosClass, condition, qos_class};
 use futures::FutureExt;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Container, ResourceRequirements};
+use k8s_openapi::api::core::v1::{Container, Pod, ResourceRequirements};
 use tokio::time::Instant;
 
 use super::{Message, Stage, Worker, resize_notes::note};
@@ -15,7 +15,7 @@ use crate::{
     eviction::priority,
     pods::{
         allocation::{as_allocated, some},
-        resources::{differs, limits, memory_limit},
+        resources::{differs, limits, pod_limits},
         roster::{Asked, Claim, Verdict, asked},
     },
 };
@@ -150,20 +150,20 @@ impl Worker {
         if self.resizing.progress.is_none() {
             return;
         }
-        self.limit_memory();
+        self.limit_pod();
         if self.records.iter().all(|record| record.behind.is_none()) {
             self.resizing.progress = None;
             self.shared.events.normal(&self.subject, "ResizeCompleted", note("Pod resize completed", &self.pod, None));
         }
     }
 
-    /// The pod's memory limit is that of what it has been let have.
-    pub(super) fn limit_memory(&self) {
+    /// The limits of the pod as a whole are those of what it has been let have.
+    pub(super) fn limit_pod(&self) {
         let Some(prepared) = &self.prepared else { return };
-        let limit = |pod: &k8s_openapi::api::core::v1::Pod| memory_limit(pod, pod.spec.as_ref()?);
-        prepared.context.set_memory_limit(match &self.resizing.pending {
-            Some(_) => limit(&as_allocated(&self.pod, self.whole.as_deref(), &self.records)),
-            None => limit(&self.pod),
+        let limits = |pod: &Pod| pod.spec.as_ref().map(|spec| pod_limits(pod, spec)).unwrap_or_default();
+        prepared.context.set_limits(match &self.resizing.pending {
+            Some(_) => limits(&as_allocated(&self.pod, self.whole.as_deref(), &self.records)),
+            None => limits(&self.pod),
         });
     }
 

@@ -68,7 +68,7 @@ impl Containers {
                 self.with(id, |container| container.set_limits(memory_bytes, cpu_millis));
             }
             ToChild::SetShares(id, shares) => self.with(id, |container| container.set_cpu_shares(shares)),
-            ToChild::SetMemoryLimit(limit_bytes) => self.pod.memory.set_limit(limit_bytes),
+            ToChild::SetPodLimits(limits) => self.pod.set_limits(limits),
             // Asked of the network.
             ToChild::Found(..) => {}
         }

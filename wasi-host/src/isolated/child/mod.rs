@@ -22,7 +22,7 @@ use super::{
     channel::{self, Channel},
     message::{FromChild, Setup, ToChild},
 };
-use crate::{Engine, EngineConfig, PodConfig, limits, memory::MemoryBudget, outgoing::open_trust_store, pod::Pod};
+use crate::{Engine, EngineConfig, PodConfig, limits, outgoing::open_trust_store, pod::Pod};
 
 /// The whole life of a child, which its parent has started with one socket at stdin and another at stdout. The program
 /// calls it before it has made any thread: walls are built around one.
@@ -101,10 +101,9 @@ async fn serve(control: OwnedFd, routes: OwnedFd, engine: Engine, setup: Setup) 
         hostname: setup.hostname,
         address: setup.address,
         network: Arc::clone(&network) as Arc<dyn crate::Network>,
-        memory_limit_bytes: setup.memory_limit_bytes,
+        limits: setup.limits,
     };
-    let memory = MemoryBudget::new(setup.memory_limit_bytes, None);
-    let pod = Arc::new(Pod { engine, memory, config });
+    let pod = Arc::new(Pod::new(engine, config));
     let containers = Containers::new(pod, news);
     let telling = async {
         while let Some(message) = to_tell.recv().await {

@@ -63,7 +63,7 @@ async fn a_child_that_sends_descriptors_is_killed_and_they_are_not_taken() {
 async fn a_child_that_reads_nothing_is_killed_and_holds_up_nobody() {
     let (shared, _child) = hostile();
     let mut sent = 0;
-    while shared.orders.try_send((ToChild::SetMemoryLimit(None), Vec::new())).is_ok() {
+    while shared.orders.try_send((ToChild::SetPodLimits(PodLimits::default()), Vec::new())).is_ok() {
         sent += 1;
         tokio::task::yield_now().await;
         assert!(sent < 100_000, "orders are bounded");
