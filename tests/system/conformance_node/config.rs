@@ -18,8 +18,9 @@ fn source(name: &str, kind: &str, key: &str, more: &Value) -> Value {
     json!({"name": name, kind: source})
 }
 
-/// Makes `source`, and fails unless a pod with the volumes prints its value from each of the files.
-fn consumed(kind: &str, volumes: &[Value], files: &[&str], as_user: Option<u32>) {
+/// Makes `source`, and fails unless a pod with the volumes prints its value from each of the files. The pod is left for
+/// whoever wants to know more of it.
+fn consumed(kind: &str, volumes: &[Value], files: &[&str], as_user: Option<u32>) -> Site {
     let site = Site::new();
     site.data(kind, "source", &json!({"data-1": "value-1", "data-2": "value-2"}));
     let mut pod = reader(volumes, files);
@@ -27,7 +28,8 @@ fn consumed(kind: &str, volumes: &[Value], files: &[&str], as_user: Option<u32>)
         pod["spec"]["securityContext"] = json!({"runAsUser": user, "fsGroup": 1001});
     }
     let value = if files[0].ends_with('2') { "value-2" } else { "value-1" };
-    assert_eq!(site.output(&pod), value.repeat(files.len()));
+    site.prints(&pod, &value.repeat(files.len()));
+    site
 }
 
 /// `[sig-storage] ConfigMap should be consumable from pods in volume with mappings and Item mode set [LinuxOnly]
@@ -35,7 +37,8 @@ fn consumed(kind: &str, volumes: &[Value], files: &[&str], as_user: Option<u32>)
 #[test]
 fn config_map_with_mappings_and_item_mode() {
     let items = json!({"items": [{"key": "data-2", "path": "path/to/data-2", "mode": 0o400}]});
-    consumed("ConfigMap", &[map("v", &items)], &["/mnt/v/path/to/data-2"], None);
+    let site = consumed("ConfigMap", &[map("v", &items)], &["/mnt/v/path/to/data-2"], None);
+    assert_eq!(site.mode("reader", "v", "path/to/data-2"), 0o400);
 }
 
 /// `[sig-storage] ConfigMap should be consumable from pods in volume with mappings as non-root [NodeConformance]
@@ -56,14 +59,16 @@ fn config_map_in_multiple_volumes() {
 /// `[sig-storage] Secrets should be consumable from pods in volume [NodeConformance] [Conformance]`
 #[test]
 fn secret_in_volume() {
-    consumed("Secret", &[secret("v", &json!({}))], &["/mnt/v/data-1"], None);
+    let site = consumed("Secret", &[secret("v", &json!({}))], &["/mnt/v/data-1"], None);
+    assert_eq!(site.mode("reader", "v", "data-1"), 0o644, "the default's default");
 }
 
 /// `[sig-storage] Secrets should be consumable from pods in volume with defaultMode set [LinuxOnly] [NodeConformance]
 /// [Conformance]`
 #[test]
 fn secret_with_default_mode() {
-    consumed("Secret", &[secret("v", &json!({"defaultMode": 0o400}))], &["/mnt/v/data-1"], None);
+    let site = consumed("Secret", &[secret("v", &json!({"defaultMode": 0o400}))], &["/mnt/v/data-1"], None);
+    assert_eq!((site.mode("reader", "v", "data-1"), site.mode("reader", "v", "data-2")), (0o400, 0o400));
 }
 
 /// `[sig-storage] Secrets should be consumable in multiple volumes in a pod [NodeConformance] [Conformance]`
@@ -84,16 +89,25 @@ fn secret_of_the_same_name_elsewhere() {
 
 /// `[sig-storage] ConfigMap binary data should be reflected in volume [NodeConformance] [Conformance]`
 ///
-/// The bytes are no UTF-8 upstream; a log compares text, so here only the way through `binaryData` is checked.
+/// The bytes are no text, and come out of the container as they are.
 #[test]
 fn config_map_binary_data() {
     let site = Site::new();
     site.apply(&json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "source"},
-        "data": {"text": "text "}, "binaryData": {"bytes": "3q3K/g=="},
+        "data": {"text": "text "}, "binaryData": {"bytes": "3srK/gD/"},
     }));
     let mut pod = reader(&[map("v", &json!({}))], &[]);
-    pod["spec"]["containers"][0]["command"] = json!(["ls", "/mnt/v"]);
-    let listed = site.output(&pod);
-    assert!(listed.contains(" 4 bytes\n") && listed.contains(" 5 text\n"), "{listed}");
+    pod["spec"]["containers"][0]["command"] = json!(["sleep", "600"]);
+    site.apply(&pod);
+    site.phase("reader", "Running");
+    let read = |file: &str| {
+        let mut command = site.cluster().kubectl_command();
+        command.args(["-n", &site.namespace, "exec", "reader", "--", "cat", &format!("/mnt/v/{file}")]);
+        let output = command.output().expect("kubectl runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    assert_eq!(read("bytes"), b"\xde\xca\xca\xfe\x00\xff");
+    assert_eq!(read("text"), b"text ");
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::site::{Site, pod, reader};
+use crate::harness::eventually;
 
 const LIMITS: &str = r#"{"requests": {"cpu": "250m", "memory": "32Mi"}, "limits": {"cpu": "1250m", "memory": "64Mi"}}"#;
 
@@ -14,8 +15,8 @@ fn resource(name: &str) -> Value {
     json!({"path": "file", "resourceFieldRef": {"containerName": "main", "resource": name}})
 }
 
-/// What a pod reads from a downward API file, in a volume of its own or a projected one.
-fn read(site: &Site, projected: bool, item: &Value, mode: Option<u32>, resources: bool) -> String {
+/// A pod that reads a downward API file, in a volume of its own or a projected one.
+fn reading(projected: bool, item: &Value, mode: Option<u32>, resources: bool) -> Value {
     let mut volume = json!({"name": "v", "downwardAPI": {"items": [item]}});
     if projected {
         volume = json!({"name": "v", "projected": {"sources": [{"downwardAPI": {"items": [item]}}]}});
@@ -27,11 +28,23 @@ fn read(site: &Site, projected: bool, item: &Value, mode: Option<u32>, resources
     if resources {
         pod["spec"]["containers"][0]["resources"] = serde_json::from_str(LIMITS).unwrap();
     }
-    site.output(&pod)
+    pod
+}
+
+/// What it reads.
+fn read(site: &Site, projected: bool, item: &Value, mode: Option<u32>, resources: bool) -> String {
+    site.output(&reading(projected, item, mode, resources))
 }
 
 fn reads(projected: bool, item: &Value, mode: Option<u32>, wanted: &str) {
     assert_eq!(read(&Site::new(), projected, item, mode, true), wanted);
+}
+
+/// The file has the pod's name, and the mode 0400, by the volume's default or by its own.
+fn has_mode(projected: bool, item: &Value, default_mode: Option<u32>) {
+    let site = Site::new();
+    site.prints(&reading(projected, item, default_mode, true), "reader");
+    assert_eq!(site.mode("reader", "v", "file"), 0o400);
 }
 
 /// Without a limit, what the node has is the limit.
@@ -68,7 +81,7 @@ fn volume_pod_name() {
 /// `[sig-storage] Downward API volume should set DefaultMode on files [LinuxOnly] [NodeConformance] [Conformance]`
 #[test]
 fn volume_default_mode() {
-    reads(false, &field("metadata.name"), Some(0o400), "reader");
+    has_mode(false, &field("metadata.name"), Some(0o400));
 }
 
 /// `[sig-storage] Downward API volume should set mode on item file [LinuxOnly] [NodeConformance] [Conformance]`
@@ -76,7 +89,7 @@ fn volume_default_mode() {
 fn volume_item_mode() {
     let mut item = field("metadata.name");
     item["mode"] = json!(0o400);
-    reads(false, &item, None, "reader");
+    has_mode(false, &item, None);
 }
 
 /// `[sig-storage] Projected downwardAPI should provide container's cpu limit [NodeConformance] [Conformance]`
@@ -107,7 +120,7 @@ fn projected_allocatable_memory() {
 /// `[sig-storage] Projected downwardAPI should set DefaultMode on files [LinuxOnly] [NodeConformance] [Conformance]`
 #[test]
 fn projected_default_mode() {
-    reads(true, &field("metadata.name"), Some(0o400), "reader");
+    has_mode(true, &field("metadata.name"), Some(0o400));
 }
 
 /// `[sig-storage] Projected downwardAPI should set mode on item file [LinuxOnly] [NodeConformance] [Conformance]`
@@ -115,7 +128,27 @@ fn projected_default_mode() {
 fn projected_item_mode() {
     let mut item = field("metadata.name");
     item["mode"] = json!(0o400);
-    reads(true, &item, None, "reader");
+    has_mode(true, &item, None);
+}
+
+/// `[sig-storage] Projected downwardAPI should update labels on modification [NodeConformance] [Conformance]`
+#[test]
+fn projected_labels_are_updated() {
+    let site = Site::new();
+    let items = json!([{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]);
+    let volume = json!({"name": "v", "projected": {"sources": [{"downwardAPI": {"items": items}}]}});
+    let mut pod = reader(&[volume], &[]);
+    pod["metadata"]["labels"] = json!({"key1": "value1", "key2": "value2"});
+    pod["spec"]["containers"][0]["command"] = json!(["sleep", "600"]);
+    site.apply(&pod);
+    site.phase("reader", "Running");
+    let read = || site.kubectl("exec reader -- cat /mnt/v/labels").ok();
+    assert_eq!(read(), "key1=\"value1\"\nkey2=\"value2\"");
+    site.kubectl("label pod reader key3=value3 key2-").ok();
+    eventually("the labels in the file", || match read() {
+        labels if labels == "key1=\"value1\"\nkey3=\"value3\"" => Ok(()),
+        labels => Err(labels),
+    });
 }
 
 /// The value of an environment variable that comes from the pod itself.

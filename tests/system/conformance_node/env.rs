@@ -1,5 +1,5 @@
-//! Environment and arguments: `[sig-node] ConfigMap`, `[sig-api-machinery] Secrets`, `[k8s.io] Docker Containers` and
-//! `[k8s.io] Variable Expansion`
+//! Environment and arguments: `[sig-node] ConfigMap`, `[sig-api-machinery] Secrets` and `[k8s.io] Variable
+//! Expansion`
 
 use serde_json::{Value, json};
 
@@ -30,30 +30,6 @@ fn secret_in_env_vars() {
 #[test]
 fn secret_via_the_environment() {
     prints("Secret", &json!({"envFrom": [{"prefix": "p_", "secretRef": {"name": "source"}}]}), "p_data_1=value-1");
-}
-
-/// The arguments that a program sees behind its name; upstream's image has default arguments, an artifact image has
-/// none.
-fn said(command: Option<&[&str]>, args: Option<&[&str]>) -> Vec<String> {
-    let mut pod = pod("printer", &[], &json!({"args": args}));
-    let container = pod["spec"]["containers"][0].as_object_mut().unwrap();
-    container.insert("command".into(), json!(command));
-    let printed = Site::new().output(&pod);
-    serde_json::from_str(&printed).unwrap()
-}
-
-/// `[k8s.io] Docker Containers should be able to override the image's default arguments (docker cmd) [NodeConformance]
-/// [Conformance]`
-#[test]
-fn overridden_arguments() {
-    assert!(said(None, Some(&["args", "override"])).ends_with(&["args".into(), "override".into()]));
-}
-
-/// `[k8s.io] Docker Containers should be able to override the image's default command and arguments [NodeConformance]
-/// [Conformance]`
-#[test]
-fn overridden_command_and_arguments() {
-    assert_eq!(said(Some(&["args"]), Some(&["override", "arguments"])), ["args", "override", "arguments"]);
 }
 
 /// `[k8s.io] Variable Expansion should allow substituting values in a container's args [NodeConformance] [Conformance]`

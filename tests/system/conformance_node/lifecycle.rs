@@ -99,12 +99,17 @@ fn updated() {
 /// `[k8s.io] Security Context When creating a container with runAsUser should run the container with uid 65534
 /// [LinuxOnly] [NodeConformance] [Conformance]`
 ///
-/// There are no users in a sandbox: that the container runs and the API keeps the number stands for `id -u`.
+/// There are no users in a sandbox, and nothing in WASI that would tell a guest of one: no `id -u`, no owner of a file. All
+/// that can be seen is that the container runs, that the number takes nothing from it (what it may write it writes), and
+/// that the API keeps the number.
 #[test]
 fn run_as_user() {
     let site = Site::new();
-    let more = json!({"securityContext": {"runAsUser": 65534}});
-    assert_eq!(site.output(&pod("user", &["echo", "ran"], &more)), "ran\n");
+    let mounts = json!([{"name": "v", "mountPath": "/v"}]);
+    let more = json!({"securityContext": {"runAsUser": 65534}, "volumeMounts": mounts});
+    let mut pod = pod("user", &["sh", "-c", "write /v/f ran && cat /v/f"], &more);
+    pod["spec"]["volumes"] = json!([{"name": "v", "emptyDir": {}}]);
+    assert_eq!(site.output(&pod), "ran");
     assert_eq!(site.field("user", "{.spec.containers[0].securityContext.runAsUser}"), "65534");
 }
 

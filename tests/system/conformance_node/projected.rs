@@ -13,7 +13,7 @@ fn projected(name: &str, sources: &Value, mode: Option<u32>) -> Value {
 }
 
 /// Fails unless a pod with the source in each of the volumes prints its value from the file in each.
-fn consumed(kind: &str, volumes: &[&str], items: Option<Value>, mode: Option<u32>, as_user: Option<u32>) {
+fn consumed(kind: &str, volumes: &[&str], items: Option<Value>, mode: Option<u32>, as_user: Option<u32>) -> Site {
     let site = Site::new();
     site.data(kind, "source", &json!({"data-1": "value-1"}));
     let mut source = json!({"name": "source"});
@@ -30,7 +30,8 @@ fn consumed(kind: &str, volumes: &[&str], items: Option<Value>, mode: Option<u32
     if let Some(user) = as_user {
         pod["spec"]["securityContext"] = json!({"runAsUser": user, "fsGroup": 1001});
     }
-    assert_eq!(site.output(&pod), "value-1".repeat(files.len()));
+    site.prints(&pod, &"value-1".repeat(files.len()));
+    site
 }
 
 fn items(mode: Option<u32>) -> Option<Value> {
@@ -51,7 +52,8 @@ fn config_map_in_volume() {
 /// [NodeConformance] [Conformance]`
 #[test]
 fn config_map_with_default_mode() {
-    consumed("ConfigMap", &["v"], None, Some(0o400), None);
+    let site = consumed("ConfigMap", &["v"], None, Some(0o400), None);
+    assert_eq!(site.mode("reader", "v", "data-1"), 0o400);
 }
 
 /// `[sig-storage] Projected configMap should be consumable from pods in volume with mappings [NodeConformance]
@@ -79,21 +81,24 @@ fn config_map_in_multiple_volumes() {
 /// [LinuxOnly] [NodeConformance] [Conformance]`
 #[test]
 fn secret_as_non_root_with_default_mode() {
-    consumed("Secret", &["v"], None, Some(0o440), Some(1000));
+    let site = consumed("Secret", &["v"], None, Some(0o440), Some(1000));
+    assert_eq!(site.mode("reader", "v", "data-1"), 0o440);
 }
 
 /// `[sig-storage] Projected secret should be consumable from pods in volume with defaultMode set [LinuxOnly]
 /// [NodeConformance] [Conformance]`
 #[test]
 fn secret_with_default_mode() {
-    consumed("Secret", &["v"], None, Some(0o400), None);
+    let site = consumed("Secret", &["v"], None, Some(0o400), None);
+    assert_eq!(site.mode("reader", "v", "data-1"), 0o400);
 }
 
 /// `[sig-storage] Projected secret should be consumable from pods in volume with mappings and Item Mode set [LinuxOnly]
 /// [NodeConformance] [Conformance]`
 #[test]
 fn secret_with_mappings_and_item_mode() {
-    consumed("Secret", &["v"], items(Some(0o400)), None, None);
+    let site = consumed("Secret", &["v"], items(Some(0o400)), None, None);
+    assert_eq!(site.mode("reader", "v", "path/to/data"), 0o400);
 }
 
 /// `[sig-storage] Projected secret should be consumable in multiple volumes in a pod [NodeConformance] [Conformance]`

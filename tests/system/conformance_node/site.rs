@@ -1,5 +1,7 @@
 //! One cluster for the tests that run at the same time, and a namespace for each.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -76,6 +78,18 @@ impl Site {
         self.kubectl(&format!("logs {name} -c {container}")).ok()
     }
 
+    /// Runs a pod's command in it, which must print this; the pod itself waits: the volumes of one that is over are gone.
+    pub fn prints(&self, pod: &Value, wanted: &str) {
+        let mut pod = pod.clone();
+        let command = pod["spec"]["containers"][0]["command"].take();
+        let words: Vec<&str> = command.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        pod["spec"]["containers"][0]["command"] = json!(["sleep", "600"]);
+        self.apply(&pod);
+        let name = pod["metadata"]["name"].as_str().expect("a pod has a name");
+        self.phase(name, "Running");
+        assert_eq!(self.kubectl(&format!("exec {name} -- {}", words.join(" "))).ok(), wanted);
+    }
+
     /// Waits for a phase of a pod.
     pub fn phase(&self, name: &str, phase: &str) {
         eventually(phase, || {
@@ -90,6 +104,19 @@ impl Site {
             let log = self.kubectl(&format!("logs {pod} -c {container}")).result()?;
             if log.contains(text) { Ok(()) } else { Err(log) }
         });
+    }
+
+    /// Where the node has a volume of a pod.
+    pub fn volume(&self, pod: &str, volume: &str) -> PathBuf {
+        let uid = self.field(pod, "{.metadata.uid}");
+        self.cluster.data_dir().join(format!("node/pods/{}_{pod}_{uid}/volumes/{volume}", self.namespace))
+    }
+
+    /// The mode of a place in a volume of a pod. A guest sees none: this is what other readers of the volume would see.
+    pub fn mode(&self, pod: &str, volume: &str, path: &str) -> u32 {
+        let at = self.volume(pod, volume).join(path);
+        let found = std::fs::metadata(&at).unwrap_or_else(|error| panic!("{}: {error}", at.display()));
+        found.permissions().mode() & 0o7777
     }
 
     /// Part of a pod, as a JSONPath says.

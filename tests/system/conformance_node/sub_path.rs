@@ -22,6 +22,26 @@ fn config_map() {
     consumed(&json!({"name": "v", "configMap": {"name": "source"}}), "value");
 }
 
+/// `[sig-storage] Subpath Atomic writer volumes should support subpaths with configmap pod with mountPath of existing
+/// file [LinuxOnly] [Conformance]`
+///
+/// The file is the one of upstream's test. Those beside it are still there.
+#[test]
+fn over_an_existing_file() {
+    let site = Site::new();
+    site.data("ConfigMap", "source", &json!({"file": "value"}));
+    let mount = json!({"name": "v", "mountPath": "/etc/resolv.conf", "subPath": "file"});
+    let script = "cat /etc/resolv.conf; echo; cat /etc/hostname";
+    let pods = [("without", json!({})), ("over", json!({"volumeMounts": [mount]}))];
+    let [without, over] = pods.map(|(name, more)| {
+        let mut pod = pod(name, &["sh", "-c", script], &more);
+        pod["spec"]["volumes"] = json!([{"name": "v", "configMap": {"name": "source"}}]);
+        site.output(&pod)
+    });
+    assert!(without.starts_with("search ") && without.ends_with("\nwithout\n"), "the file exists: {without}");
+    assert_eq!(over, "value\nover\n");
+}
+
 /// `[sig-storage] Subpath Atomic writer volumes should support subpaths with secret pod [LinuxOnly] [Conformance]`
 #[test]
 fn secret() {

@@ -64,7 +64,9 @@ impl Cluster {
         command.arg("--data-dir").arg(self.data_dir());
         command.args(["--cluster-cidr", "127.0.0.0/8", "--node-name", "node"]);
         // How full the disk of the machine is that runs the tests is not what they are about.
-        command.args(["--eviction-hard", "memory.available<100Mi"]);
+        if !self.options.flags.iter().any(|flag| flag.starts_with("--eviction-hard")) {
+            command.args(["--eviction-hard", "memory.available<100Mi"]);
+        }
         let first = !self.data_dir().join("settings.json").exists();
         if first {
             command.args(["--port", "0", "--registry-port", "0"]);

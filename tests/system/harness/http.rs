@@ -1,7 +1,8 @@
-//! The smallest HTTP client that a test needs.
+//! The smallest HTTP client and server that a test needs.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,6 +36,25 @@ pub fn request(method: &str, url: &str, content_type: &str, content: &[u8]) -> R
     let code = code.ok_or_else(|| format!("{url}: no HTTP answer: {head:?}"))?;
     let chunked = head.to_lowercase().contains("transfer-encoding: chunked");
     Ok((code, if chunked { unchunk(body) } else { body.to_string() }))
+}
+
+/// Gives everybody the same answer: its status line's end, and its body. Returns its address, and the first lines of what it
+/// was asked.
+pub fn answering(status: &'static str, body: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            log.lock().unwrap().push(lines.next().unwrap_or_default());
+            while lines.next().is_some_and(|line| !line.is_empty()) {}
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close", body.len());
+            let _ = write!(stream, "{head}\r\n\r\n{body}");
+        }
+    });
+    (address, asked)
 }
 
 fn unchunk(body: &str) -> String {

@@ -7,6 +7,7 @@ mod daemon;
 pub mod guests;
 mod http;
 mod kubectl;
+pub mod layered;
 mod process;
 mod registry;
 mod transcript;
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 
 pub use cluster::{Cluster, Options, coracle, signal};
 pub use daemon::Daemon;
-pub use http::{get, request};
+pub use http::{answering, get, request};
 pub use process::{Finished, run, sample};
 pub use registry::DockerRegistry;
 pub use transcript::{Transcript, normalise};

@@ -1,31 +1,10 @@
 //! A registry that talks TLS with an authority of its own, and only with those who show it a certificate.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 
 use super::{pod, push_hello};
-use crate::harness::{Cluster, DockerRegistry, Options, eventually, skip};
-
-/// Hands out tokens to everybody. Returns its address, and what it was asked.
-fn token_server() -> (String, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let log = Arc::clone(&asked);
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().map_while(Result::ok) {
-            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
-            log.lock().unwrap().push(lines.next().unwrap_or_default());
-            while lines.next().is_some_and(|line| !line.is_empty()) {}
-            let _ = stream
-                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\nConnection: close\r\n\r\n{\"token\":\"t0k\"}");
-        }
-    });
-    (address, asked)
-}
+use crate::harness::{Cluster, DockerRegistry, Options, answering, eventually, skip};
 
 /// A pod of the image does not run, and its events say why.
 fn expect_failure(cluster: &Cluster, name: &str, image: &str, why: &str) {
@@ -68,7 +47,7 @@ fn a_registry_that_wants_a_certificate_gets_the_one_of_its_hosts_file() {
     let Some(plain) = plain else { return skip("docker-registry is not installed") };
     push_hello(&format!("{}/team/hello:1", plain.address));
     drop(plain);
-    let (tokens, asked) = token_server();
+    let (tokens, asked) = answering("200 OK", "{\"token\":\"t0k\"}");
     let registry = secured(&cluster, files.path(), &tokens);
     let image = format!("{}/team/hello:1", registry.address);
 

@@ -53,7 +53,6 @@ envFrom:
 }
 
 /// [sig-storage] ConfigMap optional updates should be reflected in volume
-/// [sig-storage] Projected downwardAPI should update labels on modification
 #[test]
 fn files_follow_what_they_are_made_of() {
     let cluster = cluster();
@@ -82,7 +81,6 @@ fn files_follow_what_they_are_made_of() {
     }
 }
 
-/// [sig-storage] Subpath Atomic writer volumes should support subpaths with configmap pod with mountPath of existing file
 /// [k8s.io] Variable Expansion should allow substituting values in a volume subpath
 #[test]
 fn parts_of_volumes() {
@@ -102,7 +100,6 @@ volumeMounts:
     assert!(shown.ends_with("/serviceaccounttrueDisabled "), "{shown}");
 }
 
-/// [k8s.io] KubeletManagedEtcHosts should test kubelet managed /etc/hosts file
 /// [k8s.io] Kubelet when scheduling a busybox Pod with hostAliases should write entries to /etc/hosts
 #[test]
 fn the_hosts_file() {
@@ -133,8 +130,6 @@ fn tokens_and_shared_directories() {
     ended(&cluster, "share");
 }
 
-/// [k8s.io] Container Runtime blackbox test on terminated container should report termination message if
-/// TerminationMessagePath is set as non-root user and at a non-default path
 /// [k8s.io] Security Context When creating a pod with readOnlyRootFilesystem should run the container with writable rootfs
 #[test]
 fn last_words_and_a_root_to_write_to() {

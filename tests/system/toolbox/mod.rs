@@ -5,6 +5,9 @@ mod configuration;
 mod connections;
 mod endings;
 mod lifecycle;
+mod memory;
+mod names;
 mod resize;
+mod together;
 
 use crate::harness::boxes::{cluster, ended, output, pod, ready, shows};

@@ -1,7 +1,12 @@
 //! Files of pods: what changes while a pod runs, and what is bound before it does.
 
 mod claims;
+mod env_file;
+mod host_paths;
 mod images;
+mod local;
+mod read_only;
+mod together;
 mod updates;
 
 /// Prints the file `key` of its first volume every 50 ms, for ever. The directories of a command are in the order of
