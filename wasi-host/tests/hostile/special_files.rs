@@ -15,8 +15,9 @@ use crate::{
 #[tokio::test]
 async fn a_link_in_the_place_of_a_directory_is_not_opened() {
     let place = Place::new();
+    // It waits for its stdin, as long as the test takes; without room to read into it would not.
     let (mut config, log) = container(crate::support::module(
-        "",
+        r#"(data (i32.const 32) "\40\00\00\00\10\00\00\00")"#,
         "(drop (call $fd_read (i32.const 0) (i32.const 32) (i32.const 1) (i32.const 40)))",
     ));
     config.stdin = Some(StdinPipe::new());
