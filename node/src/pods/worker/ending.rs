@@ -58,19 +58,25 @@ impl Worker {
     /// Stops what still runs: first the containers, all together, then the sidecars, the last one first. When nothing
     /// is left the next stage begins.
     pub(super) fn advance_ending(&mut self, why: Ending) {
-        let due = self.next_to_stop();
-        for index in &due {
-            let message = format!("Stopping container {}", self.records[*index].name);
-            self.stop_container(*index, &message, None);
-        }
-        let idle = due.is_empty() && !self.preparing && !self.records.iter().any(|record| record.starting);
+        let stopping = self.stop_next();
+        let idle = !stopping && !self.preparing && !self.records.iter().any(|record| record.starting);
         if idle {
             self.close(why);
         }
     }
 
-    /// Those that are stopped now, or on the way to it, when all are to stop.
-    pub(super) fn next_to_stop(&self) -> Vec<usize> {
+    /// Stops those whose turn it is when all are to stop. Whether something still runs.
+    pub(super) fn stop_next(&mut self) -> bool {
+        let due = self.next_to_stop();
+        for index in &due {
+            let message = format!("Stopping container {}", self.records[*index].name);
+            self.stop_container(*index, &message, None);
+        }
+        !due.is_empty()
+    }
+
+    /// The containers together, then the sidecars, the last one first.
+    fn next_to_stop(&self) -> Vec<usize> {
         let running = |sidecars: bool| {
             let is_one = move |index: &usize| (self.records[*index].role == Role::Sidecar) == sidecars;
             (0..self.records.len()).filter(|index| self.runs[*index].is_some()).filter(is_one)

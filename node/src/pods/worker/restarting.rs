@@ -10,10 +10,7 @@ impl Worker {
         if !self.restarting_all {
             return false;
         }
-        for index in self.next_to_stop() {
-            let message = format!("Stopping container {}", self.records[index].name);
-            self.stop_container(index, &message, None);
-        }
+        self.stop_next();
         if self.is_occupied() {
             return true;
         }
