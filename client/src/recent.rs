@@ -36,6 +36,11 @@ impl<K: Hash + Eq, V> RecentMap<K, V> {
         Some(value)
     }
 
+    /// What there are values of, in no order.
+    pub fn keys(&self) -> impl Iterator<Item = &K> {
+        self.entries.keys()
+    }
+
     /// Sets the value of `key`.
     pub fn insert(&mut self, key: K, value: V) {
         if self.entries.len() >= self.limit && !self.entries.contains_key(&key) {

@@ -18,11 +18,13 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use futures::FutureExt as _;
 use jiff::Timestamp;
 
 use crate::{
-    logs::{LogQuery, stream_log},
+    logs::{LogQuery, NextLog, stream_log},
     machine::Machine,
+    pods::LivePod,
     shared::Shared,
     stats, streaming,
 };
@@ -73,8 +75,17 @@ async fn logs(
         Ok(place) => place,
         Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
     };
-    match stream_log(place.path, query, place.sink).await {
+    match stream_log(place, query, runs_after(found, container)).await {
         Ok(stream) => ([(header::CONTENT_TYPE, "text/plain")], Body::from_stream(stream)).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("cannot read the log: {error}")).into_response(),
     }
+}
+
+/// The logs of a container's further runs.
+fn runs_after(pod: Arc<LivePod>, container: String) -> NextLog {
+    let container: Arc<str> = container.into();
+    Box::new(move |run| {
+        let (pod, container) = (Arc::clone(&pod), Arc::clone(&container));
+        async move { pod.log_after(&container, run).await }.boxed()
+    })
 }

@@ -158,14 +158,6 @@ pub enum PullError {
         /// What is wrong with it.
         detail: String,
     },
-    /// The entrypoint of a compat image leads to no file
-    #[error("failed to pull and unpack image {reference:?}: it has no Wasm module to run: {detail}")]
-    NoModule {
-        /// The image asked for.
-        reference: String,
-        /// Where it was looked for.
-        detail: String,
-    },
     /// The disk is full
     #[error("failed to pull and unpack image {reference:?}: write to the image store: no space left on device")]
     StorageFull {
@@ -196,12 +188,22 @@ impl PullError {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// The image has no Wasm to run
-    #[error("image {reference:?} has no Wasm module: it is {format}")]
+    #[error("image {reference:?} has no Wasm module to run: {detail}")]
     NoModule {
         /// The image.
         reference: String,
-        /// How it is packaged.
-        format: String,
+        /// How it is packaged, or where the module was looked for.
+        detail: String,
+    },
+    /// The file of the image that is to be run is too large
+    #[error("image {reference:?}: {file:?} is larger than a module may be ({limit} bytes)")]
+    TooLarge {
+        /// The image.
+        reference: String,
+        /// The file, as it was named.
+        file: String,
+        /// The limit, in bytes.
+        limit: u64,
     },
     /// The store has no image of this name
     #[error("image {reference:?}: not found in the image store")]

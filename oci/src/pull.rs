@@ -137,9 +137,9 @@ impl Puller {
             Fetch::Archives(archives) => {
                 let layers = archives.iter().map(|(layer, _)| layer.clone()).collect();
                 in_use.extend(self.layers(layers).await?);
-                let (module, held) = self.unpack(&image, archives).await?;
-                in_use.push(held);
-                Some(module)
+                let (module, held) = self.unpack(&image, archives).await?.unzip();
+                in_use.extend(held);
+                module
             }
             Fetch::Files(parts, wasm) => {
                 let layers = parts.iter().map(|(layer, _)| layer.clone()).collect();
@@ -194,7 +194,11 @@ impl Puller {
         Ok(in_use)
     }
 
-    async fn unpack(&self, image: &Image, parts: Vec<(Descriptor, Part)>) -> Result<(Module, InUse), PullError> {
+    async fn unpack(
+        &self,
+        image: &Image,
+        parts: Vec<(Descriptor, Part)>,
+    ) -> Result<Option<(Module, InUse)>, PullError> {
         let (inner, image) = (self.inner.clone(), image.clone());
         let work = move || Ok(compat::module(&inner, &image, &parts));
         blocking(work).await.map_err(|error| self.io(error))?
@@ -208,12 +212,7 @@ impl Puller {
         wasm: Option<Descriptor>,
     ) -> Result<(Option<Module>, Option<InUse>), PullError> {
         if image.format == Format::Compat {
-            return match self.unpack(image, parts).await {
-                Ok((module, held)) => Ok((Some(module), Some(held))),
-                // What is mounted needs none.
-                Err(PullError::NoModule { .. }) => Ok((None, None)),
-                Err(error) => Err(error),
-            };
+            return Ok(self.unpack(image, parts).await?.unzip());
         }
         let (inner, name, digest) = (self.inner.clone(), self.name.clone(), image.manifest_digest.clone());
         let work = move || Ok(files::make(&inner, &name, &digest, &parts).map(drop));

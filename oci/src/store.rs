@@ -20,10 +20,11 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard, Semaphore};
 
 use crate::auth::Auth;
 use crate::blobs::Blobs;
+use crate::compat::{self, Named};
 use crate::digest::Digest;
 use crate::error::{PullError, StoreError};
 use crate::format::Format;
-use crate::image::Image;
+use crate::image::{Image, Module};
 use crate::limits::Limits;
 use crate::names::Names;
 use crate::pull::{self, PullOptions};
@@ -142,11 +143,37 @@ impl ImageStore {
 
     /// The image's Wasm, its digest checked. Reads from disk: call it where blocking is allowed.
     pub fn module(&self, image: &Image) -> Result<Bytes, StoreError> {
-        let none = || StoreError::NoModule { reference: image.reference.clone(), format: image.format.to_string() };
-        let module = image.module.as_ref().ok_or_else(none)?;
-        let digest = Digest::parse(&module.digest).map_err(|_| none())?;
-        let read = self.inner.blobs.read(&digest);
+        let module = image.module.as_ref().ok_or_else(|| no_module(image))?;
+        let digest = Digest::parse(&module.digest).map_err(|_| no_module(image))?;
+        let read = match (self.inner.blobs.read(&digest), &image.rootfs) {
+            (Err(error), Some(rootfs)) if error.kind() == io::ErrorKind::NotFound => {
+                compat::read_again(rootfs, module, &self.inner.limits)
+            }
+            (read, _) => read,
+        };
         read.map(Bytes::from).map_err(|error| StoreError::io(format!("can't read {}", image.reference), error))
+    }
+
+    /// The image with the module that a container of it runs: the file that `command` names, seen from the directory
+    /// `dir`, if the image has such a one; else the image's own, which `argv[0]` may tell what to do. Blocks on the disk.
+    pub fn for_command(&self, image: Image, command: Option<&str>, dir: &str) -> Result<Image, StoreError> {
+        if let (Some(command), Some(rootfs)) = (command, &image.rootfs) {
+            let limits = &self.inner.limits;
+            let named = compat::named(rootfs, &image.config, command, dir, limits);
+            match named.map_err(|error| StoreError::io(format!("can't read {}", image.reference), error))? {
+                Named::Module(module) => return Ok(Image { module: Some(module), ..image }),
+                Named::TooLarge => {
+                    let (file, limit) = (command.to_owned(), limits.module_bytes);
+                    return Err(StoreError::TooLarge { reference: image.reference, file, limit });
+                }
+                Named::Nothing if image.module.is_none() => {
+                    let detail = format!("exec: {command:?}: executable file not found in $PATH");
+                    return Err(StoreError::NoModule { reference: image.reference, detail });
+                }
+                Named::Nothing => {}
+            }
+        }
+        if image.module.is_some() { Ok(image) } else { Err(no_module(&image)) }
     }
 
     /// All images, by name.
@@ -178,6 +205,13 @@ impl ImageStore {
     }
 }
 
+/// Why an image without a module has none.
+fn no_module(image: &Image) -> StoreError {
+    let own = image.rootfs.as_ref().and_then(|rootfs| compat::find(rootfs, &image.config).err());
+    let detail = own.unwrap_or_else(|| format!("it is {}", image.format));
+    StoreError::NoModule { reference: image.reference.clone(), detail }
+}
+
 impl std::fmt::Debug for ImageStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ImageStore").field("blobs", &self.inner.blobs).finish_non_exhaustive()
@@ -206,8 +240,12 @@ impl Inner {
 
     pub(crate) fn resolve(&self, reference: &Reference) -> Option<Image> {
         let image = self.with_rootfs(self.named(reference)?);
-        let module = Digest::parse(&image.module.as_ref()?.digest).ok()?;
-        let whole = self.blobs.contains(&module) && (image.format != Format::Compat || image.rootfs.is_some());
+        let has = |module: &Module| Digest::parse(&module.digest).is_ok_and(|digest| self.blobs.contains(&digest));
+        let whole = match image.format {
+            // One whose configuration names no module runs what a container names.
+            Format::Compat => image.rootfs.is_some() && image.module.as_ref().is_none_or(has),
+            _ => image.module.as_ref().is_some_and(has),
+        };
         whole.then_some(image)
     }
 

@@ -1,10 +1,10 @@
 //! `kubectl logs` in all its forms.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use crate::harness::guests::{self, pod, push};
-use crate::harness::{Cluster, eventually};
+use crate::harness::{Cluster, boxes, eventually};
 
 /// A cluster in which the ticker has said something.
 fn ticking() -> Cluster {
@@ -16,6 +16,13 @@ fn ticking() -> Cluster {
         if logs.lines().count() > 5 { Ok(()) } else { Err(logs) }
     });
     cluster
+}
+
+/// Follows a log; `words` are the pod's name, and more.
+fn follow(cluster: &Cluster, words: &str) -> Child {
+    let mut command = cluster.kubectl_command();
+    command.args(["logs", "-f"]).args(words.split(' ')).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.spawn().unwrap()
 }
 
 #[test]
@@ -57,9 +64,7 @@ fn of_a_running_program_in_part() {
 #[test]
 fn followed_until_the_pod_goes() {
     let cluster = ticking();
-    let mut command = cluster.kubectl_command();
-    command.args(["logs", "-f", "--tail=1", "ticker"]).stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut child = command.spawn().unwrap();
+    let mut child = follow(&cluster, "--tail=1 ticker");
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     for _ in 0..10 {
         assert_eq!(lines.next().unwrap().unwrap(), "tick");
@@ -91,4 +96,26 @@ fn of_a_container_that_has_not_started() {
             error.contains("container \"main\" in pod \"unknown\" is waiting to start: ") && error.contains("pull");
         if said { Ok(()) } else { Err(error) }
     });
+}
+
+/// Whoever follows sees the runs that come after, and the end when there will be no more.
+#[test]
+fn followed_over_restarts() {
+    let cluster = boxes::cluster();
+    let probes = "startupProbe: { exec: { command: [cat, /d/healthy] }, periodSeconds: 1, failureThreshold: 60 }
+livenessProbe: { exec: { command: [cat, /d/healthy] }, periodSeconds: 1, failureThreshold: 1 }
+volumeMounts: [{ name: d, mountPath: /d }]";
+    let script = "[sh, -c, 'cat /d/last && exit 0; touch /d/healthy; tick waiting 50']";
+    let manifest = boxes::pod("again", script, probes, "volumes: [{ name: d, emptyDir: {} }]");
+    cluster.apply(&manifest.replace("restartPolicy: Never", "restartPolicy: OnFailure"));
+    boxes::ready(&cluster, "again");
+    let mut child = follow(&cluster, "again");
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let said = ["cat: /d/last: No such file or directory (os error 44)", "waiting"];
+    assert_eq!([lines.next().unwrap(), lines.next().unwrap()], said);
+    cluster.kubectl("exec again -- sh -c 'echo bye > /d/last; rm /d/healthy'").ok();
+    let rest: Vec<String> = lines.skip_while(|line| line == "waiting").collect();
+    assert_eq!(rest, ["bye"]);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(cluster.kubectl("logs again").ok(), "bye\n", "the run before is another log");
 }

@@ -45,6 +45,14 @@ enum Want {
     Files,
 }
 
+/// An image that is here for a container.
+pub struct PulledImage {
+    /// What is in it.
+    pub image: Image,
+    /// Keeps the image's files, if it has any, even when its name comes to stand for another one.
+    pub files: Option<Files>,
+}
+
 /// An image that can be run.
 #[derive(Clone)]
 pub struct ReadyImage {
@@ -52,7 +60,7 @@ pub struct ReadyImage {
     pub image: Arc<Image>,
     /// The program.
     pub program: Program,
-    /// Keeps the image's files, if it has any, even when its name comes to stand for another one.
+    /// Keeps the image's files.
     pub files: Option<Files>,
 }
 
@@ -130,7 +138,7 @@ impl ImageManager {
         self.store.usage_bytes()
     }
 
-    /// Whether [`ImageManager::ensure`] has nothing to wait for: no registry, no compiler.
+    /// Whether a container of the image has nothing to wait for: no registry, no compiler.
     pub fn is_at_hand(&self, image: &str, policy: Option<&str>) -> bool {
         let found = || self.store.resolve(&Reference::from_str(image).ok()?);
         policy != Some("Always") && found().is_some_and(|found| self.programs.is_loaded(&found))
@@ -160,12 +168,35 @@ impl ImageManager {
         }
     }
 
-    /// The image and its program, pulled if the policy says so.
-    pub async fn ensure(&self, request: &ImageRequest<'_>) -> Result<ReadyImage, ImageFailure> {
-        let found = self.obtain(Want::Program, request).await?;
-        let program = self.programs.get(&found).await.map_err(ImageFailure::Program)?;
-        let files = found.rootfs.as_ref().and_then(|_| self.store.files(&found));
-        Ok(ReadyImage { image: Arc::new(found), program, files })
+    /// The image, pulled if the policy says so.
+    pub async fn ensure(&self, request: &ImageRequest<'_>) -> Result<PulledImage, ImageFailure> {
+        let image = self.obtain(Want::Program, request).await?;
+        let files = image.rootfs.as_ref().and_then(|_| self.store.files(&image));
+        Ok(PulledImage { image, files })
+    }
+
+    /// The image with what a container of it runs: the file that the first word of its command names from the directory
+    /// `dir`, or the image's own program.
+    pub async fn ready(
+        &self,
+        pulled: PulledImage,
+        command: Option<String>,
+        dir: String,
+    ) -> Result<ReadyImage, ImageFailure> {
+        let PulledImage { image, files } = pulled;
+        let image = self.of_command(image, command, dir).await.map_err(ImageFailure::Program)?;
+        let program = self.programs.get(&image).await.map_err(ImageFailure::Program)?;
+        Ok(ReadyImage { image: Arc::new(image), program, files })
+    }
+
+    async fn of_command(&self, image: Image, command: Option<String>, dir: String) -> Result<Image, ProgramError> {
+        if image.rootfs.is_none() {
+            return Ok(image);
+        }
+        let (store, name) = (self.store.clone(), image.reference.clone());
+        let find = move || store.for_command(image, command.as_deref(), &dir);
+        let found = tokio::task::spawn_blocking(find).await;
+        found.map_err(|error| ProgramError::Internal { image: name, message: error.to_string() })?.map_err(Into::into)
     }
 
     /// The image's files, pulled if the policy says so. While they are held no collection takes them.

@@ -11,6 +11,6 @@ mod turns;
 pub use access::Access;
 pub use credentials::Keyring;
 pub use gc::{ImageGcPolicy, PolicyError};
-pub use manager::{ImageFailure, ImageManager, ImageRequest, ReadyImage};
+pub use manager::{ImageFailure, ImageManager, ImageRequest, PulledImage, ReadyImage};
 pub use programs::{KeyError, Programs, load_key};
 pub use task::run_image_gc;

@@ -225,9 +225,11 @@ impl Inner {
     /// Removes what belongs to no image any more.
     fn sweep(&self) -> io::Result<()> {
         let programs: Vec<_> = fs::read_dir(&self.dir)?.collect();
-        // Images are looked at last: a program is made only when its image is here.
+        // Images are looked at last: a program is made only when its image is here. Those in use may be of a file that
+        // a container named in its image.
         let modules = self.images.list().into_iter().filter_map(|image| image.module);
-        let wanted: HashSet<PathBuf> = modules.map(|module| self.file_of(&module.digest)).collect();
+        let mut wanted: HashSet<PathBuf> = modules.map(|module| self.file_of(&module.digest)).collect();
+        wanted.extend(self.known.lock().keys().map(|digest| self.file_of(digest)));
         for program in programs {
             let path = program?.path();
             if !wanted.contains(&path) {

@@ -8,6 +8,6 @@ mod sink;
 mod writer;
 
 pub use query::LogQuery;
-pub use reader::stream_log;
+pub use reader::{LogPlace, NextLog, stream_log};
 pub use sink::{LogSink, Tap};
 pub use writer::LogWriter;

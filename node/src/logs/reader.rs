@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::{Stream, stream};
+use futures::{Stream, future::BoxFuture, stream};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt as _, BufReader, Take};
 
 use super::{
@@ -35,13 +35,26 @@ const PIECES_LIMIT: u32 = 64;
 /// How long a follower waits without word from the writer before it looks by itself.
 const FOLLOW_CHECK: Duration = Duration::from_secs(5);
 
-/// What `query` asks for of the log at `path`. `sink` is the log's writing side, if the container still runs here;
-/// a follower ends with it. A log without a file is empty.
+/// Where the log of one run of a container is.
+pub struct LogPlace {
+    /// The file. A log without one is empty.
+    pub path: PathBuf,
+    /// The number of the run.
+    pub run: i32,
+    /// The writing side, if the run belongs to this life of the node.
+    pub sink: Option<Arc<LogSink>>,
+}
+
+/// Finds the log of the run after the one of this number, when there is one; None when there will be no more.
+pub type NextLog = Box<dyn Fn(i32) -> BoxFuture<'static, Option<LogPlace>> + Send>;
+
+/// What `query` asks for of the log at `place`. A follower goes on with the logs that `next` finds, and ends with them.
 pub async fn stream_log(
-    path: PathBuf,
+    place: LogPlace,
     query: LogQuery,
-    sink: Option<Arc<LogSink>>,
+    next: NextLog,
 ) -> io::Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>> {
+    let LogPlace { path, run, sink } = place;
     if let Some(sink) = &sink {
         // What still waits in memory has been written by the guest, and is expected to be seen.
         let sink = Arc::clone(sink);
@@ -54,8 +67,8 @@ pub async fn stream_log(
     });
     let mut files = opened.await.map_err(io::Error::other)??;
     files.reverse();
-    let reader =
-        Reader { path, query, sink, files, current: None, line: Vec::new(), sent: 0, inside: false, last: false };
+    let (line, current) = (Vec::new(), None);
+    let reader = Reader { path, run, query, sink, next, files, current, line, sent: 0, inside: false, last: false };
     Ok(stream::try_unfold(
         reader,
         |mut reader| async move { Ok(reader.next_chunk().await?.map(|chunk| (chunk, reader))) },
@@ -72,8 +85,10 @@ struct Piece {
 
 struct Reader {
     path: PathBuf,
+    run: i32,
     query: LogQuery,
     sink: Option<Arc<LogSink>>,
+    next: NextLog,
     /// Pieces still to read, the youngest first.
     files: Vec<Piece>,
     current: Option<BufReader<Take<tokio::fs::File>>>,
@@ -81,7 +96,7 @@ struct Reader {
     sent: u64,
     /// In the middle of a line that came in parts.
     inside: bool,
-    /// The container is over; what is read now is all there will be.
+    /// The run is over; what is read now is all there will be of it.
     last: bool,
 }
 
@@ -181,7 +196,10 @@ impl Reader {
 
     /// Waits for more; false if there will be none.
     async fn wait(&mut self) -> bool {
-        let Some(sink) = self.sink.as_ref().filter(|_| self.query.follow && !self.last) else { return false };
+        if !self.query.follow {
+            return false;
+        }
+        let Some(sink) = self.sink.as_ref().filter(|_| !self.last) else { return self.go_on().await };
         let progress = sink.progress().notified();
         tokio::pin!(progress);
         progress.as_mut().enable();
@@ -191,6 +209,18 @@ impl Reader {
         } else {
             let _ = tokio::time::timeout(FOLLOW_CHECK, progress).await;
         }
+        true
+    }
+
+    /// Goes on with the container's next run; false if there will be none, or none was asked for.
+    async fn go_on(&mut self) -> bool {
+        if self.query.previous {
+            return false;
+        }
+        let Some(LogPlace { path, run, sink }) = (self.next)(self.run).await else { return false };
+        (self.path, self.run, self.sink) = (path, run, sink);
+        (self.current, self.inside, self.last) = (None, false, false);
+        self.line.clear();
         true
     }
 }

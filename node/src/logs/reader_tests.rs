@@ -18,8 +18,16 @@ fn print(sink: &Arc<LogSink>, lines: std::ops::Range<u32>) {
     sink.flush().unwrap();
 }
 
+fn of(sink: &Arc<LogSink>) -> LogPlace {
+    LogPlace { path: sink.path().to_owned(), run: 0, sink: Some(Arc::clone(sink)) }
+}
+
+fn nothing_more() -> NextLog {
+    Box::new(|_| Box::pin(async { None }))
+}
+
 async fn read(sink: &Arc<LogSink>, query: LogQuery) -> String {
-    let stream = stream_log(sink.path().to_owned(), query, Some(Arc::clone(sink))).await.unwrap();
+    let stream = stream_log(of(sink), query, nothing_more()).await.unwrap();
     let chunks: Vec<_> = stream.map(Result::unwrap).collect().await;
     String::from_utf8(chunks.concat()).unwrap()
 }
@@ -47,7 +55,7 @@ async fn what_is_printed_after_the_question_is_no_answer_to_it() {
     let sink = sink(dir.path(), 1 << 20);
     print(&sink, 0..5);
     for (query, wanted) in [(tail(1), 1), (LogQuery::default(), 6)] {
-        let stream = stream_log(sink.path().to_owned(), query, Some(Arc::clone(&sink))).await.unwrap();
+        let stream = stream_log(of(&sink), query, nothing_more()).await.unwrap();
         print(&sink, 5..6);
         let chunks: Vec<_> = stream.map(Result::unwrap).collect().await;
         assert_eq!(String::from_utf8(chunks.concat()).unwrap().lines().count(), wanted);
@@ -97,11 +105,47 @@ async fn one_stream_can_be_read_without_the_other() {
 }
 
 #[tokio::test]
+async fn a_follower_goes_on_with_the_next_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let runs: Vec<_> = ["a", "b", "c"]
+        .map(|run| {
+            fs::create_dir(dir.path().join(run)).unwrap();
+            sink(&dir.path().join(run), 1 << 20)
+        })
+        .into();
+    for (number, sink) in (0..).zip(&runs) {
+        print(sink, number..number + 1);
+        sink.close();
+    }
+    // Of the second run nothing but the file is left.
+    let after = |runs: &[Arc<LogSink>]| -> NextLog {
+        let runs = runs.to_owned();
+        Box::new(move |run| {
+            let next = usize::try_from(run + 1).ok().and_then(|next| runs.get(next)).map(of);
+            let next = next.map(|place| LogPlace { run: run + 1, sink: place.sink.filter(|_| run > 0), ..place });
+            Box::pin(async { next })
+        })
+    };
+    let text = async |query: LogQuery| {
+        let stream = stream_log(of(&runs[0]), query, after(&runs)).await.unwrap();
+        let chunks: Vec<_> = stream.map(Result::unwrap).collect().await;
+        String::from_utf8(chunks.concat()).unwrap()
+    };
+    let follow = LogQuery { follow: true, ..LogQuery::default() };
+    assert_eq!(text(follow.clone()).await, "line 0\nline 1\nline 2\n");
+    // A limit counts over all of them; the tail is that of the first.
+    assert_eq!(text(LogQuery { limit_bytes: Some(9), ..follow.clone() }).await, "line 0\nli");
+    assert_eq!(text(LogQuery { tail_lines: Some(0), ..follow.clone() }).await, "line 1\nline 2\n");
+    assert_eq!(text(LogQuery { previous: true, ..follow }).await, "line 0\n");
+    assert_eq!(text(LogQuery::default()).await, "line 0\n");
+}
+
+#[tokio::test]
 async fn a_follower_sees_everything_over_rotations_and_ends_with_the_container() {
     let dir = tempfile::tempdir().unwrap();
     let sink = sink(dir.path(), 2000);
     let query = LogQuery { follow: true, ..LogQuery::default() };
-    let stream = stream_log(sink.path().to_owned(), query, Some(Arc::clone(&sink))).await.unwrap();
+    let stream = stream_log(of(&sink), query, nothing_more()).await.unwrap();
     let mut stream = std::pin::pin!(stream.map(Result::unwrap));
     let (mut seen, mut expected) = (Vec::new(), String::new());
     let follow = async {
@@ -137,7 +181,7 @@ async fn a_file_cut_short_or_full_of_rubbish_is_read_as_far_as_it_goes() {
     bytes.extend(vec![b'x'; FILE_LINE_LIMIT_BYTES * 3]);
     bytes.extend_from_slice(b"\n2026-01-01T00:00:01Z stdout F end\n2026-01-01T00:0");
     fs::write(&path, bytes).unwrap();
-    let stream = stream_log(path, LogQuery::default(), None).await.unwrap();
+    let stream = stream_log(LogPlace { path, run: 0, sink: None }, LogQuery::default(), nothing_more()).await.unwrap();
     let chunks: Vec<_> = stream.map(Result::unwrap).collect().await;
     assert_eq!(chunks.concat(), b"good\nend\n");
 }

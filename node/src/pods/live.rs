@@ -9,9 +9,12 @@ use std::{
 
 use coracle_wasi_host::Container;
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-use crate::{logs::LogSink, streaming::Terminal};
+use crate::{
+    logs::{LogPlace, LogSink},
+    streaming::Terminal,
+};
 
 /// One pod that is here.
 pub struct LivePod {
@@ -24,6 +27,8 @@ pub struct LivePod {
     /// Its directory.
     pub dir: PathBuf,
     containers: Mutex<Vec<LiveContainer>>,
+    /// Told when a container runs again, or never will.
+    runs: Notify,
     /// The images that volumes name. After a start of the node they are held by nobody else until a container mounts them.
     volume_images: Box<[String]>,
     /// Held by who removes something of the directory: two at once would find each other's work half done.
@@ -55,20 +60,14 @@ struct LiveContainer {
     handle: Option<Container>,
     terminal: Option<Arc<Terminal>>,
     sink: Option<Arc<LogSink>>,
+    /// No run comes after its present or last one.
+    over: bool,
 }
 
 impl LiveContainer {
     fn waiting(name: String, image: String) -> LiveContainer {
-        LiveContainer { name, image, waiting: None, run: None, handle: None, terminal: None, sink: None }
+        LiveContainer { name, image, waiting: None, run: None, handle: None, terminal: None, sink: None, over: false }
     }
-}
-
-/// Where a log is.
-pub struct LogPlace {
-    /// The file.
-    pub path: PathBuf,
-    /// The writing side, if the run belongs to this life of the node.
-    pub sink: Option<Arc<LogSink>>,
 }
 
 /// Why there is no log: kubelet's words.
@@ -113,8 +112,8 @@ impl LivePod {
         let [namespace, name, uid] = names;
         let waiting = |(name, image)| LiveContainer::waiting(name, image);
         let containers = Mutex::new(containers.into_iter().map(waiting).collect());
-        let (removing, end) = (Mutex::default(), watch::Sender::new(None));
-        Arc::new(LivePod { namespace, name, uid, dir, containers, volume_images, removing, end })
+        let (runs, removing, end) = (Notify::new(), Mutex::default(), watch::Sender::new(None));
+        Arc::new(LivePod { namespace, name, uid, dir, containers, runs, volume_images, removing, end })
     }
 
     /// The pod is to end: it fails for this reason. The first request counts.
@@ -164,12 +163,26 @@ impl LivePod {
             it.terminal = Terminal::of(&handle, sink.clone());
             it.handle = Some(handle);
             it.sink = Some(sink);
+            it.over = false;
         });
+        self.runs.notify_waiters();
     }
 
     /// A container's run is over; its log is written to the end.
     pub fn set_ended(&self, container: &str) {
         self.with(container, |it| (it.handle, it.terminal) = (None, None));
+    }
+
+    /// A container does not run again.
+    pub fn set_over(&self, container: &str) {
+        self.with(container, |it| it.over = true);
+        self.runs.notify_waiters();
+    }
+
+    /// No container runs again.
+    pub fn set_all_over(&self) {
+        self.containers.lock().iter_mut().for_each(|it| it.over = true);
+        self.runs.notify_waiters();
     }
 
     fn with(&self, container: &str, change: impl FnOnce(&mut LiveContainer)) {
@@ -202,6 +215,33 @@ impl LivePod {
         containers.iter().find(|it| it.name == name).and_then(|it| it.terminal.clone())
     }
 
+    /// Where the log of a container's next run after `run` is, once there is one; None if there won't be.
+    pub async fn log_after(&self, container: &str, run: i32) -> Option<LogPlace> {
+        loop {
+            let changed = self.runs.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(known) = self.known_after(container, run) {
+                return known;
+            }
+            changed.await;
+        }
+    }
+
+    /// None while that is open. Runs that have come and gone meanwhile are read one after the other.
+    fn known_after(&self, container: &str, run: i32) -> Option<Option<LogPlace>> {
+        let containers = self.containers.lock();
+        let Some(it) = containers.iter().find(|it| it.name == container) else { return Some(None) };
+        let next = run + 1;
+        match it.run {
+            Some(present) if present >= next => {
+                let sink = it.sink.clone().filter(|_| present == next);
+                Some(Some(LogPlace { path: log_path(&self.dir, container, next), run: next, sink }))
+            }
+            _ => it.over.then_some(None),
+        }
+    }
+
     /// Where the log of a container's present run is, or of the run before.
     pub fn log(&self, container: &str, previous: bool) -> Result<LogPlace, NoLog> {
         let names = || (container.to_owned(), self.name.clone());
@@ -214,7 +254,7 @@ impl LivePod {
         match run {
             Some(run) => {
                 let sink = it.sink.clone().filter(|_| !previous);
-                Ok(LogPlace { path: log_path(&self.dir, container, run), sink })
+                Ok(LogPlace { path: log_path(&self.dir, container, run), run, sink })
             }
             None if previous => {
                 let (container, pod) = names();
@@ -309,5 +349,19 @@ mod tests {
         pod.set_past_run("c", 2);
         assert_eq!(pod.log("c", false).unwrap().path, Path::new("/pods/x/c/2.log"));
         assert_eq!(pod.log("c", true).unwrap().path, Path::new("/pods/x/c/1.log"));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_further_run_hears_of_it_or_that_there_is_none() {
+        let names = ["ns".to_owned(), "p".to_owned(), "u".to_owned()];
+        let containers = vec![("c".to_owned(), "i:1".to_owned())];
+        let pod = LivePod::new(names, "/pods/x".into(), containers, [].into());
+        pod.set_past_run("c", 2);
+        // One run after the other, also those that are over by now.
+        assert_eq!(pod.log_after("c", 0).await.unwrap().path, Path::new("/pods/x/c/1.log"));
+        assert_eq!(pod.log_after("c", 1).await.unwrap().run, 2);
+        let (found, ()) = tokio::join!(pod.log_after("c", 2), async { pod.set_over("c") });
+        assert!(found.is_none() && pod.log_after("d", 0).await.is_none());
+        assert!(pod.log_after("c", 1).await.is_some(), "what there was can still be read");
     }
 }

@@ -242,6 +242,7 @@ impl Manager {
         self.shared.metrics.worker_faults.inc();
         tracing::error!(namespace = entry.namespace, pod = entry.name, %error, "a pod's worker failed; its containers are started again");
         // What it had running is nobody's now.
+        live.iter().for_each(|live| live.set_all_over());
         for (_, handle) in live.iter().flat_map(|live| live.running()) {
             tokio::spawn(async move { handle.stop(Duration::ZERO).await });
         }

@@ -16,7 +16,7 @@ use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    command::{arguments, http_port},
+    command::{arguments, http_port, working_dir},
     declared::only_declared,
     inputs::Inputs,
     reuse::instance_reuse,
@@ -190,15 +190,14 @@ impl Attempt {
     fn config(&self, image: &ReadyImage, env: Environment, sink: &Arc<LogSink>) -> ContainerConfig {
         let container = &self.container;
         let limits = limits(container.resources.as_ref());
-        let working_dir = container.working_dir.clone().filter(|dir| !dir.is_empty());
-        let image_dir = Some(image.image.config.working_dir.clone()).filter(|dir| !dir.is_empty());
+        let working_dir = working_dir(container, &image.image.config.working_dir);
         ContainerConfig {
             name: format!("{}/{}/{}", self.live.namespace, self.live.name, container.name),
             program: image.program.clone(),
             args: arguments(container, &image.image, &env.own),
             config: env.own[..env.declared].to_vec(),
             env: env.all(),
-            working_dir: working_dir.or(image_dir),
+            working_dir: working_dir.map(str::to_owned),
             preopens: Vec::new(),
             buckets: Vec::new(),
             stdin: container.stdin.unwrap_or(false).then(StdinPipe::new),

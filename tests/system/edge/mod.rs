@@ -5,6 +5,7 @@ mod join;
 mod node;
 mod proxy;
 mod strangers;
+mod tokens;
 mod visits;
 
 pub use node::EdgeNode;

@@ -14,8 +14,8 @@ use super::process::{run, sample};
 /// What a file of a layer has in it.
 pub enum Content {
     Text(&'static str),
-    /// The program of the toolbox.
-    Toolbox,
+    /// The program of a sample.
+    Sample(&'static str),
 }
 
 /// The files of one layer, by their paths.
@@ -58,7 +58,7 @@ fn archive(dir: &Path, files: Files<'_>) -> Vec<u8> {
         fs::create_dir_all(path.parent().expect("a file is in a directory")).unwrap();
         match content {
             Content::Text(text) => fs::write(path, text).unwrap(),
-            Content::Toolbox => drop(fs::copy(sample("toolbox").join("toolbox.wasm"), path).unwrap()),
+            Content::Sample(name) => drop(fs::copy(sample(name).join(format!("{name}.wasm")), path).unwrap()),
         }
     }
     let file = dir.with_extension("tar");

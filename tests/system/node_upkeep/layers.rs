@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{guest, ready};
+use super::{guest, ready, waits};
 use crate::harness::Cluster;
 use crate::harness::layered::{Content, Says, put_layered};
 
@@ -20,7 +20,7 @@ fn a_container_has_what_its_image_of_layers_has() {
     let upper = [
         ("work/notes/one", Content::Text("second\n")),
         ("work/.wh.gone", Content::Text("")),
-        ("work/tools/sh", Content::Toolbox),
+        ("work/tools/sh", Content::Sample("toolbox")),
         ("own/file", Content::Text("own\n")),
     ];
     put_layered(&cluster, "platform", Says::Platform, &config, &[&lower, &upper]);
@@ -60,4 +60,33 @@ fn a_container_has_what_its_image_of_layers_has() {
     exec("writer", "ls /own/file").failed();
     // A copy is its container's own.
     assert_eq!(exec("reader", "cat /work/notes/one /own/file").ok(), "second\nown\n");
+}
+
+/// An image without an entrypoint runs what a container names: by its path, from the working directory, or on the image's
+/// `PATH`. A name that the image does not have is for the program of the image, if there is one.
+#[test]
+fn a_container_may_name_the_file_that_it_runs() {
+    let cluster = Cluster::start();
+    let files = [("app/one.wasm", Content::Sample("batch")), ("tools/echo", Content::Sample("toolbox"))];
+    put_layered(&cluster, "loose", Says::Platform, &json!({"Env": ["PATH=/tools"]}), &[&files]);
+    put_layered(&cluster, "whole", Says::Platform, &json!({"Entrypoint": ["/tools/echo"]}), &[&files]);
+    let batch = "9592 primes up to 100000\n";
+    for (name, image, container, wanted) in [
+        ("path", "loose", "command: [/app/one.wasm]", batch),
+        ("dir", "loose", "command: [one.wasm]\nworkingDir: /app", batch),
+        ("bare", "loose", "command: [echo, a, b]", "a b\n"),
+        ("variable", "loose", "command: [/$(WHERE)/one.wasm]\nenv: [{name: WHERE, value: app}]", batch),
+        ("other", "whole", "command: [/app/one.wasm]", batch),
+        ("applet", "whole", "command: [/bin/echo, a]", "a\n"),
+    ] {
+        cluster.apply(&guest(name, image, container, "restartPolicy: Never"));
+        cluster.kubectl(&format!("wait --for=jsonpath={{.status.phase}}=Succeeded pod/{name} --timeout=60s")).ok();
+        assert_eq!(cluster.kubectl(&format!("logs {name}")).ok(), wanted, "{name}");
+    }
+    cluster.apply(&guest("silent", "loose", "args: [x]", ""));
+    let message = waits(&cluster, "silent", "CreateContainerError");
+    assert!(message.contains("has no Wasm module to run: it has no entrypoint"), "{message}");
+    cluster.apply(&guest("lost", "loose", "command: [nobody]", ""));
+    let message = waits(&cluster, "lost", "CreateContainerError");
+    assert!(message.contains("exec: \"nobody\": executable file not found in $PATH"), "{message}");
 }

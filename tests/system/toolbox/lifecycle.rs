@@ -1,4 +1,7 @@
 //! Probes, hooks, restarts, debugging.
+//!
+//! Where a script makes the file that a liveness probe wants, a startup probe holds that probe back until the file is
+//! there: the first probe may come before the script's first command.
 
 use super::{cluster, ended, pod, ready, shows};
 use crate::harness::eventually;
@@ -8,7 +11,8 @@ use crate::harness::guests::TOOLBOX;
 #[test]
 fn an_exec_probe_that_fails_restarts_its_container() {
     let cluster = cluster();
-    let probe = "livenessProbe: { exec: { command: [cat, /d/health] }, periodSeconds: 1, failureThreshold: 1 }
+    let probe = "startupProbe: { exec: { command: [cat, /d/health] }, periodSeconds: 1, failureThreshold: 60 }
+livenessProbe: { exec: { command: [cat, /d/health] }, periodSeconds: 1, failureThreshold: 1 }
 readinessProbe: { exec: { command: [cat, /d/health] }, periodSeconds: 1 }
 volumeMounts: [{ name: d, mountPath: /d }]";
     let manifest = pod("box", "[sh, -c, 'touch /d/health; sleep 1000']", probe, "volumes: [{ name: d, emptyDir: {} }]");
@@ -53,7 +57,8 @@ fn hooks_run_where_they_belong() {
 #[test]
 fn a_pod_that_terminates_says_whether_it_is_ready_and_is_not_restarted() {
     let cluster = cluster();
-    let probes = "readinessProbe: { exec: { command: [cat, /d/health] }, periodSeconds: 1, failureThreshold: 1 }
+    let probes = "startupProbe: { exec: { command: [cat, /d/health] }, periodSeconds: 1, failureThreshold: 60 }
+readinessProbe: { exec: { command: [cat, /d/health] }, periodSeconds: 1, failureThreshold: 1 }
 livenessProbe: { exec: { command: [cat, /d/health] }, periodSeconds: 1, failureThreshold: 1 }
 lifecycle: { preStop: { sleep: { seconds: 600 } } }
 volumeMounts: [{ name: d, mountPath: /d }]";

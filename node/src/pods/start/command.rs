@@ -12,6 +12,17 @@ pub fn http_port(container: &Container) -> u16 {
     first.unwrap_or(HTTP_PORT)
 }
 
+/// The first word of the container's `command`, if it has one.
+pub fn program_name(container: &Container, env: &[(String, String)]) -> Option<String> {
+    let first = container.command.as_deref()?.first()?;
+    expand_words(std::slice::from_ref(first), env).pop()
+}
+
+/// Where the container begins: what it says, or its image.
+pub fn working_dir<'a>(container: &'a Container, image_dir: &'a str) -> Option<&'a str> {
+    [container.working_dir.as_deref().unwrap_or_default(), image_dir].into_iter().find(|dir| !dir.is_empty())
+}
+
 /// `command` and `args` over the image's entrypoint and arguments: a command alone drops the image's arguments too.
 /// A program without any has at least a name.
 pub fn arguments(container: &Container, image: &coracle_oci::Image, env: &[(String, String)]) -> Vec<String> {
@@ -21,7 +32,7 @@ pub fn arguments(container: &Container, image: &coracle_oci::Image, env: &[(Stri
     if command.is_none() {
         words.extend(image.config.entrypoint.iter().cloned());
         if words.is_empty() {
-            words.push(program_name(&image.reference));
+            words.push(image_name(&image.reference));
         }
     }
     match args {
@@ -33,7 +44,7 @@ pub fn arguments(container: &Container, image: &coracle_oci::Image, env: &[(Stri
 }
 
 /// The last part of the image's name, without tag and digest.
-fn program_name(reference: &str) -> String {
+fn image_name(reference: &str) -> String {
     let bare = reference.split('@').next().unwrap_or(reference);
     let last = bare.rsplit('/').next().unwrap_or(bare);
     last.split(':').next().unwrap_or(last).to_owned()

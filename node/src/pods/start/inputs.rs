@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use coracle_client::about;
 
-use super::{Attempt, StartFailure};
+use super::{
+    Attempt, StartFailure,
+    command::{program_name, working_dir},
+};
 use crate::{
-    images::{ImageRequest, Keyring, ReadyImage},
+    images::{ImageRequest, Keyring, PulledImage, ReadyImage},
     pods::{
         env::{EnvError, EnvSources, Environment, environment},
         service_env::service_variables,
@@ -40,6 +43,9 @@ impl Attempt {
         };
         let image = self.shared.images.ensure(&request).await?;
         let env = self.environment(&image, only_declared).await?;
+        let command = program_name(&self.container, &env.own);
+        let dir = working_dir(&self.container, &image.image.config.working_dir).unwrap_or_default().to_owned();
+        let image = self.shared.images.ready(image, command, dir).await?;
         Ok(Inputs { image, env })
     }
 
@@ -73,7 +79,7 @@ impl Attempt {
         keyring
     }
 
-    async fn environment(&self, image: &ReadyImage, only_declared: bool) -> Result<Environment, EnvError> {
+    async fn environment(&self, image: &PulledImage, only_declared: bool) -> Result<Environment, EnvError> {
         let links = self.spec().and_then(|spec| spec.enable_service_links).unwrap_or(true);
         let sources = EnvSources {
             about: Downward {

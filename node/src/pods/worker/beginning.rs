@@ -32,6 +32,9 @@ impl Worker {
             if record.next_run() > 0 || record.last.is_some() {
                 live.set_past_run(&record.name, record.next_run() - 1);
             }
+            if over || record.is_over() {
+                live.set_over(&record.name);
+            }
         }
         let outcome =
             over.then(|| if status.phase.as_deref() == Some("Failed") { Outcome::Failed } else { Outcome::Succeeded });

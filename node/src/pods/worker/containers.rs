@@ -188,7 +188,7 @@ impl Worker {
         let record = &mut self.records[index];
         record.end(ended);
         if self.stage != Stage::Running {
-            return;
+            return self.live.set_over(&record.name);
         }
         if redefined {
             return record.wait("ContainerCreating", None, now);
@@ -198,6 +198,9 @@ impl Worker {
         }
         self.restarting_all = record.restarts_all_after(code);
         if !record.restarts_after(code) {
+            if !self.restarting_all {
+                self.live.set_over(&record.name);
+            }
             return;
         }
         let delay = record.crash.next(now);

@@ -49,6 +49,7 @@ impl Worker {
             _ => {}
         }
         self.cancel.cancel();
+        self.live.set_all_over();
         self.end_resizing();
         self.restarting_all = false;
         self.end_by = end_by;
@@ -188,6 +189,7 @@ impl Worker {
     /// from what it knows.
     pub(super) async fn shut_down(mut self) {
         self.cancel.cancel();
+        self.live.set_all_over();
         let stops = self.runs.iter_mut().flatten().map(|run| {
             let (handle, sink) = (run.handle.clone(), Arc::clone(&run.sink));
             async move {
