@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use futures::{StreamExt as _, TryStreamExt as _};
-use kube::api::ListParams;
+use k8s_openapi::api::core::v1::Event;
+use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
 
 use super::load::get_once;
@@ -23,6 +24,8 @@ const AT_ONCE: usize = 32;
 const WINDOW: Duration = Duration::from_secs(10);
 /// What has begun, or ended, has settled after this time.
 const SETTLE: Duration = Duration::from_secs(5);
+/// What has not changed for so long does not any more.
+const CALM: Duration = Duration::from_secs(1);
 /// After a restart, the time until all pods have answered.
 const BACK: Duration = Duration::from_secs(300);
 /// An hour, in milliseconds: what a command waits.
@@ -104,6 +107,8 @@ async fn many(target: &Target, what: &str, pods: u32, container: &Value) -> anyh
         "{pods} {what}: created in {created:.1} s, all running after {seconds:.1} s ({:.0} a second)",
         f64::from(pods) / seconds
     );
+    let events = told(target).await?;
+    println!("  all their {events} Events written after {:.1} s", begun.elapsed().as_secs_f64());
     tokio::time::sleep(SETTLE).await;
     let cpu = target.up.cpu_time()?;
     tokio::time::sleep(WINDOW).await;
@@ -122,6 +127,22 @@ async fn many(target: &Target, what: &str, pods: u32, container: &Value) -> anyh
     );
     println!("  when nobody asks anything: {:.1} % of a core", cpu * 100.0);
     Ok(())
+}
+
+/// Waits until no more Events come; gives their number.
+async fn told(target: &Target) -> anyhow::Result<i64> {
+    let events: Api<Event> = Api::all(target.client.clone());
+    let mut before = None;
+    let begun = Instant::now();
+    loop {
+        let one = events.list_metadata(&ListParams::default().limit(1)).await?;
+        let count = one.items.len() as i64 + one.metadata.remaining_item_count.unwrap_or_default();
+        if before.replace(count) == Some(count) {
+            return Ok(count);
+        }
+        anyhow::ensure!(begun.elapsed() < BACK, "Events are still written after {} s", BACK.as_secs());
+        tokio::time::sleep(CALM).await;
+    }
 }
 
 /// `2034 descriptors (anon_inode 12, file 8, socket 2014)`
@@ -166,13 +187,18 @@ async fn restart(target: Target, directory: &Path, flags: &[String], pods: u32) 
     let started = begun.elapsed().as_secs_f64();
     let answers = |address: SocketAddr| async move {
         while get_once(address).await.is_err() {
-            anyhow::ensure!(begun.elapsed() < BACK, "{address} does not answer after the restart");
+            if begun.elapsed() > BACK {
+                return None;
+            }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        anyhow::Ok(begun.elapsed())
+        Some(begun.elapsed())
     };
-    let all: Vec<Duration> =
-        futures::stream::iter(addresses).map(answers).buffer_unordered(AT_ONCE).try_collect().await?;
+    let asked = addresses.len();
+    let all: Vec<Option<Duration>> =
+        futures::stream::iter(addresses).map(answers).buffer_unordered(AT_ONCE).collect().await;
+    let all: Vec<Duration> = all.into_iter().flatten().collect();
+    anyhow::ensure!(all.len() == asked, "{} of {asked} pods do not answer after the restart", asked - all.len());
     let last = all.iter().max().copied().unwrap_or_default().as_secs_f64();
     println!(
         "  restart with {pods} pods: ready again after {started:.2} s, all {} had answered after {last:.2} s",

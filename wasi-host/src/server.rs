@@ -162,13 +162,8 @@ async fn accept_all(listener: Listener, handler: &Arc<Handler>) {
     let connections = Arc::new(Semaphore::new(limits::HTTP_CONNECTIONS));
     loop {
         let Ok(place) = connections.clone().acquire_owned().await else { return };
-        let Some(descriptor) = handler.surroundings.descriptors.take() else {
-            tracing::debug!("guests hold all the descriptors they may");
-            tokio::time::sleep(limits::ACCEPT_PAUSE).await;
-            continue;
-        };
-        match listener.accept().await {
-            Ok(stream) => {
+        match listener.accept(&handler.surroundings.descriptors).await {
+            Ok((stream, descriptor)) => {
                 // In its box now, before it is wrapped again and again and moved each time.
                 let connection = Box::pin(serve_connection(stream, handler.clone()));
                 handler.spawn(async move {
@@ -178,7 +173,7 @@ async fn accept_all(listener: Listener, handler: &Arc<Handler>) {
             }
             Err(error) => {
                 // Out of descriptors or memory, or a client that has gone again: it passes.
-                tracing::debug!("cannot accept a connection: {error}");
+                tracing::debug!("{error}");
                 tokio::time::sleep(limits::ACCEPT_PAUSE).await;
             }
         }

@@ -2,14 +2,15 @@
 //!
 //! Invariant: bounded; what was quiet for longest is forgotten first.
 
-use super::recorder::Told;
+use super::recorder::{LANES, Told};
 use crate::recent::RecentMap;
 use jiff::Timestamp;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// Events, and objects, remembered (client-go's `maxLruCacheEntries`).
-const REMEMBERED: usize = 4_096;
+/// Events, and objects, remembered by all lanes together: what client-go remembers (`maxLruCacheEntries`), twice, as
+/// objects are not spread evenly.
+const REMEMBERED: usize = 8_192 / LANES;
 /// Events one object may have in a burst (`defaultSpamBurst`).
 const BURST: f64 = 25.0;
 /// Seconds until it may have one more (`defaultSpamQPS` is 1/300).

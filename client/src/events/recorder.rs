@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;
 
-/// Queues, each with a writer of its own: few, because events may wait for anything else.
-const LANES: usize = 2;
-/// Notes that wait in one lane. Ten thousand pods starting leave three each; beyond it notes are dropped.
-const LANE_LIMIT: usize = 16_384;
+/// Queues, each with a writer of its own that has one request under way. What they send together the server writes
+/// together: with fewer, ten thousand pods that start are told of half a minute late.
+pub(super) const LANES: usize = 8;
+/// Notes that wait in all lanes. Ten thousand pods starting leave three each; beyond it notes are dropped.
+const WAITING_LIMIT: usize = 32_768;
 /// The longest message the API takes.
 const MESSAGE_LIMIT_BYTES: usize = 1024;
 
@@ -85,7 +86,7 @@ impl EventRecorder {
     pub fn new(client: Client, source: EventSource) -> (EventRecorder, impl Future<Output = ()> + Send + use<>) {
         let mut writers = Vec::with_capacity(LANES);
         let lanes = std::array::from_fn(|_| {
-            let (sender, receiver) = mpsc::channel(LANE_LIMIT);
+            let (sender, receiver) = mpsc::channel(WAITING_LIMIT / LANES);
             writers.push(Writer::new(client.clone()).run(receiver));
             sender
         });

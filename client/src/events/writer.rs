@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::api::{Patch, PatchParams, PostParams};
-use kube::{Api, Client};
+use kube::{Api, Client, Resource as _};
+use serde::de::IgnoredAny;
 use serde_json::json;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -69,7 +70,11 @@ impl Writer {
     async fn create(&mut self, told: &Told) -> kube::Result<String> {
         self.last_id = next_id(self.last_id, told.note.at);
         let event = event(told, self.last_id);
-        self.api(told).create(&PostParams::default(), &event).await?;
+        let body = serde_json::to_vec(&event).map_err(kube::Error::SerdeError)?;
+        let events = kube::core::Request::new(Event::url_path(&(), Some(namespace(told))));
+        let request = events.create(&PostParams::default(), body).map_err(kube::Error::BuildRequest)?;
+        // The answer is the Event as it was stored, of which nothing is new.
+        self.client.request::<IgnoredAny>(request).await?;
         Ok(event.metadata.name.unwrap_or_default())
     }
 

@@ -2,6 +2,7 @@
 //! directory instead.
 
 mod arrivals;
+mod entries;
 mod listing;
 mod statics;
 
@@ -23,6 +24,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use self::entries::{Entries, Entry};
 use super::{
     kept_pod::{PodAtHand, slim},
     live::LivePod,
@@ -44,14 +46,6 @@ const RESIZE_RETRY: Duration = Duration::from_secs(180);
 /// How long the workers have in all when the node stops.
 const SHUTDOWN_WAIT: Duration = Duration::from_millis(1500);
 
-struct Entry {
-    namespace: String,
-    name: String,
-    mailbox: watch::Sender<Desired>,
-    /// It is not the API's.
-    is_static: bool,
-}
-
 /// Where pods come from.
 pub struct Sources {
     /// A client for watches.
@@ -69,7 +63,7 @@ pub struct Sources {
 struct Manager {
     shared: Arc<Shared>,
     node: String,
-    entries: HashMap<String, Entry>,
+    entries: Entries,
     workers: JoinSet<()>,
     uids: HashMap<Id, String>,
     shutdown: CancellationToken,
@@ -100,7 +94,7 @@ pub async fn run_pods(shared: Arc<Shared>, sources: Sources, shutdown: Cancellat
     let mut manager = Manager {
         shared: Arc::clone(&shared),
         node,
-        entries: HashMap::new(),
+        entries: Entries::default(),
         workers: JoinSet::new(),
         uids: HashMap::new(),
         shutdown: shutdown.clone(),
@@ -162,7 +156,7 @@ impl Manager {
     }
 
     fn slimmed(&self, pod: Pod) -> PodAtHand {
-        let known = pod.metadata.uid.as_ref().is_some_and(|uid| self.entries.contains_key(uid));
+        let known = pod.metadata.uid.as_ref().is_some_and(|uid| self.entries.contains(uid));
         PodAtHand::opened(Arc::new(slim(pod, known)))
     }
 
@@ -182,10 +176,9 @@ impl Manager {
 
     /// A pod of the same name with another UID can be no more: its end was missed.
     fn forget_namesake(&self, pod: &Pod) {
-        let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
-        let named = |entry: &&Entry| entry.name == name && entry.namespace == namespace;
-        let namesakes = self.entries.values().filter(|entry| !entry.is_static).filter(named);
-        namesakes.for_each(|entry| drop(entry.mailbox.send_replace(Desired::Gone)));
+        let namesakes = self.entries.named(pod.namespace().unwrap_or_default(), pod.name_any());
+        let others = namesakes.filter(|entry| !entry.is_static);
+        others.for_each(|entry| drop(entry.mailbox.send_replace(Desired::Gone)));
     }
 
     /// Starts a worker for the pod.

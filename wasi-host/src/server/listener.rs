@@ -1,6 +1,6 @@
 //! The port of a server: what comes to it, and whether it still wants something.
 
-use std::{io, net::SocketAddr};
+use std::{future::poll_fn, io, net::SocketAddr, sync::Arc, task::Poll};
 
 use rustix::{
     io::Errno,
@@ -8,7 +8,21 @@ use rustix::{
 };
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::limits;
+use crate::{
+    descriptors::{Descriptor, DescriptorBudget},
+    limits,
+};
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AcceptError {
+    /// guests hold all the descriptors they may
+    #[error("guests hold all the descriptors they may")]
+    Descriptors,
+    /// the kernel has none to give
+    #[error("cannot accept a connection: {0}")]
+    Kernel(#[from] io::Error),
+}
 
 /// A bound port.
 pub(crate) struct Listener {
@@ -45,12 +59,20 @@ impl Listener {
     }
 
     /// The next connection whose client has not gone again: one that only looks whether somebody listens (a probe, a
-    /// balancer's check) costs no task.
-    pub(super) async fn accept(&self) -> io::Result<TcpStream> {
+    /// balancer's check) costs no task. It comes with the leave to have it open, which a server that nobody asks does
+    /// not hold: there may be more of those than descriptors.
+    pub(super) async fn accept(
+        &self,
+        descriptors: &Arc<DescriptorBudget>,
+    ) -> Result<(TcpStream, Descriptor), AcceptError> {
         loop {
-            let (connection, _) = self.socket.accept().await?;
+            let (connection, leave) = poll_fn(|cx| {
+                let Some(leave) = descriptors.take() else { return Poll::Ready(Err(AcceptError::Descriptors)) };
+                self.socket.poll_accept(cx).map(|accepted| Ok((accepted?.0, leave)))
+            })
+            .await?;
             if wants_something(&connection) {
-                return Ok(connection);
+                return Ok((connection, leave));
             }
         }
     }
@@ -72,7 +94,24 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn who_waits_for_a_connection_holds_no_descriptor() {
+        let bind = || Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let (one, other, descriptors) = (bind(), bind(), DescriptorBudget::new(1, None));
+        let (mut first, mut second) = (Box::pin(one.accept(&descriptors)), Box::pin(other.accept(&descriptors)));
+        assert!(futures::poll!(&mut first).is_pending() && futures::poll!(&mut second).is_pending());
+        assert!(descriptors.has_room());
+        let _client = TcpStream::connect(other.address()).await.unwrap();
+        let accepted = second.await.unwrap();
+        assert!(!descriptors.has_room());
+        let _client = TcpStream::connect(one.address()).await.unwrap();
+        assert!(matches!(first.await, Err(AcceptError::Descriptors)));
+        drop(accepted);
+        one.accept(&descriptors).await.unwrap();
+    }
+
+    #[tokio::test]
     async fn who_has_gone_without_a_word_is_passed_over() {
+        let descriptors = DescriptorBudget::new(8, None);
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         for _ in 0..3 {
             drop(TcpStream::connect(listener.address()).await.unwrap());
@@ -82,9 +121,9 @@ mod tests {
         drop(spoke);
         let waiting = TcpStream::connect(listener.address()).await.unwrap();
         let mut heard = String::new();
-        listener.accept().await.unwrap().read_to_string(&mut heard).await.unwrap();
+        listener.accept(&descriptors).await.unwrap().0.read_to_string(&mut heard).await.unwrap();
         assert_eq!(heard, "said and gone");
-        let accepted = listener.accept().await.unwrap();
+        let (accepted, _leave) = listener.accept(&descriptors).await.unwrap();
         assert_eq!(accepted.peer_addr().unwrap(), waiting.local_addr().unwrap(), "it may yet say something");
     }
 }

@@ -69,7 +69,7 @@ impl Manager {
     fn make_room(&mut self, uid: String, pod: PodAtHand, lacks: &[Shortage], resource: &'static str) {
         let mut others = self.shared.roster.beside(&uid);
         // Those that are not decided on have nothing that could be ended.
-        others.retain(|other| self.entries.contains_key(&other.uid));
+        others.retain(|other| self.entries.contains(&other.uid));
         match victims(&pod, others, lacks) {
             Ok(victims) => {
                 self.undecided.insert(uid.clone());

@@ -59,12 +59,12 @@ impl Manager {
         self.shared.mirrors.see_all(mirrors.iter());
         let mut uids: HashSet<String> = pods.iter().map(|pod| pod.uid.clone()).collect();
         uids.extend(self.statics().cloned());
-        let known = self.entries.keys().chain(&self.undecided);
+        let known = self.entries.uids().chain(&self.undecided);
         let gone: Vec<String> = known.filter(|uid| !uids.contains(*uid)).cloned().collect();
         gone.iter().for_each(|uid| self.gone(uid));
         if !self.synced {
             self.synced = true;
-            self.shared.addresses.retain(|uid| uids.contains(uid) || self.entries.contains_key(uid));
+            self.shared.addresses.retain(|uid| uids.contains(uid) || self.entries.contains(uid));
             self.shared.checkpoint.forget_former_pods(|uid| uids.contains(uid));
             self.remove_strangers(pods.iter().map(|pod| pod.dir.clone()));
         }

@@ -17,7 +17,7 @@ impl Manager {
         self.waiting.clear();
         for pod in pods {
             let uid = pod.uid().unwrap_or_default();
-            if self.entries.contains_key(&uid) {
+            if self.entries.contains(&uid) {
                 // Its file was changed and changed back while the pod was ending: it comes again when it has.
                 if gone.contains(&uid) || !self.is_wanted(&uid) {
                     self.waiting.push(Arc::clone(pod));
@@ -37,7 +37,7 @@ impl Manager {
         let waiting = std::mem::take(&mut self.waiting);
         for pod in waiting {
             let uid = pod.uid().unwrap_or_default();
-            if self.entries.contains_key(&uid) || self.has_namesake(&pod) {
+            if self.entries.contains(&uid) || self.has_namesake(&pod) {
                 self.waiting.push(pod);
             } else {
                 self.start_static(uid, pod);
@@ -51,7 +51,7 @@ impl Manager {
 
     fn has_namesake(&self, pod: &Pod) -> bool {
         let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
-        self.entries.values().any(|entry| entry.is_static && entry.name == name && entry.namespace == namespace)
+        self.entries.named(namespace, name).any(|entry| entry.is_static)
     }
 
     fn start_static(&mut self, uid: String, pod: Arc<Pod>) {
