@@ -1,7 +1,14 @@
 //! The process of a pod ends, or the node does.
 
-use super::{cluster, pid_of, pod, process_of, ready, shows};
+use std::time::{Duration, Instant};
+
+use coracle_wasi_host::limits::ISOLATED_STOP_MARGIN;
+
+use super::{cluster, gone, pid_of, pod, process_of, ready, shows};
 use crate::harness::{Cluster, eventually, signal};
+
+/// What the cluster and a busy machine may take besides.
+const SLACK: Duration = Duration::from_secs(15);
 
 const RESTARTS: &str = ".status.containerStatuses[*].restartCount";
 
@@ -68,4 +75,25 @@ fn processes_end_with_the_node_however_that_ends() {
         cluster.boot();
         ready(&cluster, &name);
     }
+}
+
+#[test]
+fn a_stopped_process_is_killed_when_its_pod_is_deleted() {
+    let cluster = cluster();
+    cluster.apply(&pod("stuck", "[sleep, '1000']", "", ""));
+    cluster.apply(&pod("neighbour", "[sleep, '1000']", "", ""));
+    ready(&cluster, "stuck");
+    ready(&cluster, "neighbour");
+    let (dir, neighbour) = (process_of(&cluster, "stuck").unwrap(), pid_of(&cluster, "neighbour"));
+    signal(pid_of(&cluster, "stuck"), "STOP");
+    let begun = Instant::now();
+    // It hears no order; its second of grace goes by, and then the margin.
+    cluster.kubectl("delete pod stuck --timeout=60s").ok();
+    gone(&cluster, "stuck");
+    // The directory of a zombie would still be there.
+    eventually("nothing is left of it", || if dir.exists() { Err(dir.display().to_string()) } else { Ok(()) });
+    let took = begun.elapsed();
+    let most = Duration::from_secs(1) + ISOLATED_STOP_MARGIN + SLACK;
+    assert!(took < most, "it was there for {took:?}");
+    assert_eq!(pid_of(&cluster, "neighbour"), neighbour);
 }

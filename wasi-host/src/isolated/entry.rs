@@ -1,7 +1,7 @@
-//! What a child has said of one of its containers.
+//! What is known of one of a child's containers.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -10,8 +10,9 @@ use tokio::sync::{oneshot, watch};
 
 use crate::{Exit, Usage, exit::truncate, limits};
 
-/// What a child has said of a container.
+/// What a child has said of a container, and what part of the CPUs it is to have.
 pub(super) struct Entry {
+    cpu_shares: AtomicU32,
     started: Mutex<Option<oneshot::Sender<Result<(), String>>>>,
     memory_bytes: AtomicU64,
     cpu_nanos: AtomicU64,
@@ -19,8 +20,9 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(started: oneshot::Sender<Result<(), String>>) -> Entry {
+    pub(super) fn new(cpu_shares: u32, started: oneshot::Sender<Result<(), String>>) -> Entry {
         Entry {
+            cpu_shares: AtomicU32::new(cpu_shares),
             started: Mutex::new(Some(started)),
             memory_bytes: AtomicU64::new(0),
             cpu_nanos: AtomicU64::new(0),
@@ -62,6 +64,15 @@ impl Entry {
             memory_bytes: self.memory_bytes.load(Ordering::Relaxed),
             cpu_time: Duration::from_nanos(self.cpu_nanos.load(Ordering::Relaxed)),
         }
+    }
+
+    /// Its own shares. A run beside a container has none.
+    pub(super) fn cpu_shares(&self) -> u32 {
+        self.cpu_shares.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_cpu_shares(&self, shares: u32) {
+        self.cpu_shares.store(shares, Ordering::Relaxed);
     }
 
     /// The end that was told, once it is.

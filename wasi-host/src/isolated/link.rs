@@ -17,7 +17,11 @@ use std::{
 use parking_lot::Mutex;
 use tokio::{
     runtime::Handle,
-    sync::{Semaphore, mpsc, oneshot, watch},
+    sync::{
+        Semaphore,
+        mpsc::{self, error::TrySendError},
+        oneshot, watch,
+    },
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
@@ -42,7 +46,6 @@ pub(super) struct Link {
     key: [u8; 32],
     end: watch::Receiver<Option<Exit>>,
     next: AtomicU32,
-    group: Option<Arc<ControlGroup>>,
     /// Children live no longer than what started them.
     _isolation: Isolation,
 }
@@ -51,6 +54,9 @@ pub(super) struct Link {
 struct Shared {
     orders: mpsc::Sender<Order>,
     entries: Mutex<HashMap<Id, Arc<Entry>>>,
+    group: Option<Arc<ControlGroup>>,
+    /// The CPU shares that the group has. Zero: none were told yet.
+    shares: Mutex<u32>,
     kill: CancellationToken,
     /// All that the child said has been heard.
     heard: CancellationToken,
@@ -78,9 +84,9 @@ impl Link {
         let routes = Channel::of_parent(routes).map_err(IsolationError::Start)?;
         unless_ready.disarm();
         tokio::spawn(answer_routes(routes, Arc::clone(&network), setup.address, kill.clone()));
-        let shared = Shared::over(control, kill, network);
+        let shared = Shared::over(control, kill, network, group);
         let (runtime, key, next) = (Handle::current(), setup.key, AtomicU32::new(0));
-        Ok(Arc::new(Link { shared, runtime, key, end, next, group, _isolation: isolation.clone() }))
+        Ok(Arc::new(Link { shared, runtime, key, end, next, _isolation: isolation.clone() }))
     }
 
     /// Whether the process is gone, or about to be.
@@ -104,31 +110,36 @@ impl Link {
 
     /// Tells the child something. One that has left too much unread is killed.
     pub(super) fn order(&self, message: ToChild, descriptors: Vec<OwnedFd>) {
-        if let Err(mpsc::error::TrySendError::Full(_)) = self.shared.orders.try_send((message, descriptors)) {
-            tracing::warn!("the process of a pod does not listen any more; it is killed");
-            self.kill();
-        }
+        self.shared.order(message, descriptors);
     }
 
     /// Other limits for all containers together.
     pub(super) fn limit(&self, limits: PodLimits) {
-        if let Some(error) = self.group.as_ref().and_then(|group| group.limit(limits).err()) {
+        if let Some(error) = self.shared.group.as_ref().and_then(|group| group.limit(limits).err()) {
             tracing::warn!(%error, "the control group of an isolated pod keeps its old limits");
         }
         self.order(ToChild::SetPodLimits(limits), Vec::new());
     }
 
-    /// A number for a container that is about to be, and what will be known of it.
-    pub(super) fn register(&self) -> (Id, Arc<Entry>, oneshot::Receiver<Result<(), String>>) {
+    /// A number for a container that is about to be, and what will be known of it. A run beside a container has no
+    /// shares of its own.
+    pub(super) fn register(&self, cpu_shares: u32) -> (Id, Arc<Entry>, oneshot::Receiver<Result<(), String>>) {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (set_started, started) = oneshot::channel();
-        let entry = Arc::new(Entry::new(set_started));
-        self.shared.entries.lock().insert(id, Arc::clone(&entry));
+        let entry = Arc::new(Entry::new(cpu_shares, set_started));
+        self.shared.add(id, Arc::clone(&entry));
         (id, entry, started)
     }
 
     pub(super) fn forget(&self, id: Id) {
-        self.shared.entries.lock().remove(&id);
+        self.shared.forget(id);
+    }
+
+    /// Other shares for a container: among those of its pod, and of its pod among others.
+    pub(super) fn share(&self, id: Id, entry: &Entry, cpu_shares: u32) {
+        entry.set_cpu_shares(cpu_shares);
+        self.shared.weigh();
+        self.order(ToChild::SetShares(id, cpu_shares), Vec::new());
     }
 
     /// Waits for the end of a container: what the child said of it, or else the child's own.
@@ -173,10 +184,16 @@ async fn greet(control: &Channel, setup: &Setup, mut end: watch::Receiver<Option
 
 impl Shared {
     /// Starts the tasks that speak and listen.
-    fn over(control: Channel, kill: CancellationToken, network: Arc<dyn Network>) -> Arc<Shared> {
+    fn over(
+        control: Channel,
+        kill: CancellationToken,
+        network: Arc<dyn Network>,
+        group: Option<Arc<ControlGroup>>,
+    ) -> Arc<Shared> {
         let (orders, ordered) = mpsc::channel(limits::ISOLATED_ORDERS);
         let (control, heard) = (Arc::new(control), CancellationToken::new());
-        let shared = Arc::new(Shared { orders, entries: Mutex::default(), kill, heard });
+        let (entries, shares) = (Mutex::default(), Mutex::default());
+        let shared = Arc::new(Shared { orders, entries, group, shares, kill, heard });
         tokio::spawn(speak(Arc::clone(&control), ordered, shared.kill.clone()));
         let listening = Arc::clone(&shared);
         tokio::spawn(async move {
@@ -196,7 +213,7 @@ impl Shared {
                 FromChild::Started(id, result) => self.with(id, |entry| entry.start(result)),
                 FromChild::Uses(id, usage) => self.with(id, |entry| entry.uses(usage)),
                 FromChild::Ended(id, exit, usage) => self.with(id, |entry| entry.end(exit, usage)),
-                FromChild::Lookup(call, name) => self.look_up(call, name, &network, &lookups),
+                FromChild::Lookup(call, name) => self.look_up(call, name, &network, &lookups)?,
                 FromChild::Ready | FromChild::Refused(_) => return Err(io::Error::other("it began twice")),
             }
             // A child that never stops talking is not the only one.
@@ -213,23 +230,72 @@ impl Shared {
         }
     }
 
-    fn look_up(&self, call: u64, name: String, network: &Arc<dyn Network>, lookups: &Arc<Semaphore>) {
+    /// Each task for a name has a place until the child's answer has found room, so a child that does not read has
+    /// no more of them than there are places.
+    fn look_up(&self, call: u64, name: String, network: &Arc<dyn Network>, lookups: &Arc<Semaphore>) -> io::Result<()> {
+        let Ok(place) = Arc::clone(lookups).try_acquire_owned() else { return self.refuse(call) };
         let (network, orders) = (Arc::clone(network), self.orders.clone());
-        let place = Arc::clone(lookups).try_acquire_owned();
         let kill = self.kill.clone();
         tokio::spawn(kill.run_until_cancelled_owned(async move {
-            let found = match &place {
-                Ok(_) if name.len() <= limits::NAME_LIMIT_BYTES => network.lookup(&name).await,
-                Ok(_) => Err(NetworkError::NotFound),
-                Err(_) => Err(NetworkError::TemporaryFailure),
-            };
-            let found = found.map(|mut addresses| {
-                addresses.truncate(limits::ADDRESSES_PER_LOOKUP);
-                addresses
-            });
+            let _place = place;
+            let found = find(&*network, name).await;
             let _ = orders.send((ToChild::Found(call, found), Vec::new())).await;
         }));
+        Ok(())
     }
+
+    /// Tells the child to ask again later, which nothing waits for: an error if it leaves its answers unread.
+    fn refuse(&self, call: u64) -> io::Result<()> {
+        let refusal = ToChild::Found(call, Err(NetworkError::TemporaryFailure));
+        match self.orders.try_send((refusal, Vec::new())) {
+            Err(TrySendError::Full(_)) => Err(io::Error::other("it asks for names and reads no answers")),
+            // Without anybody to speak it is being killed.
+            Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
+        }
+    }
+
+    fn order(&self, message: ToChild, descriptors: Vec<OwnedFd>) {
+        if let Err(TrySendError::Full(_)) = self.orders.try_send((message, descriptors)) {
+            tracing::warn!("the process of a pod does not listen any more; it is killed");
+            self.kill.cancel();
+        }
+    }
+
+    fn add(&self, id: Id, entry: Arc<Entry>) {
+        self.entries.lock().insert(id, entry);
+        self.weigh();
+    }
+
+    fn forget(&self, id: Id) {
+        self.entries.lock().remove(&id);
+        self.weigh();
+    }
+
+    /// Has the kernel give the pod's process the shares of its containers together. Until the first one comes, and
+    /// between the last and the next, it has what it had: an engine is to be made in time.
+    fn weigh(&self) {
+        let Some(group) = &self.group else { return };
+        // Held until it is written: the last one to write has seen all.
+        let mut told = self.shares.lock();
+        let shares = self.entries.lock().values().map(|entry| entry.cpu_shares()).fold(0, u32::saturating_add);
+        if shares == 0 || shares == *told {
+            return;
+        }
+        match group.share(shares) {
+            Ok(()) => *told = shares,
+            Err(error) => tracing::warn!(%error, "the control group of an isolated pod keeps its old CPU shares"),
+        }
+    }
+}
+
+/// What a name leads to. The name, which may be as long as a message, is not kept.
+async fn find(network: &dyn Network, name: String) -> Result<Vec<IpAddr>, NetworkError> {
+    if name.len() > limits::NAME_LIMIT_BYTES {
+        return Err(NetworkError::NotFound);
+    }
+    let mut addresses = network.lookup(&name).await?;
+    addresses.truncate(limits::ADDRESSES_PER_LOOKUP);
+    Ok(addresses)
 }
 
 async fn speak(control: Arc<Channel>, mut orders: mpsc::Receiver<Order>, kill: CancellationToken) {

@@ -20,6 +20,9 @@ use crate::{
     container::count_end, limits,
 };
 
+/// A run beside a container has no CPU shares of its own: it counts with the container.
+const NO_SHARES: u32 = 0;
+
 /// A handle on a container in a child.
 #[derive(Clone)]
 pub(crate) struct Remote {
@@ -99,7 +102,7 @@ impl Remote {
         let Exec { args, stdin: given, terminal, output: sink } = exec;
         let what = message::Exec { of: own.id, args, terminal, has_stdin: given.is_some() };
         let what = memory_file::write_value(&what).map_err(failed)?;
-        let (id, entry, _) = own.link.register();
+        let (id, entry, _) = own.link.register(NO_SHARES);
         own.link.order(ToChild::Exec(id), [what, childs_output].into_iter().chain(childs_stdin).collect());
         let plan = Plan {
             output: (output, sink),
@@ -139,9 +142,9 @@ impl Remote {
         self.shared.link.order(ToChild::SetLimits { id, memory_bytes, cpu_millis }, Vec::new());
     }
 
-    /// They count among the containers of its pod; between processes the kernel shares.
+    /// They count among the containers of its pod, and in what the kernel gives the pod's process.
     pub(crate) fn set_cpu_shares(&self, shares: u32) {
-        self.shared.link.order(ToChild::SetShares(self.shared.id, shares), Vec::new());
+        self.shared.link.share(self.shared.id, &self.shared.entry, shares);
     }
 
     pub(crate) fn stdin(&self) -> Option<&StdinPipe> {

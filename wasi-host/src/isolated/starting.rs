@@ -22,7 +22,7 @@ pub(super) async fn start(pod: &IsolatedPod, link: Arc<Link>, spec: ContainerCon
     let (childs_stdin, stdin) = spec.stdin.as_ref().map(|_| pumps::stdin_pipe()).transpose().map_err(failed)?.unzip();
     let what = memory_file::write_value(&message(&spec, listener.is_some())).map_err(failed)?;
     let descriptors = [what, program, childs_output].into_iter().chain(childs_stdin).chain(listener).chain(directories);
-    let (id, entry, started) = link.register();
+    let (id, entry, started) = link.register(spec.cpu_shares);
     link.order(ToChild::Start(id), descriptors.collect());
     let plan = Plan {
         output: (output, Arc::clone(&spec.output)),

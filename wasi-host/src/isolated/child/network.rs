@@ -27,6 +27,7 @@ type Found = Result<Vec<IpAddr>, NetworkError>;
 pub(super) struct RemoteNetwork {
     news: mpsc::Sender<FromChild>,
     next: AtomicU64,
+    /// Lookups that the parent has not answered, whether or not their guests still wait.
     asked: Mutex<HashMap<u64, oneshot::Sender<Found>>>,
     /// One question at a time: the caller can't do anything but wait, and the answer comes from a table.
     routes: Mutex<OwnedFd>,
@@ -47,6 +48,17 @@ impl RemoteNetwork {
             // The guest may not wait for it any more.
             let _ = asked.send(found);
         }
+    }
+
+    /// A place for an answer. There are as many as the parent does lookups: whoever asks for more is killed.
+    fn expect_answer(&self) -> Result<(u64, oneshot::Receiver<Found>), NetworkError> {
+        let (call, (set_found, found)) = (self.number(), oneshot::channel());
+        let mut asked = self.asked.lock();
+        if asked.len() >= limits::ISOLATED_LOOKUPS {
+            return Err(NetworkError::TemporaryFailure);
+        }
+        asked.insert(call, set_found);
+        Ok((call, found))
     }
 
     fn number(&self) -> u64 {
@@ -71,12 +83,9 @@ impl RemoteNetwork {
 #[async_trait::async_trait]
 impl Network for RemoteNetwork {
     async fn lookup(&self, name: &str) -> Result<Vec<IpAddr>, NetworkError> {
-        let call = self.number();
-        let (set_found, found) = oneshot::channel();
-        self.asked.lock().insert(call, set_found);
-        let _forget = Forget { network: self, call };
-        let asked = self.news.send(FromChild::Lookup(call, name.to_owned())).await;
-        asked.map_err(|_| NetworkError::TemporaryFailure)?;
+        let room = self.news.reserve().await.map_err(|_| NetworkError::TemporaryFailure)?;
+        let (call, found) = self.expect_answer()?;
+        room.send(FromChild::Lookup(call, name.to_owned()));
         found.await.unwrap_or(Err(NetworkError::TemporaryFailure))
     }
 
@@ -88,14 +97,33 @@ impl Network for RemoteNetwork {
     }
 }
 
-/// A lookup that its guest has given up, or that is answered, is not waited for.
-struct Forget<'a> {
-    network: &'a RemoteNetwork,
-    call: u64,
-}
+#[cfg(test)]
+mod tests {
+    use futures::{FutureExt, future::join_all};
 
-impl Drop for Forget<'_> {
-    fn drop(&mut self) {
-        self.network.asked.lock().remove(&self.call);
+    use super::*;
+    use crate::isolated::channel;
+
+    #[tokio::test]
+    async fn no_more_is_asked_than_the_parent_answers() {
+        let (_parents, routes) = channel::pair().unwrap();
+        let (news, mut told) = mpsc::channel(2 * limits::ISOLATED_LOOKUPS);
+        let network = RemoteNetwork::new(routes, news).unwrap();
+        let mut numbers = Vec::new();
+        for _ in 0..limits::ISOLATED_LOOKUPS {
+            // In one go: tokio would have the task rest in between.
+            assert!(tokio::task::unconstrained(network.lookup("db")).now_or_never().is_none());
+            match told.try_recv().unwrap() {
+                FromChild::Lookup(call, _) => numbers.push(call),
+                other => panic!("{other:?}"),
+            }
+        }
+        // Those were given up, but the parent does them.
+        let refused = join_all((0..10).map(|_| network.lookup("db"))).await;
+        assert!(refused.iter().all(|found| *found == Err(NetworkError::TemporaryFailure)));
+        assert!(told.try_recv().is_err());
+        network.found(numbers[0], Err(NetworkError::NotFound));
+        assert!(tokio::task::unconstrained(network.lookup("db")).now_or_never().is_none());
+        assert!(told.try_recv().is_ok(), "there is a place again");
     }
 }

@@ -11,12 +11,12 @@ fn hostile() -> (Arc<Shared>, OwnedFd) {
     let (ours, childs) = channel::pair().unwrap();
     let network = StaticNetwork::default().name("db", "10.0.0.9");
     let control = Channel::of_parent(ours).unwrap();
-    (Shared::over(control, CancellationToken::new(), Arc::new(network)), childs)
+    (Shared::over(control, CancellationToken::new(), Arc::new(network), None), childs)
 }
 
 fn registered(shared: &Shared, id: Id) -> (Arc<Entry>, oneshot::Receiver<Result<(), String>>) {
     let (set_started, started) = oneshot::channel();
-    let entry = Arc::new(Entry::new(set_started));
+    let entry = Arc::new(Entry::new(0, set_started));
     shared.entries.lock().insert(id, Arc::clone(&entry));
     (entry, started)
 }
@@ -63,13 +63,71 @@ async fn a_child_that_sends_descriptors_is_killed_and_they_are_not_taken() {
 async fn a_child_that_reads_nothing_is_killed_and_holds_up_nobody() {
     let (shared, _child) = hostile();
     let mut sent = 0;
-    while shared.orders.try_send((ToChild::SetPodLimits(PodLimits::default()), Vec::new())).is_ok() {
+    while !shared.kill.is_cancelled() {
+        shared.order(ToChild::SetPodLimits(PodLimits::default()), Vec::new());
         sent += 1;
         tokio::task::yield_now().await;
         assert!(sent < 100_000, "orders are bounded");
     }
-    shared.kill.cancel();
+    assert!(sent > limits::ISOLATED_ORDERS, "so many may wait");
     timeout(Duration::from_secs(10), shared.orders.closed()).await.expect("nobody speaks any more");
+}
+
+#[tokio::test]
+async fn a_child_that_asks_and_reads_nothing_is_killed_and_has_a_bounded_number_of_tasks() {
+    let (shared, child) = hostile();
+    let control = Channel::of_child(child).unwrap();
+    let tasks = Handle::current();
+    let (mut asked, mut most) = (0, 0);
+    for call in 0..10_000 {
+        if control.send(&FromChild::Lookup(call, "db".into()), &[]).await.is_err() {
+            break;
+        }
+        tokio::task::yield_now().await;
+        asked += 1;
+        most = most.max(tasks.metrics().num_alive_tasks());
+    }
+    killed(&shared).await;
+    assert!(asked > limits::ISOLATED_ORDERS + limits::ISOLATED_LOOKUPS, "so many may wait: {asked}");
+    // And one that speaks, and one that listens.
+    assert!(most <= limits::ISOLATED_LOOKUPS + 2, "{most} tasks");
+    let all_gone = async {
+        while tasks.metrics().num_alive_tasks() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), all_gone).await.expect("its tasks end with it");
+}
+
+#[tokio::test]
+async fn the_group_has_the_shares_of_all_containers_there_are() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("pod")).unwrap();
+    let group = ControlGroup::make(dir.path().join("pod"), PodLimits::default()).unwrap();
+    let weight = dir.path().join("pod/cpu.weight");
+    std::fs::write(&weight, "100").unwrap();
+    let (ours, _childs) = channel::pair().unwrap();
+    let (control, kill) = (Channel::of_parent(ours).unwrap(), CancellationToken::new());
+    let shared = Shared::over(control, kill, Arc::new(StaticNetwork::default()), Some(Arc::new(group)));
+    let weighs = |wanted: &str| assert_eq!(std::fs::read_to_string(&weight).unwrap(), wanted);
+    let add = |id, shares| {
+        let entry = Arc::new(Entry::new(shares, oneshot::channel().0));
+        shared.add(id, Arc::clone(&entry));
+        entry
+    };
+    add(0, 0);
+    weighs("100");
+    let first = add(1, 1024);
+    weighs("39");
+    add(2, 1024);
+    weighs("79");
+    first.set_cpu_shares(2);
+    shared.weigh();
+    weighs("40");
+    shared.forget(1);
+    weighs("39");
+    shared.forget(2);
+    weighs("39");
 }
 
 #[tokio::test]
