@@ -31,6 +31,8 @@ pub struct EngineConfig {
     pub max_memory_bytes: u64,
     /// File descriptors that guests may hold at once: what the process may open, less what its host needs itself.
     pub max_descriptors: usize,
+    /// How long nothing may be asked on a connection to a server before it is closed.
+    pub http_idle_timeout: Duration,
     /// How often guests are looked at: the granularity of interruption and CPU accounting.
     pub epoch_tick: Duration,
     /// Whether programs may use WASI 0.3. Without it they are refused when they are compiled. They have a pool of their own,
@@ -47,6 +49,7 @@ impl Default for EngineConfig {
             max_instances: limits::DEFAULT_MAX_INSTANCES,
             max_memory_bytes: limits::DEFAULT_MAX_MEMORY_BYTES,
             max_descriptors: limits::DEFAULT_MAX_DESCRIPTORS,
+            http_idle_timeout: limits::HTTP_IDLE_TIMEOUT,
             epoch_tick: limits::DEFAULT_EPOCH_TICK,
             wasi_p3: true,
             cache_key: [0; 32],

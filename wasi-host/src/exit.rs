@@ -1,7 +1,7 @@
 //! How a container ended: the code, the reason and the words a user reads.
 
 use serde::{Deserialize, Serialize};
-use wasmtime::WasmBacktrace;
+use wasmtime::{PoolConcurrencyLimitError, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::{limits::TRAP_MESSAGE_LIMIT_BYTES, memory::OutOfMemory};
@@ -104,7 +104,7 @@ impl Exit {
         self
     }
 
-    /// What an error that ended a guest means: an exit code, a limit, or a trap.
+    /// What an error that ended a guest means: an exit code, a limit, no place in the engine's pool, or a trap.
     pub(crate) fn from_error(error: &wasmtime::Error) -> Exit {
         if let Some(I32Exit(code)) = error.downcast_ref() {
             return Exit::finished(*code);
@@ -112,6 +112,9 @@ impl Exit {
         if let Some(limit) = error.downcast_ref::<OutOfMemory>() {
             let message = Some(limit.to_string());
             return Exit { code: Exit::CODE_KILLED, reason: ExitReason::OutOfMemory, message };
+        }
+        if error.is::<PoolConcurrencyLimitError>() {
+            return Exit::not_started(format!("no room for another instance: {error}"));
         }
         Exit { code: Exit::CODE_TRAP, reason: ExitReason::Trap, message: Some(trap_message(error)) }
     }

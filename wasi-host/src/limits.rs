@@ -177,6 +177,16 @@ pub const HTTP_HEADER_LIMIT_BYTES: usize = 64 * 1024;
 /// How long a client may take to send the header section; then the connection is closed.
 pub const HTTP_HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long nothing may be asked on a connection, by default; then, and before it is twice that, it is closed.
+pub const HTTP_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a client that has asked nothing may take to hear that its connection is closed.
+pub const HTTP_FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What of an answer's body the host takes from a guest of WASI 0.2 at once: so much, and as much again, it holds for a
+/// client that does not read.
+pub const HTTP_BODY_CHUNK_BYTES: usize = 64 * 1024;
+
 /// The largest request body. Bodies are streamed and never held, so this bounds time, not memory.
 pub const HTTP_BODY_LIMIT_BYTES: u64 = 1 << 30;
 

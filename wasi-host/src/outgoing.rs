@@ -66,6 +66,10 @@ impl WasiHttpHooks for OutgoingHttp {
         })
     }
 
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        limits::HTTP_BODY_CHUNK_BYTES
+    }
+
     fn p3_outgoing_body_chunk_size(&mut self) -> usize {
         limits::P3_BODY_CHUNK_BYTES
     }

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::{
     cli::{IsTerminal, StdoutStream},
-    p2::{OutputStream, Pollable, StreamResult},
+    p2::{OutputStream, Pollable, StreamError, StreamResult},
 };
 
 use crate::limits::OUTPUT_CHUNK_LIMIT_BYTES;
@@ -81,20 +81,31 @@ impl StdoutStream for GuestStream {
     }
 
     fn p2_stream(&self) -> Box<dyn OutputStream> {
-        Box::new(self.clone())
+        Box::new(LeaveStream { stream: self.clone(), leave: 0 })
     }
+}
+
+/// The stream as WASI 0.2 knows it: who writes has asked before how much it may be (`check-write`), and traps otherwise.
+struct LeaveStream {
+    stream: GuestStream,
+    /// Bytes that may still be written.
+    leave: usize,
 }
 
 #[async_trait::async_trait]
-impl Pollable for GuestStream {
+impl Pollable for LeaveStream {
     async fn ready(&mut self) {
-        self.output.wait_for_room().await;
+        self.stream.output.wait_for_room().await;
     }
 }
 
-impl OutputStream for GuestStream {
+impl OutputStream for LeaveStream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.put(&bytes);
+        let Some(left) = self.leave.checked_sub(bytes.len()) else {
+            return Err(StreamError::trap("more is written than check-write has allowed"));
+        };
+        self.leave = left;
+        self.stream.put(&bytes);
         Ok(())
     }
 
@@ -103,7 +114,8 @@ impl OutputStream for GuestStream {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(self.output.room().min(OUTPUT_CHUNK_LIMIT_BYTES))
+        self.leave = self.stream.output.room().min(OUTPUT_CHUNK_LIMIT_BYTES);
+        Ok(self.leave)
     }
 }
 
@@ -136,5 +148,41 @@ impl AsyncWrite for AsyncStream {
 
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes everything, and has room for ten bytes.
+    #[derive(Default)]
+    struct Narrow(Mutex<Vec<u8>>);
+
+    impl Output for Narrow {
+        fn write(&self, _stream: Stream, bytes: &[u8]) {
+            self.0.lock().extend_from_slice(bytes);
+        }
+
+        fn room(&self) -> usize {
+            10
+        }
+    }
+
+    #[test]
+    fn who_writes_without_leave_traps() {
+        let output = Arc::new(Narrow::default());
+        let mut stream = GuestStream::new(output.clone(), Stream::Stdout, false).p2_stream();
+        let mut write = |bytes: usize| stream.write(vec![b'x'; bytes].into());
+        assert!(matches!(write(1), Err(StreamError::Trap(_))), "nobody has asked");
+        assert_eq!(stream.check_write().unwrap(), 10);
+        let mut write = |bytes: usize| stream.write(vec![b'x'; bytes].into());
+        write(4).unwrap();
+        assert!(matches!(write(7), Err(StreamError::Trap(_))));
+        write(6).unwrap();
+        assert!(matches!(write(1), Err(StreamError::Trap(_))));
+        assert!(matches!(stream.write_zeroes(1 << 40), Err(StreamError::Trap(_))));
+        stream.write_zeroes(10).unwrap();
+        assert_eq!(output.0.lock().len(), 20);
     }
 }

@@ -1,6 +1,7 @@
 //! HTTP components: a listener at the pod's address, an instance for every request, a drain at the end.
 
 mod admission;
+mod idle;
 mod kept;
 mod listener;
 mod p3;
@@ -29,6 +30,7 @@ pub use self::kept::InstanceReuse;
 pub(crate) use self::listener::Listener;
 use self::{
     admission::Admission,
+    idle::{Activity, Answer},
     kept::{Kept, warm},
 };
 use crate::{
@@ -180,13 +182,22 @@ async fn accept_all(listener: Listener, handler: &Arc<Handler>) {
     }
 }
 
-/// Serves one connection until its client leaves, or until it has answered what it has when the server drains.
+/// Serves one connection until its client leaves or has long asked nothing, or until it has answered what it has when the
+/// server drains.
 async fn serve_connection(stream: TcpStream, handler: Arc<Handler>) {
     let executor = HandlerExecutor(handler.clone());
-    let drain = handler.drain.clone();
+    let (drain, activity) = (handler.drain.clone(), Arc::new(Activity::default()));
+    let timeout = handler.surroundings.pod.engine.config().http_idle_timeout;
+    let unused = {
+        let activity = activity.clone();
+        async move { activity.unused(timeout).await }
+    };
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let handler = handler.clone();
-        async move { Ok::<_, Infallible>(handler.handle(request).await) }
+        let (handler, request_under_way) = (handler.clone(), activity.begin());
+        async move {
+            let response = handler.handle(request).await;
+            Ok::<_, Infallible>(response.map(|body| Answer::new(body, request_under_way)))
+        }
     });
     let builder = builder(executor);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -195,6 +206,11 @@ async fn serve_connection(stream: TcpStream, handler: Arc<Handler>) {
         () = drain.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
+        }
+        () = unused => {
+            connection.as_mut().graceful_shutdown();
+            // Who does not even read the farewell is left without.
+            tokio::time::timeout(limits::HTTP_FAREWELL_TIMEOUT, connection).await.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {

@@ -159,8 +159,12 @@ where
 
 /// Turns away what no guest should see.
 fn refuse(request: &Request<Incoming>) -> Option<Response<HyperOutgoingBody>> {
-    if request.uri().authority().is_none() && !request.headers().contains_key(header::HOST) {
-        return Some(reply::plain(StatusCode::BAD_REQUEST, "the request names no host\n"));
+    match (request.uri().authority(), request.headers().get(header::HOST)) {
+        (None, None) => return Some(reply::plain(StatusCode::BAD_REQUEST, "the request names no host\n")),
+        (None, Some(host)) if host.to_str().is_err() => {
+            return Some(reply::plain(StatusCode::BAD_REQUEST, "the host that the request names is no text\n"));
+        }
+        _ => {}
     }
     if request.body().size_hint().lower() > limits::HTTP_BODY_LIMIT_BYTES {
         return Some(reply::plain(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large\n"));

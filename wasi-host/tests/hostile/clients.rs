@@ -2,7 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use coracle_wasi_host::{Container, ExitReason, limits};
+use coracle_wasi_host::{Container, Engine, EngineConfig, ExitReason, limits};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -10,7 +11,7 @@ use tokio::{
 
 use crate::{
     DEADLINE, kill,
-    support::{container, get, http_program, pod, until},
+    support::{HTTP, TestNetwork, container, get, http_program, pod, pod_of, until},
 };
 
 async fn serve() -> (Container, SocketAddr) {
@@ -234,16 +235,42 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Connections that say nothing take places of their own server, and only those that there are.
+/// Clients that connect and say nothing, or not enough to know which HTTP they speak, take all the places of a server and
+/// leave them again.
 #[tokio::test]
 async fn idle_connections_are_bounded() {
-    let (container, address) = serve().await;
+    let config =
+        EngineConfig { max_instances: 10, http_idle_timeout: Duration::from_secs(2), ..EngineConfig::default() };
+    let engine = Engine::new(config).unwrap();
+    let program = engine.compile(HTTP.as_bytes()).unwrap();
+    let (pod, _) = pod_of(&engine, TestNetwork::default(), None);
+    let container = pod.start(container(program).0).await.unwrap();
+    let address = container.address().unwrap();
+    // Both ends are this process's.
+    let most = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }).unwrap();
     let mut idle = Vec::new();
-    for _ in 0..50 {
-        idle.push(TcpStream::connect(address).await.unwrap());
+    for number in 0..limits::HTTP_CONNECTIONS {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        if number % 2 == 0 {
+            stream.write_all(b"PRI * HTTP/2.0").await.unwrap();
+        }
+        idle.push(stream);
     }
+    // Served only when one of those has lost its place.
     is_well(address).await;
+    let mut rest = Vec::new();
+    let ended = idle[0].read_to_end(&mut rest);
+    tokio::time::timeout(DEADLINE, ended).await.expect("it is told that it is over").unwrap_or_default();
     drop(idle);
     let exit = tokio::time::timeout(DEADLINE, container.stop(DEADLINE)).await.expect("it drains");
     assert_eq!(exit.reason, ExitReason::Terminated);
+}
+
+#[tokio::test]
+async fn a_host_that_is_no_text_is_refused_before_there_is_an_instance() {
+    let (container, address) = serve().await;
+    assert_eq!(status(address, b"GET / HTTP/1.1\r\nHost: caf\xc3\xa9\r\n\r\n").await, 400);
+    is_well(address).await;
+    kill(&container).await;
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use coracle_wasi_host::{ExitReason, limits};
+use coracle_wasi_host::{Engine, EngineConfig, Exit, ExitReason, limits};
 
 use crate::{
     end, kill,
-    support::{container, module, pod, program, until},
+    support::{HTTP, TestNetwork, container, get, module, pod, pod_of, program, until},
 };
 
 const MIB: u64 = 1 << 20;
@@ -78,6 +78,63 @@ async fn collected_objects_are_memory_too() {
             (local.set $n (i32.add (local.get $n) (i32.const 1)))
             (br_if 0 (i32.lt_u (local.get $n) (i32.const 1000))))))"#;
     assert_eq!(exit_of(dropping, 64 * MIB).await, ExitReason::Completed, "what is dropped is collected");
+}
+
+/// Places in the pool stay resident from one instance to the next, and are cleaned by hand where that is cheaper.
+#[tokio::test]
+async fn what_one_tenant_wrote_no_other_finds() {
+    let engine = Engine::new(EngineConfig { max_instances: 2, ..EngineConfig::default() }).unwrap();
+    let writes = r#"(module (memory 1) (table $t 10 funcref) (elem declare func $f) (func $f)
+        (func (export "_start")
+            (drop (memory.grow (i32.const 40)))
+            (memory.fill (i32.const 0) (i32.const 0xab) (i32.const 0x290000))
+            (drop (table.grow $t (ref.func $f) (i32.const 1000)))
+            (table.fill $t (i32.const 0) (ref.func $f) (i32.const 1010))))"#;
+    let finds = r#"(module (memory 1) (table $t 10 funcref)
+        (func (export "_start") (local $at i32)
+            (drop (memory.grow (i32.const 40)))
+            (loop $words
+                (if (i64.ne (i64.load (local.get $at)) (i64.const 0)) (then unreachable))
+                (local.set $at (i32.add (local.get $at) (i32.const 8)))
+                (br_if $words (i32.lt_u (local.get $at) (i32.const 0x290000))))
+            (drop (table.grow $t (ref.null func) (i32.const 1000)))
+            (local.set $at (i32.const 0))
+            (loop $entries
+                (if (i32.eqz (ref.is_null (table.get $t (local.get $at)))) (then unreachable))
+                (local.set $at (i32.add (local.get $at) (i32.const 1)))
+                (br_if $entries (i32.lt_u (local.get $at) (i32.const 1010))))))"#;
+    let programs = [writes, finds].map(|text| engine.compile(text.as_bytes()).unwrap());
+    for program in programs.iter().cycle().take(100) {
+        let (pod, _) = pod_of(&engine, TestNetwork::default(), None);
+        let exit = end(&pod.start(container(program.clone()).0).await.unwrap()).await;
+        assert_eq!(exit.reason, ExitReason::Completed, "{exit:?}");
+    }
+}
+
+/// An engine has so many instances. A request beyond them is told to come again, a command that it could not be started.
+#[tokio::test]
+async fn an_engine_without_a_place_says_so() {
+    let engine = Engine::new(EngineConfig { max_instances: 2, ..EngineConfig::default() }).unwrap();
+    let (http, ends) = (engine.compile(HTTP.as_bytes()), engine.compile(br#"(module (func (export "_start")))"#));
+    let (http, ends) = (http.unwrap(), ends.unwrap());
+    let spins = engine.compile(br#"(module (func (export "_start") (loop (br 0))))"#).unwrap();
+    let (pod, _) = pod_of(&engine, TestNetwork::default(), None);
+    let server = pod.start(container(http).0).await.unwrap();
+    let address = server.address().unwrap();
+    let run = async |program| pod.start(container(program).0).await.unwrap();
+    let spinning = [run(spins.clone()).await, run(spins).await];
+    until("both have begun", || spinning.iter().all(|it| it.usage().cpu_time > Duration::ZERO)).await;
+
+    assert_eq!(get(address, "/").await.unwrap().0, 503);
+    let exit = end(&run(ends.clone()).await).await;
+    assert_eq!((exit.code, exit.reason), (Exit::CODE_NOT_STARTED, ExitReason::Error));
+    assert!(exit.message.unwrap().starts_with("no room for another instance"));
+
+    kill(&spinning[0]).await;
+    assert_eq!(get(address, "/").await.unwrap().0, 200);
+    assert_eq!(end(&run(ends).await).await.reason, ExitReason::Completed);
+    kill(&spinning[1]).await;
+    kill(&server).await;
 }
 
 /// One bulk instruction is not interrupted, but it ends, and between two of them there is a tick.

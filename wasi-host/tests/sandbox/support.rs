@@ -117,6 +117,11 @@ pub fn address() -> IpAddr {
 }
 
 pub fn pod_with(network: TestNetwork, memory_limit_bytes: Option<u64>) -> (PodContext, IpAddr) {
+    pod_of(engine(), network, memory_limit_bytes)
+}
+
+/// A pod of another engine.
+pub fn pod_of(engine: &Engine, network: TestNetwork, memory_limit_bytes: Option<u64>) -> (PodContext, IpAddr) {
     let address = address();
     let config = PodConfig {
         name: "test".into(),
@@ -125,7 +130,7 @@ pub fn pod_with(network: TestNetwork, memory_limit_bytes: Option<u64>) -> (PodCo
         network: Arc::new(network),
         limits: PodLimits { memory_bytes: memory_limit_bytes, cpu_millis: None },
     };
-    (PodContext::new(engine(), config), address)
+    (PodContext::new(engine, config), address)
 }
 
 pub fn pod() -> PodContext {

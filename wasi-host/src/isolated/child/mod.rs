@@ -84,6 +84,7 @@ fn shut_in(setup: &Setup) -> Result<Engine, String> {
         max_instances: limits::ISOLATED_INSTANCES,
         max_memory_bytes: setup.max_memory_bytes,
         max_descriptors: files.saturating_sub(limits::ISOLATED_OWN_FILES),
+        http_idle_timeout: limits::HTTP_IDLE_TIMEOUT,
         epoch_tick: setup.epoch_tick,
         wasi_p3: setup.wasi_p3,
         cache_key: setup.key,
