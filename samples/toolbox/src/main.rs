@@ -2,6 +2,7 @@
 //! the name it is called by (`argv[0]`), as with busybox, or else by its first argument.
 
 mod files;
+mod http;
 mod net;
 mod shell;
 
@@ -30,6 +31,7 @@ const TOOLS: &[(&str, Tool)] = &[
     ("env", env),
     ("exit", exit),
     ("false", |_| Ok(1)),
+    ("fetch", http::fetch),
     ("get", net::get),
     ("hostname", hostname),
     ("listen", net::listen),

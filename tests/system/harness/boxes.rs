@@ -97,3 +97,27 @@ pub fn is_attached_to(spec: &str) {
     attach.wait().unwrap();
     ended(&cluster, "box");
 }
+
+/// The box asks a Service, and places where nobody is, by `wasi:http/outgoing-handler`.
+pub fn asks_by_http(cluster: &Cluster) {
+    cluster.apply(&pod("web", "[serve, '8080']", "", ""));
+    cluster.apply(
+        "apiVersion: v1\nkind: Service\nmetadata: {name: shop}\nspec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}\n",
+    );
+    ready(cluster, "web");
+    let asked =
+        eventually("the Service answers", || cluster.kubectl("exec box -- fetch http://shop/hostname").result());
+    assert_eq!(asked, "200\nweb");
+    let asked = cluster.kubectl("exec box -- fetch http://shop.default.svc.cluster.local/status/404");
+    assert!(asked.code != 0 && asked.stdout.starts_with("404\n"), "{}{}", asked.stdout, asked.stderr);
+    for (url, why) in [
+        ("http://127.0.0.1:9/", "ConnectionRefused"),
+        ("http://nobody.example/", "NXDOMAIN"),
+        ("https://shop:80/", "Tls"),
+        ("ftp://shop/", "not http:// or https://"),
+    ] {
+        let asked = cluster.kubectl(&format!("exec box -- fetch {url}"));
+        assert!(asked.code != 0 && asked.stderr.contains(&format!("fetch: {url}: ")), "{}", asked.stderr);
+        assert!(asked.stderr.contains(why), "{}", asked.stderr);
+    }
+}

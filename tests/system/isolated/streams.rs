@@ -1,7 +1,7 @@
 //! exec, attach, cp, logs, and how a pod with a process of its own is told to stop.
 
 use super::{ISOLATED, cluster, isolated, pod, ready, shows};
-use crate::harness::boxes::{copies_files, is_attached_to, runs_commands, with_a_box};
+use crate::harness::boxes::{asks_by_http, copies_files, is_attached_to, runs_commands, with_a_box};
 use crate::harness::{Cluster, eventually, guests};
 
 #[test]
@@ -46,4 +46,9 @@ fn a_command_hears_the_end_of_its_input_when_it_is_stopped() {
     ready(&cluster, "hears");
     cluster.kubectl("delete pod hears --wait=false").ok();
     shows(&cluster, "hears", super::END, "0/Completed");
+}
+
+#[test]
+fn servers_are_asked_by_the_hosts_client() {
+    asks_by_http(&with_a_box(ISOLATED));
 }

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
 use super::{cluster, pod, ready};
-use crate::harness::boxes::{copies_files, is_attached_to, runs_commands, with_a_box};
+use crate::harness::boxes::{asks_by_http, copies_files, is_attached_to, runs_commands, with_a_box};
 use crate::harness::get;
 
 #[test]
@@ -36,6 +36,11 @@ fn a_port_is_forwarded() {
     }
     forward.kill().unwrap();
     forward.wait().unwrap();
+}
+
+#[test]
+fn servers_are_asked_by_the_hosts_client() {
+    asks_by_http(&with_a_box(""));
 }
 
 #[test]
