@@ -44,10 +44,9 @@ pub fn listen(call: &mut Call<'_>) -> Outcome {
     call.line(format!("listening on port {port}"))?;
     call.out.flush().map_err(failed)?;
     for stream in listener.incoming() {
-        let Ok(mut stream) = stream else { continue };
-        let Ok(mut other) = stream.try_clone() else { continue };
+        let Ok(stream) = stream else { continue };
         // A client that breaks off is its own affair.
-        let _ = std::io::copy(&mut stream, &mut other);
+        let _ = std::io::copy(&mut &stream, &mut &stream);
     }
     Ok(0)
 }
