@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{is_well, pod_dir, runs};
+use super::{Class, classes, is_well, pod_dir, runs};
 use crate::harness::guests::{pod, push};
 use crate::harness::{Cluster, eventually};
 
@@ -29,27 +29,37 @@ const SLACK_BYTES: u64 = 5 * (4 << 20);
 fn output_without_end_takes_a_bounded_place_on_the_disk() {
     let cluster = Cluster::start();
     // Lines without end, and nothing but ends of lines.
-    for (name, byte) in [("endless", b'x'), ("empty", b'\n')] {
+    let kinds = [("endless", b'x'), ("empty", b'\n')];
+    for (name, byte) in kinds {
         push(&cluster, name, &flood(byte));
-        cluster.apply(&pod(name, "Never", ""));
-        runs(&cluster, name);
-        let dir = pod_dir(&cluster, name).join("main");
-        // The sixth file would be one too many; by then the first one is gone.
-        eventually("it has filled its files", || {
-            let taken = size(&dir);
-            assert!(taken <= LOG_BYTES + SLACK_BYTES, "{name}: {taken} bytes");
-            if taken >= LOG_BYTES - (10 << 20) { Ok(()) } else { Err(taken.to_string()) }
-        });
-        for _ in 0..20 {
-            let taken = size(&dir);
-            assert!(taken <= LOG_BYTES + SLACK_BYTES, "{name}: {taken} bytes");
-            assert!(fs::read_dir(&dir).unwrap().count() <= 6, "{name}");
-        }
-        let tail = cluster.kubectl(&format!("logs {name} --tail=2 --limit-bytes=100")).ok();
-        assert!(tail.len() <= 100 && tail.bytes().all(|found| found == byte || found == b'\n'), "{tail:?}");
-        is_well(&cluster, &format!("beside-{name}"));
-        cluster.kubectl(&format!("delete pod {name} --timeout=30s")).ok();
     }
+    for class in classes() {
+        for (name, byte) in kinds {
+            is_bounded(&cluster, *class, name, byte);
+        }
+    }
+}
+
+/// Floods the log of a pod, and looks at what becomes of it.
+fn is_bounded(cluster: &Cluster, class: Class, name: &str, byte: u8) {
+    cluster.apply(&class.of(&pod(name, "Never", "")));
+    runs(cluster, name);
+    let dir = pod_dir(cluster, name).join("main");
+    // The sixth file would be one too many; by then the first one is gone.
+    eventually("it has filled its files", || {
+        let taken = size(&dir);
+        assert!(taken <= LOG_BYTES + SLACK_BYTES, "{class} {name}: {taken} bytes");
+        if taken >= LOG_BYTES - (10 << 20) { Ok(()) } else { Err(format!("{class} {name}: {taken} bytes")) }
+    });
+    for _ in 0..20 {
+        let taken = size(&dir);
+        assert!(taken <= LOG_BYTES + SLACK_BYTES, "{class} {name}: {taken} bytes");
+        assert!(fs::read_dir(&dir).unwrap().count() <= 6, "{class} {name}");
+    }
+    let tail = cluster.kubectl(&format!("logs {name} --tail=2 --limit-bytes=100")).ok();
+    assert!(tail.len() <= 100 && tail.bytes().all(|found| found == byte || found == b'\n'), "{tail:?}");
+    is_well(cluster, &format!("beside-{class}-{name}"));
+    cluster.kubectl(&format!("delete pod {name} --timeout=30s")).ok();
 }
 
 /// Bytes of the files in a directory; one that is being rotated may be missed.

@@ -3,6 +3,7 @@
 use super::{is_well, runs};
 use crate::harness::Cluster;
 use crate::harness::guests::{pod, push};
+use crate::isolated::isolated;
 
 #[test]
 fn wherever_it_spins_a_pod_ends_when_it_is_deleted() {
@@ -17,16 +18,19 @@ fn wherever_it_spins_a_pod_ends_when_it_is_deleted() {
         (func $run (result (result)) (canon lift (core func $i "run")))
         (instance $run (export "run" (func $run)))
         (export "wasi:cli/run@0.2.0" (instance $run)))"#;
-    let pods = [("start", start), ("fill", fill), ("component", component)];
-    for (name, wat) in pods {
+    let guests = [("start", start), ("fill", fill), ("component", component)];
+    for (name, wat) in guests {
         push(&cluster, name, wat);
         cluster.apply(&pod(name, "Always", ""));
+        let own = |line: &str| format!("  name: {line}\nspec");
+        cluster.apply(&isolated(&pod(name, "Always", "").replace(&own(name), &own(&format!("{name}-isolated")))));
     }
-    for (name, _) in pods {
+    let pods = guests.map(|(name, _)| [name.to_owned(), format!("{name}-isolated")]).concat();
+    for name in &pods {
         runs(&cluster, name);
     }
     is_well(&cluster, "beside");
-    for (name, _) in pods {
+    for name in &pods {
         // A grace of a second, and far more patience than it takes to look at a busy machine.
         cluster.kubectl(&format!("delete pod {name} --timeout=30s")).ok();
     }

@@ -1,9 +1,11 @@
 //! Pods of the RuntimeClass `wasm-isolated`: what they do, and what stands around them.
 
 mod behaviour;
+mod hostile;
 mod loss;
 mod streams;
 mod walls;
+mod worlds;
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,7 +22,7 @@ fn pod(name: &str, command: &str, more: &str, spec: &str) -> String {
 }
 
 /// Makes a pod of [`crate::harness::guests::pod`] an isolated one.
-fn isolated(manifest: &str) -> String {
+pub fn isolated(manifest: &str) -> String {
     manifest.replace("spec:\n  restartPolicy", &format!("spec:\n  {ISOLATED}\n  restartPolicy"))
 }
 
