@@ -32,14 +32,14 @@ pub(crate) fn module(
         let (what, size) = ("module (bytes)".into(), limit.saturating_add(1));
         return Err(PullError::TooLarge { reference: name.clone(), what, size, limit });
     };
-    let module = described(path, &bytes);
-    let in_use = inner.hold(&Digest::of(&bytes));
+    let digest = Digest::of(&bytes);
+    let in_use = inner.hold(&digest);
     inner.blobs.put(&bytes).map_err(io)?;
-    Ok(Some((module, in_use)))
+    Ok(Some((described(path, &digest, &bytes), in_use)))
 }
 
-fn described(path: String, bytes: &[u8]) -> Module {
-    Module { digest: Digest::of(bytes).to_string(), size_bytes: bytes.len() as u64, path: Some(path) }
+fn described(path: String, digest: &Digest, bytes: &[u8]) -> Module {
+    Module { digest: digest.to_string(), size_bytes: bytes.len() as u64, path: Some(path) }
 }
 
 /// A file, unless it is larger than a module may be.
@@ -84,8 +84,8 @@ pub(crate) fn named(
         let Ok(file) = scoped::resolve(rootfs, &path, false) else { continue };
         if file.is_file() {
             let found = read(&file, limits)?;
-            let named = |bytes: Vec<u8>| Named::Module(described(path.to_string_lossy().into_owned(), &bytes));
-            return Ok(found.map_or(Named::TooLarge, named));
+            let named = |bytes: Vec<u8>| described(path.to_string_lossy().into_owned(), &Digest::of(&bytes), &bytes);
+            return Ok(found.map_or(Named::TooLarge, |bytes| Named::Module(named(bytes))));
         }
     }
     Ok(Named::Nothing)

@@ -54,21 +54,20 @@ pub async fn stream_log(
     query: LogQuery,
     next: NextLog,
 ) -> io::Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>> {
-    let LogPlace { path, run, sink } = place;
-    if let Some(sink) = &sink {
+    if let Some(sink) = &place.sink {
         // What still waits in memory has been written by the guest, and is expected to be seen.
         let sink = Arc::clone(sink);
         tokio::task::spawn_blocking(move || sink.flush_or_warn()).await.map_err(io::Error::other)?;
     }
     let tail = query.tail_lines;
     let opened = tokio::task::spawn_blocking({
-        let path = path.clone();
+        let path = place.path.clone();
         move || open_pieces(&path, tail)
     });
     let mut files = opened.await.map_err(io::Error::other)??;
     files.reverse();
     let (line, current) = (Vec::new(), None);
-    let reader = Reader { path, run, query, sink, next, files, current, line, sent: 0, inside: false, last: false };
+    let reader = Reader { place, query, next, files, current, line, sent: 0, inside: false, last: false };
     Ok(stream::try_unfold(
         reader,
         |mut reader| async move { Ok(reader.next_chunk().await?.map(|chunk| (chunk, reader))) },
@@ -84,10 +83,8 @@ struct Piece {
 }
 
 struct Reader {
-    path: PathBuf,
-    run: i32,
+    place: LogPlace,
     query: LogQuery,
-    sink: Option<Arc<LogSink>>,
     next: NextLog,
     /// Pieces still to read, the youngest first.
     files: Vec<Piece>,
@@ -181,7 +178,7 @@ impl Reader {
             Some(file) => Some(file.get_ref().get_ref().metadata().await?.ino()),
             None => None,
         };
-        let path = self.path.clone();
+        let path = self.place.path.clone();
         let next =
             tokio::task::spawn_blocking(move || open_successor(&path, inode)).await.map_err(io::Error::other)??;
         let Some(next) = next else { return Ok(false) };
@@ -199,7 +196,7 @@ impl Reader {
         if !self.query.follow {
             return false;
         }
-        let Some(sink) = self.sink.as_ref().filter(|_| !self.last) else { return self.go_on().await };
+        let Some(sink) = self.place.sink.as_ref().filter(|_| !self.last) else { return self.go_on().await };
         let progress = sink.progress().notified();
         tokio::pin!(progress);
         progress.as_mut().enable();
@@ -217,8 +214,8 @@ impl Reader {
         if self.query.previous {
             return false;
         }
-        let Some(LogPlace { path, run, sink }) = (self.next)(self.run).await else { return false };
-        (self.path, self.run, self.sink) = (path, run, sink);
+        let Some(next) = (self.next)(self.place.run).await else { return false };
+        self.place = next;
         (self.current, self.inside, self.last) = (None, false, false);
         self.line.clear();
         true

@@ -85,9 +85,14 @@ fn push_file(cluster: &Cluster, name: &str, file: &Path) {
 
 /// A manifest for a pod `name` of the guest `name`; `more` are further lines of the container.
 pub fn pod(name: &str, restart_policy: &str, more: &str) -> String {
+    pod_of(name, name, restart_policy, more)
+}
+
+/// The same for a guest of another name.
+pub fn pod_of(guest: &str, name: &str, restart_policy: &str, more: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\nspec:\n  restartPolicy: {restart_policy}\n  \
          terminationGracePeriodSeconds: 1\n  containers:\n  - name: main\n    image: {}\n{more}",
-        image(name)
+        image(guest)
     )
 }

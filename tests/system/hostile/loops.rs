@@ -1,9 +1,8 @@
 //! Guests that never end, deleted while they spin.
 
-use super::{is_well, runs};
+use super::{classes, is_well, runs};
 use crate::harness::Cluster;
-use crate::harness::guests::{pod, push};
-use crate::isolated::isolated;
+use crate::harness::guests::{pod_of, push};
 
 #[test]
 fn wherever_it_spins_a_pod_ends_when_it_is_deleted() {
@@ -19,13 +18,15 @@ fn wherever_it_spins_a_pod_ends_when_it_is_deleted() {
         (instance $run (export "run" (func $run)))
         (export "wasi:cli/run@0.2.0" (instance $run)))"#;
     let guests = [("start", start), ("fill", fill), ("component", component)];
-    for (name, wat) in guests {
-        push(&cluster, name, wat);
-        cluster.apply(&pod(name, "Always", ""));
-        let own = |line: &str| format!("  name: {line}\nspec");
-        cluster.apply(&isolated(&pod(name, "Always", "").replace(&own(name), &own(&format!("{name}-isolated")))));
+    let mut pods = Vec::new();
+    for (guest, wat) in guests {
+        push(&cluster, guest, wat);
+        for class in classes() {
+            let name = format!("{guest}-{class}");
+            cluster.apply(&class.of(&pod_of(guest, &name, "Always", "")));
+            pods.push(name);
+        }
     }
-    let pods = guests.map(|(name, _)| [name.to_owned(), format!("{name}-isolated")]).concat();
     for name in &pods {
         runs(&cluster, name);
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 
 use super::{isolated, pid_of, process_of, ready, shows};
-use crate::harness::guests::{pod, push, push_sample};
+use crate::harness::guests::{pod, pod_of, push, push_sample};
 use crate::harness::{Cluster, eventually, get, signal};
 use crate::hostile::{classes, isolation_is_possible};
 
@@ -26,6 +26,16 @@ fn move_in(cluster: &Cluster, deployment: &str) -> String {
         let first = first.ok_or_else(|| found.clone())?;
         process_of(cluster, first).map(|_| first.to_owned())
     })
+}
+
+/// A pod of [`pod_of`] with these annotations, in YAML's short form.
+fn annotated(manifest: &str, annotations: &str) -> String {
+    manifest.replacen("\nspec", &format!("\n  annotations: {{{annotations}}}\nspec"), 1)
+}
+
+/// The address of a pod that is ready.
+fn address_of(cluster: &Cluster, name: &str) -> String {
+    cluster.kubectl(&format!("get pod {name} -o jsonpath={{.status.podIP}}")).ok()
 }
 
 #[test]
@@ -71,12 +81,8 @@ fn configuration_and_buckets_are_there() {
 fn instances_are_reused_as_the_pod_asks() {
     let cluster = Cluster::start();
     push(&cluster, "counting", COUNTING);
-    let often =
-        "  annotations: {coracle.internal/max-instance-reuse-count: '3', coracle.internal/idle-instance-timeout: 1m}\n";
-    let named = |name: &str, annotations: &str| {
-        let manifest = pod("counting", "Always", "");
-        manifest.replace("  name: counting\nspec", &format!("  name: {name}\n{annotations}spec"))
-    };
+    let often = "coracle.internal/max-instance-reuse-count: '3', coracle.internal/idle-instance-timeout: 1m";
+    let named = |name: &str, annotations: &str| annotated(&pod_of("counting", name, "Always", ""), annotations);
     for manifest in [
         named("once", ""),
         named("often", often),
@@ -87,7 +93,7 @@ fn instances_are_reused_as_the_pod_asks() {
     }
     // What an instance has had with this request.
     let ask = |name: &str| -> String {
-        let address = cluster.kubectl(&format!("get pod {name} -o jsonpath={{.status.podIP}}")).ok();
+        let address = address_of(&cluster, name);
         let answer = get(&format!("http://{address}:8080/c")).unwrap();
         answer.strip_suffix("ello, world\n").unwrap_or(&answer).to_owned()
     };
@@ -123,7 +129,7 @@ fn a_bucket_outlives_the_process() {
     push_sample(&cluster, "counter");
     cluster.apply(&isolated(&pod("counter", "Always", &counter("emptyDir: {}"))));
     ready(&cluster, "counter");
-    let address = cluster.kubectl("get pod counter -o jsonpath={.status.podIP}").ok();
+    let address = address_of(&cluster, "counter");
     let counts = |number: u32| {
         let answer = get(&format!("http://{address}:8080/"))?;
         assert_eq!(answer, format!("Welcome, you are number {number}\n"));
@@ -145,8 +151,8 @@ fn pods_of_both_kinds_share_a_bucket_and_lose_no_increment() {
     push_sample(&cluster, "counter");
     let dir = cluster.scratch().join("disk");
     fs::create_dir(&dir).unwrap();
-    let manifest = pod("counter", "Always", &counter(&format!("hostPath: {{ path: {} }}", dir.display())));
-    let named = |name: &str| manifest.replace("  name: counter\nspec", &format!("  name: {name}\nspec"));
+    let volume = counter(&format!("hostPath: {{ path: {} }}", dir.display()));
+    let named = |name: &str| pod_of("counter", name, "Always", &volume);
     cluster.apply(&named("inside"));
     cluster.apply(&isolated(&named("apart")));
     for name in ["inside", "apart"] {
@@ -170,10 +176,9 @@ fn pods_of_both_kinds_share_a_bucket_and_lose_no_increment() {
 fn instances_are_there_before_a_request_as_the_pod_asks() {
     let cluster = Cluster::start();
     push(&cluster, "counting", COUNTING);
-    let manifest = pod("counting", "Always", "");
     for class in classes() {
-        let own = format!("  name: {class}\n  annotations: {{coracle.internal/warm-instances: '3'}}\nspec");
-        cluster.apply(&class.of(&manifest.replace("  name: counting\nspec", &own)));
+        let manifest = pod_of("counting", &class.to_string(), "Always", "");
+        cluster.apply(&class.of(&annotated(&manifest, "coracle.internal/warm-instances: '3'")));
     }
     for class in classes() {
         ready(&cluster, &class.to_string());
@@ -184,7 +189,7 @@ fn instances_are_there_before_a_request_as_the_pod_asks() {
             if metrics.contains(&format!("{name}{sample}")) { Ok(()) } else { Err(metrics) }
         };
         eventually("they are there", all_are_there);
-        let address = cluster.kubectl(&format!("get pod {class} -o jsonpath={{.status.podIP}}")).ok();
+        let address = address_of(&cluster, &class.to_string());
         for _ in 0..5 {
             assert_eq!(get(&format!("http://{address}:8080/c")).unwrap(), "1ello, world\n", "{class}");
         }
