@@ -2,6 +2,7 @@
 
 mod format;
 mod open;
+mod pace;
 mod query;
 mod reader;
 mod sink;

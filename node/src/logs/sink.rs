@@ -9,13 +9,15 @@ use std::{
     },
 };
 
-use coracle_wasi_host::{Output, Stream};
+use coracle_wasi_host::{Output, Stream, limits::OUTPUT_CHUNK_LIMIT_BYTES};
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use super::{
     format::LineSplitter,
+    pace::Pace,
     writer::{LogFile, LogWriter},
 };
 use crate::{config::LogLimits, streaming::Screen};
@@ -58,6 +60,7 @@ struct Pending {
     stdout: LineSplitter,
     stderr: LineSplitter,
     buffer: Vec<u8>,
+    pace: Pace,
     queued: bool,
     closed: bool,
     /// Listeners, which leave by being dropped.
@@ -70,6 +73,11 @@ impl LogSink {
         let file = Mutex::new(LogFile::new(path.clone(), limits));
         let (pending, progress) = (Mutex::default(), Notify::new());
         Arc::new(LogSink { path, writer, pending, file, progress, losing: AtomicBool::new(false) })
+    }
+
+    /// Makes the file now, for who counts runs by their logs.
+    pub fn make_file(&self) -> io::Result<()> {
+        self.file.lock().append(&[])
     }
 
     /// The file.
@@ -158,14 +166,22 @@ impl LogSink {
         }
     }
 
+    /// Until when who prints has to wait, having printed more than the log takes.
+    fn pause(&self) -> Option<Instant> {
+        self.pending.lock().pace.pause(Instant::now())
+    }
+
     fn write(self: &Arc<Self>, stream: Stream, bytes: &[u8]) {
         let mut pending = self.pending.lock();
-        let Pending { stdout, stderr, buffer, queued, taps, .. } = &mut *pending;
+        let Pending { stdout, stderr, buffer, pace, queued, taps, .. } = &mut *pending;
+        let before = buffer.len();
         let splitter = match stream {
             Stream::Stdout => stdout,
             Stream::Stderr => stderr,
         };
         splitter.push(stream, bytes, Timestamp::now(), buffer);
+        // A line of one byte takes forty in the file.
+        pace.spend(bytes.len().max(buffer.len() - before), Instant::now());
         taps.iter().filter_map(Weak::upgrade).for_each(|tap| tap.offer(stream, bytes));
         let (full, idle) = (buffer.len() >= BUFFER_LIMIT_BYTES, !*queued && !buffer.is_empty());
         *queued = *queued || idle;
@@ -192,5 +208,18 @@ struct SinkOutput(Arc<LogSink>);
 impl Output for SinkOutput {
     fn write(&self, stream: Stream, bytes: &[u8]) {
         self.0.write(stream, bytes);
+    }
+
+    fn room(&self) -> usize {
+        if self.0.pause().is_none() { OUTPUT_CHUNK_LIMIT_BYTES } else { 0 }
+    }
+
+    fn wait_for_room(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            // Both streams are one log: what the other one wrote meanwhile is waited for too.
+            while let Some(later) = self.0.pause() {
+                tokio::time::sleep_until(later).await;
+            }
+        })
     }
 }

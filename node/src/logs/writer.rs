@@ -124,10 +124,10 @@ pub(super) fn piece(path: &Path, age: u32) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use coracle_wasi_host::Stream;
+    use coracle_wasi_host::{Stream, limits::OUTPUT_CHUNK_LIMIT_BYTES};
 
     use super::*;
-    use crate::logs::Tap;
+    use crate::logs::{Tap, pace::BYTES_PER_SECOND};
 
     fn sink(dir: &Path, limits: LogLimits) -> Arc<LogSink> {
         LogSink::new(dir.join("c/0.log"), limits, LogWriter::start().unwrap())
@@ -200,6 +200,25 @@ mod tests {
         sink.tap(Arc::downgrade(&listener) as _);
         output.write(Stream::Stdout, b"hello\n");
         assert_eq!(listener.0.lock().0, b"name? hello\n");
+    }
+
+    #[tokio::test]
+    async fn who_prints_more_than_the_log_takes_waits_and_loses_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let sink = sink(dir.path(), LogLimits { file_bytes: 1 << 30, files: 2 });
+        let output = sink.output();
+        let mut lines = 0;
+        // Each takes far more in the file than what was printed: what is counted is the file.
+        while output.room() > 0 {
+            output.write(Stream::Stdout, &b"\n".repeat(1000));
+            lines += 1000;
+        }
+        output.wait_for_room().await;
+        assert_eq!(output.room(), OUTPUT_CHUNK_LIMIT_BYTES);
+        sink.close();
+        let file = fs::read(sink.path()).unwrap();
+        assert!(file.len() >= BYTES_PER_SECOND as usize, "{} bytes", file.len());
+        assert_eq!(file.split(|b| *b == b'\n').filter_map(format::parse).count(), lines);
     }
 
     #[test]
