@@ -1,6 +1,7 @@
 //! HTTP components: a listener at the pod's address, an instance for every request, a drain at the end.
 
 mod admission;
+mod connection;
 mod idle;
 mod kept;
 mod listener;
@@ -30,6 +31,7 @@ pub use self::kept::InstanceReuse;
 pub(crate) use self::listener::Listener;
 use self::{
     admission::Admission,
+    connection::Connection,
     idle::{Activity, Answer},
     kept::{Kept, warm},
 };
@@ -182,16 +184,13 @@ async fn accept_all(listener: Listener, handler: &Arc<Handler>) {
     }
 }
 
-/// Serves one connection until its client leaves or has long asked nothing, or until it has answered what it has when the
-/// server drains.
+/// Serves one connection until its client leaves (whatever is unread then) or has long asked nothing, or until it has answered
+/// what it has when the server drains.
 async fn serve_connection(stream: TcpStream, handler: Arc<Handler>) {
     let executor = HandlerExecutor(handler.clone());
     let (drain, activity) = (handler.drain.clone(), Arc::new(Activity::default()));
     let timeout = handler.surroundings.pod.engine.config().http_idle_timeout;
-    let unused = {
-        let activity = activity.clone();
-        async move { activity.unused(timeout).await }
-    };
+    let unused = activity.clone().unused(timeout);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (handler, request_under_way) = (handler.clone(), activity.begin());
         async move {
@@ -200,18 +199,27 @@ async fn serve_connection(stream: TcpStream, handler: Arc<Handler>) {
         }
     });
     let builder = builder(executor);
+    let (stream, watch) = Connection::new(stream);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let served = async {
+        tokio::select! {
+            ended = &mut connection => ended,
+            () = drain.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+            () = unused => {
+                connection.as_mut().graceful_shutdown();
+                // Who does not even read the farewell is left without.
+                tokio::time::timeout(limits::HTTP_FAREWELL_TIMEOUT, connection).await.unwrap_or(Ok(()))
+            }
+        }
+    };
     let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = drain.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-        () = unused => {
-            connection.as_mut().graceful_shutdown();
-            // Who does not even read the farewell is left without.
-            tokio::time::timeout(limits::HTTP_FAREWELL_TIMEOUT, connection).await.unwrap_or(Ok(()))
-        }
+        // What was asked before the client left may be answered in this turn.
+        biased;
+        ended = served => ended,
+        () = watch.left() => Ok(()),
     };
     if let Err(error) = ended {
         tracing::trace!("a connection ended with an error: {error}");

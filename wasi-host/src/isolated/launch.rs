@@ -176,6 +176,8 @@ mod tests {
         }
         // All before it had their turn.
         let mut wanted = start("wanted").await.unwrap();
+        // The kernel lets the parent go on a moment before it gives the child its program's name.
+        wait_until("it has its name", || children("left-early").contains(&wanted.id()));
         assert_eq!(children("left-early"), [wanted.id()]);
         wanted.kill().unwrap();
         wanted.wait().unwrap();

@@ -26,7 +26,7 @@ use crate::limits;
 /// The directory's name in its volume.
 const DIRECTORY: &str = ".keyvalue";
 /// A value that is being written, or was when somebody died. No key's file begins with a dot.
-const UNFINISHED: &str = ".unfinished";
+pub(super) const UNFINISHED: &str = ".unfinished";
 /// Never through a link.
 const ALWAYS: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC);
 /// For the node's user alone: guests have none, and read by its leave.

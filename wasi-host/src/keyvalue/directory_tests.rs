@@ -21,7 +21,10 @@ struct Volume {
 
 impl Volume {
     fn new() -> Volume {
-        let outer = tempfile::tempdir().unwrap();
+        Volume::within(tempfile::tempdir().unwrap())
+    }
+
+    fn within(outer: tempfile::TempDir) -> Volume {
         let host_path = outer.path().canonicalize().unwrap().join("volume");
         fs::create_dir(&host_path).unwrap();
         Volume { outer, place: Place::of(Bucket { name: "v".into(), host_path, read_only: false }) }
@@ -112,6 +115,22 @@ fn pages_hold_every_key_once_while_others_come_and_go() {
     assert_eq!(seen, kept);
     assert!((7..=14).contains(&pages), "{pages}");
     assert_eq!(volume.page(Some(u64::MAX), 3).unwrap(), Page::default());
+}
+
+/// As many keys as there may be are listed, also beside a value that is being written; one more is too many.
+#[test]
+fn a_bucket_is_listed_up_to_its_limit() {
+    // In memory: so many files take a disk a while.
+    let volume = Volume::within(tempfile::tempdir_in("/dev/shm").unwrap());
+    volume.set("k", b"v").unwrap();
+    File::create(volume.at(UNFINISHED)).unwrap();
+    for number in 1..limits::KEYS_PER_BUCKET {
+        File::create(volume.at(&format!("={number}"))).unwrap();
+    }
+    assert_eq!(volume.page(None, 3).unwrap().keys.len(), 3);
+    File::create(volume.at("=one-more")).unwrap();
+    let told = volume.page(None, 3).unwrap_err().to_string();
+    assert_eq!(told, "the bucket has more than 100000 keys: too many to be listed");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Error,
-    directory::Directory,
+    directory::{Directory, UNFINISHED},
     name::{Named, named},
 };
 use crate::limits;
@@ -21,16 +21,26 @@ pub(super) struct Page {
     pub(super) cursor: Option<u64>,
 }
 
+/// The names in a directory that are of no key, however many keys there are: itself, its parent, and what is being written.
+fn is_always_there(name: &[u8]) -> bool {
+    [b".", &b".."[..], UNFINISHED.as_bytes()].contains(&name)
+}
+
 /// The next keys after `cursor`, `most` at most.
 pub(super) fn page(directory: &Directory, cursor: Option<u64>, most: usize) -> Result<Page, Error> {
     let (mut next, mut more) = (BTreeMap::new(), false);
     // The same directory under another open description: this one's position is not moved.
-    for (count, entry) in Dir::read_from(&directory.dir)?.enumerate() {
-        if count >= limits::KEYS_PER_BUCKET {
+    let mut count = 0;
+    for entry in Dir::read_from(&directory.dir)? {
+        let entry = entry?;
+        if is_always_there(entry.file_name().to_bytes()) {
+            continue;
+        }
+        count += 1;
+        if count > limits::KEYS_PER_BUCKET {
             let most = limits::KEYS_PER_BUCKET;
             return Err(Error::Other(format!("the bucket has more than {most} keys: too many to be listed")));
         }
-        let entry = entry?;
         // Not every file system says what a file is with its name.
         let may_be = matches!(entry.file_type(), FileType::RegularFile | FileType::Unknown);
         let Ok(name) = entry.file_name().to_str() else { continue };

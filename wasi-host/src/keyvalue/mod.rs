@@ -118,3 +118,6 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()
     bindings::atomics::add_to_linker::<Sandbox, HasKeyValue>(linker, view)?;
     bindings::batch::add_to_linker::<Sandbox, HasKeyValue>(linker, view)
 }
+
+#[cfg(test)]
+mod tests;

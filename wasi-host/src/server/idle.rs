@@ -29,7 +29,7 @@ impl Activity {
     }
 
     /// Returns when nothing has been under way for `timeout`, and before it is twice that.
-    pub(super) async fn unused(&self, timeout: Duration) {
+    pub(super) async fn unused(self: Arc<Self>, timeout: Duration) {
         loop {
             let begun = self.begun.load(Ordering::Acquire);
             let idle = self.over.load(Ordering::Acquire) == begun;
@@ -92,7 +92,7 @@ mod tests {
     #[tokio::test]
     async fn a_connection_is_unused_when_nothing_is_under_way() {
         let (activity, begun) = (Arc::new(Activity::default()), Instant::now());
-        activity.unused(TIMEOUT).await;
+        Arc::clone(&activity).unused(TIMEOUT).await;
         assert!(begun.elapsed() >= TIMEOUT, "nothing was ever asked");
 
         let (begun, request) = (Instant::now(), activity.begin());
@@ -100,7 +100,7 @@ mod tests {
             sleep(TIMEOUT * 3).await;
             drop(request);
         };
-        tokio::join!(activity.unused(TIMEOUT), long);
+        tokio::join!(Arc::clone(&activity).unused(TIMEOUT), long);
         assert!(begun.elapsed() >= TIMEOUT * 4, "a request may take its time");
     }
 

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use coracle_wasi_host::{Container, Engine, EngineConfig, ExitReason, limits};
+use coracle_wasi_host::{Container, Engine, EngineConfig, ExitReason, Program, limits};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -145,10 +145,15 @@ async fn a_body_too_large_is_refused_before_it_is_sent() {
     kill(&container).await;
 }
 
-/// Thousands of clients that go away: in their request, in the guest's work, before their answer.
 #[tokio::test]
 async fn clients_that_leave_leave_nothing_behind() {
-    let (container, address) = serve().await;
+    leave_by_the_thousand(http_program()).await;
+}
+
+/// Thousands of clients that go away: in their request, in the guest's work, before their answer.
+pub async fn leave_by_the_thousand(program: Program) {
+    let container = pod().start(container(program).0).await.unwrap();
+    let address = container.address().unwrap();
     for round in 0..40 {
         let mut leaving = Vec::new();
         for n in 0..50 {
@@ -227,7 +232,7 @@ async fn endless_continuations_end_the_connection() {
 }
 
 /// A frame of HTTP/2 (RFC 9113, 4.1).
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let mut frame = vec![length[1], length[2], length[3], kind, flags];
     frame.extend(stream.to_be_bytes());

@@ -53,7 +53,7 @@ fn with_fields(make: &str) -> Program {
     program(&text.replace("(call $response (call $fields))", "(call $response (call $made))"))
 }
 
-async fn serve(program: Program) -> (Container, std::sync::Arc<crate::support::Log>) {
+pub async fn serve(program: Program) -> (Container, std::sync::Arc<crate::support::Log>) {
     let (config, log) = container(program);
     (pod().start(config).await.unwrap(), log)
 }
@@ -63,7 +63,8 @@ async fn floods_of_fields_in_an_answer_end_the_guest_and_not_the_host() {
     // Many small ones, one giant value, and 40,000 of one name: more than a map of headers can hold (32,768).
     for make in [
         "(loop (call $append (local.get $fields) (i32.const 16) (i32.const 5) (i32.const 16) (i32.const 5)) (br 0))",
-        "(call $append (local.get $fields) (i32.const 16) (i32.const 5) (i32.const 1024) (i32.const 60000))
+        "(memory.fill (i32.const 1024) (i32.const 0x78) (i32.const 60000))
+         (call $append (local.get $fields) (i32.const 16) (i32.const 5) (i32.const 1024) (i32.const 60000))
          (call $append (local.get $fields) (i32.const 16) (i32.const 5) (i32.const 1024) (i32.const 60000))",
         "(loop (call $append (local.get $fields) (i32.const 16) (i32.const 5) (i32.const 16) (i32.const 0))
             (global.set $n (i32.add (global.get $n) (i32.const 1)))
@@ -115,14 +116,7 @@ async fn an_endless_answer_to_a_client_that_does_not_read_waits() {
         tokio::time::timeout(DEADLINE, client.read_exact(&mut first)).await.unwrap().unwrap();
         clients.push(client);
     }
-    // When all wait, none uses CPU any more.
-    let mut spent = Duration::MAX;
-    let deadline = std::time::Instant::now() + DEADLINE;
-    while container.usage().cpu_time != spent {
-        assert!(std::time::Instant::now() < deadline, "they never wait");
-        spent = container.usage().cpu_time;
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    until_it_rests(&container).await;
     let grown = resident_kib().saturating_sub(before);
     assert!(grown < 200 << 10, "the host holds {grown} KiB more for 20 answers");
     drop(clients);
@@ -130,8 +124,19 @@ async fn an_endless_answer_to_a_client_that_does_not_read_waits() {
     kill(&container).await;
 }
 
+/// Waits until none of a container's guests uses CPU any more: all wait.
+pub async fn until_it_rests(container: &Container) {
+    let mut spent = Duration::MAX;
+    let deadline = std::time::Instant::now() + DEADLINE;
+    while container.usage().cpu_time != spent {
+        assert!(std::time::Instant::now() < deadline, "they never wait");
+        spent = container.usage().cpu_time;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// Memory of this process that is in RAM. Other tests run in it, so only large differences mean anything.
-fn resident_kib() -> u64 {
+pub fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()

@@ -8,11 +8,16 @@
     reason = "a test that fails says so by panicking, and a measurement by printing"
 )]
 
+mod bodies_p3;
+mod bounds;
 mod clients;
 mod files;
 mod handlers;
+mod handlers_p3;
 mod handles;
 mod handles_p3;
+mod leavers;
+mod lookups_p3;
 mod loops;
 mod memory;
 mod modules;
@@ -20,11 +25,14 @@ mod panics;
 mod places;
 mod script;
 mod sockets;
+mod sockets_p3;
 mod special_files;
+mod streams_http2;
 #[allow(dead_code, reason = "shared with the other tests of the sandbox")]
 #[path = "../sandbox/support.rs"]
 mod support;
 mod time;
+mod time_p3;
 
 use std::time::Duration;
 

@@ -35,7 +35,7 @@ async fn code(pod: &PodContext, program: Program) -> i32 {
 }
 
 /// The instructions that call `function` with the address `to`.
-fn call(function: &str, to: SocketAddr) -> String {
+pub fn call(function: &str, to: SocketAddr) -> String {
     let SocketAddr::V4(to) = to else { panic!("IPv4 only") };
     let octets: String = to.ip().octets().iter().map(|octet| format!("(i32.const {octet}) ")).collect();
     format!("(call {function} {octets} (i32.const {}))", to.port())

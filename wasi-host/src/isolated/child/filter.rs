@@ -95,3 +95,6 @@ fn rule(arguments: Vec<Argument>) -> io::Result<SeccompRule> {
     let conditions: Result<Vec<_>, _> = arguments.into_iter().map(condition).collect();
     conditions.and_then(SeccompRule::new).map_err(io::Error::other)
 }
+
+#[cfg(test)]
+mod tests;
