@@ -139,7 +139,8 @@ async fn start_served(
     let shared = start_parts(client, config, &registration, machine, tasks, shutdown).await?;
     let router = api::router(&shared, &config.name, machine);
     if let Some(door) = door {
-        tasks.spawn(door.serve(router.clone(), shared.client.clone(), config.name.clone(), shutdown.clone()));
+        let (client, link) = (shared.client.clone(), Arc::clone(&shared.link));
+        tasks.spawn(door.serve(router.clone(), client, link, config.name.clone(), shutdown.clone()));
     }
     Ok((shared, router))
 }

@@ -3,6 +3,7 @@
 
 mod arrivals;
 mod entries;
+mod leftovers;
 mod listing;
 mod statics;
 
@@ -82,6 +83,7 @@ struct Manager {
     refusals: JoinSet<()>,
     /// Static pods that wait for the end of another one of their name.
     waiting: Vec<Arc<Pod>>,
+    leftovers: leftovers::Leftovers,
 }
 
 /// Runs the pods of these sources, until `shutdown`.
@@ -106,6 +108,7 @@ pub async fn run_pods(shared: Arc<Shared>, sources: Sources, shutdown: Cancellat
         considered: JoinSet::new(),
         refusals: JoinSet::new(),
         waiting: Vec::new(),
+        leftovers: leftovers::Leftovers::default(),
     };
     let mut more_statics = true;
     let mut retry = interval(RESIZE_RETRY);
@@ -128,7 +131,10 @@ pub async fn run_pods(shared: Arc<Shared>, sources: Sources, shutdown: Cancellat
                     let pods = statics.borrow_and_update().clone();
                     manager.take_statics(pods.as_deref().unwrap_or_default());
                 }
-                Err(_) => more_statics = false,
+                Err(_) => {
+                    more_statics = false;
+                    manager.know_statics(&[]);
+                }
             },
         }
     }

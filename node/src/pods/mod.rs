@@ -12,6 +12,7 @@ mod kept_pod;
 mod live;
 mod manager;
 mod packed;
+mod past_logs;
 mod plan;
 mod record;
 mod report;

@@ -21,6 +21,7 @@ use rustls::{
 use tokio_util::sync::CancellationToken;
 
 use super::{ServeError, user::User};
+use crate::link::Link;
 
 /// Where a cluster publishes the authority of its client certificates, and under which key.
 const NAMESPACE: &str = "kube-system";
@@ -75,13 +76,13 @@ impl Authorities {
     }
 
     /// Goes on looking.
-    pub async fn follow(&self, client: Client, shutdown: CancellationToken) {
+    pub async fn follow(&self, client: Client, link: &Link, shutdown: CancellationToken) {
         if self.of_file {
             return;
         }
         let mut known = !self.published.lock().is_empty();
         loop {
-            let pause = tokio::time::sleep(if known { PERIOD } else { RETRY });
+            let pause = pause(known, link);
             if shutdown.run_until_cancelled(pause).await.is_none() {
                 return;
             }
@@ -100,6 +101,17 @@ impl Authorities {
             *known = pem;
         }
         Ok(())
+    }
+}
+
+/// Until the next look. Who knows nobody turns everybody away: so as soon as the server is back.
+async fn pause(known: bool, link: &Link) {
+    if known {
+        tokio::time::sleep(PERIOD).await;
+    } else if link.is_up() {
+        tokio::time::sleep(RETRY).await;
+    } else {
+        link.up().await;
     }
 }
 
@@ -148,6 +160,16 @@ mod tests {
         assert_eq!(name(signed(&ours, ExtendedKeyUsagePurpose::ServerAuth)), None);
         assert_eq!(authorities.user(&[]), None);
         assert_eq!(Authorities::default().user(&[signed(&ours, client())]), None);
+    }
+
+    #[tokio::test]
+    async fn who_knows_nobody_looks_as_soon_as_the_server_is_back() {
+        let link = Link::new();
+        link.give_up();
+        // The first of the two is asked first: it waits when the server comes back.
+        let both = async { tokio::join!(pause(false, &link), link.probe(async { Ok(()) })) };
+        let ((), answer) = tokio::time::timeout(RETRY / 2, both).await.expect("it does not wait for its time");
+        answer.unwrap();
     }
 
     #[test]

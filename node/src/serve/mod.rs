@@ -26,6 +26,8 @@ use authorities::Authorities;
 use guard::Guard;
 use listener::Listener;
 
+use crate::link::Link;
+
 /// How long clients wait at the start until it is known who certifies them.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 
@@ -93,13 +95,20 @@ impl Door {
     }
 
     /// Answers from `router` until `shutdown`, which also ends what is connected.
-    pub async fn serve(self, router: Router, client: Client, name: String, shutdown: CancellationToken) {
+    pub async fn serve(
+        self,
+        router: Router,
+        client: Client,
+        link: Arc<Link>,
+        name: String,
+        shutdown: CancellationToken,
+    ) {
         let Door { listener, tls, authorities, .. } = self;
         let guard = Guard::new(client.clone(), name);
         let router = router.layer(axum::middleware::from_fn_with_state(Arc::new(guard), guard::admit));
         let listener = Listener { listener, tls, router, authorities: Arc::clone(&authorities) };
         // Whoever comes meanwhile waits, for a moment, rather than being told that he is nobody.
         let _ = tokio::time::timeout(FIRST_LOOK, authorities.look(&client)).await;
-        tokio::join!(authorities.follow(client, shutdown.clone()), listener.run(shutdown));
+        tokio::join!(authorities.follow(client, &link, shutdown.clone()), listener.run(shutdown));
     }
 }

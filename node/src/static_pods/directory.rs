@@ -31,6 +31,8 @@ pub struct Directory {
     files: BTreeMap<PathBuf, (Stamp, Result<Arc<Pod>, String>)>,
     /// What was wrong with the directory itself.
     trouble: Option<String>,
+    /// It has been read once: that there are no pods is news too.
+    known: bool,
 }
 
 /// What a reading has brought.
@@ -44,10 +46,10 @@ pub struct Reading {
 impl Directory {
     /// A directory, or a single file, that nobody has read yet.
     pub fn new(path: PathBuf, node: String) -> Directory {
-        Directory { path, node, files: BTreeMap::new(), trouble: None }
+        Directory { path, node, files: BTreeMap::new(), trouble: None, known: false }
     }
 
-    /// Reads what has changed; None if nothing has. Blocks on the disk.
+    /// Reads what has changed; None if nothing has since the first time. Blocks on the disk.
     pub fn read(&mut self, now: Timestamp) -> Option<Reading> {
         let (found, trouble) = match list(&self.path) {
             Ok(found) => (found, None),
@@ -63,7 +65,7 @@ impl Directory {
         };
         let trouble = trouble.map(|error| format!("{}: {error}", self.path.display()));
         let mut complaints: Vec<String> = trouble.iter().filter(|_| self.trouble != trouble).cloned().collect();
-        let mut changed = self.trouble != trouble;
+        let mut changed = !std::mem::replace(&mut self.known, true) || self.trouble != trouble;
         self.trouble = trouble;
         if found.len() > FILES_LIMIT {
             complaints.push(format!("{}: only {FILES_LIMIT} files are read", self.path.display()));
@@ -180,6 +182,16 @@ mod tests {
         fs::remove_file(dir.path().join("b.yaml")).unwrap();
         let third = directory.read(now).unwrap();
         assert_eq!((names(&third), third.complaints.len()), (vec!["web-n"], 0));
+    }
+
+    #[test]
+    fn that_there_are_no_pods_is_told_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut directory = Directory::new(dir.path().to_owned(), "n".into());
+        let now = Timestamp::UNIX_EPOCH;
+        let first = directory.read(now).unwrap();
+        assert!(first.pods.is_empty() && first.complaints.is_empty());
+        assert!(directory.read(now).is_none());
     }
 
     #[test]

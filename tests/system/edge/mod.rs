@@ -1,6 +1,7 @@
 //! Nodes that are processes of their own and join by kubeconfig.
 
 mod away;
+mod away_kinds;
 mod join;
 mod node;
 mod proxy;

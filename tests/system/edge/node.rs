@@ -57,6 +57,11 @@ impl EdgeNode {
         self.daemon.boot(&mut command);
     }
 
+    /// The number of the process.
+    pub fn pid(&self) -> u32 {
+        self.daemon.pid()
+    }
+
     /// Where it keeps what it has.
     pub fn data_dir(&self) -> PathBuf {
         self.directory.join("data")

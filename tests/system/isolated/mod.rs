@@ -32,7 +32,12 @@ const END: &str =
 
 /// The directory in /proc of a pod's process.
 fn process_of(cluster: &Cluster, pod: &str) -> Result<PathBuf, String> {
-    let parent = format!("PPid:\t{}", cluster.pid());
+    process_below(cluster.pid(), pod)
+}
+
+/// The same, of a pod on the node that is this process.
+pub fn process_below(node: u32, pod: &str) -> Result<PathBuf, String> {
+    let parent = format!("PPid:\t{node}");
     let words = format!("sandbox\0default/{pod}\0");
     let is_it = |dir: &PathBuf| {
         let line = fs::read_to_string(dir.join("cmdline")).unwrap_or_default();

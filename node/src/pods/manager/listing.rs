@@ -11,7 +11,6 @@ use super::{Manager, arrivals::is_here, pod_dir};
 use crate::{
     pods::{KeptPod, PodAtHand},
     static_pods::is_mirror,
-    volumes,
 };
 
 /// What has come of a list so far.
@@ -66,7 +65,7 @@ impl Manager {
             self.synced = true;
             self.shared.addresses.retain(|uid| uids.contains(uid) || self.entries.contains(uid));
             self.shared.checkpoint.forget_former_pods(|uid| uids.contains(uid));
-            self.remove_strangers(pods.iter().map(|pod| pod.dir.clone()));
+            self.know_listed(pods.iter().map(|pod| pod.dir.clone()).collect());
         }
         self.take_all(pods);
         self.shared.live.set_complete();
@@ -95,22 +94,5 @@ impl Manager {
             self.shared.roster.put(&pod.uid, &PodAtHand::from(Arc::clone(&pod.pod)));
         }
         pods.into_iter().for_each(|pod| self.apply(pod.uid, PodAtHand::from(pod.pod)));
-    }
-
-    /// Removes the directories of pods that ended while the node was away.
-    fn remove_strangers(&self, listed: impl Iterator<Item = PathBuf>) {
-        let live = self.shared.live.all();
-        let known: HashSet<PathBuf> = listed.chain(live.iter().map(|pod| pod.dir.clone())).collect();
-        let all = self.shared.pods_dir.clone();
-        tokio::task::spawn_blocking(move || {
-            for entry in std::fs::read_dir(all).into_iter().flatten().flatten() {
-                let path = entry.path();
-                if !known.contains(&path)
-                    && let Err(error) = volumes::remove(&path)
-                {
-                    tracing::warn!(dir = %path.display(), %error, "the directory of a former pod could not be removed");
-                }
-            }
-        });
     }
 }

@@ -11,6 +11,7 @@ use crate::{pods::PodAtHand, static_pods::is_static};
 impl Manager {
     /// Takes in all static pods: new ones start, those whose file is gone or has changed end.
     pub(super) fn take_statics(&mut self, pods: &[Arc<Pod>]) {
+        self.know_statics(pods);
         let wanted: HashSet<String> = pods.iter().filter_map(|pod| pod.uid()).collect();
         let gone: Vec<String> = self.statics().filter(|uid| !wanted.contains(*uid)).cloned().collect();
         gone.iter().for_each(|uid| self.gone(uid));

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use super::Attempt;
-use crate::{logs::LogSink, pods::live::log_path};
+use crate::{logs::LogSink, pods::live::log_path, static_pods::is_static};
 
 /// Runs of a container whose logs are kept besides the one that begins: the one before it (kubelet's
 /// `maxPerPodContainer`).
@@ -16,7 +16,14 @@ impl Attempt {
         if old >= 0 {
             remove_log(&log_path(&self.live.dir, &self.container.name, old));
         }
-        LogSink::new(path, self.shared.log_limits, Arc::clone(&self.shared.logs))
+        let sink = LogSink::new(path, self.shared.log_limits, Arc::clone(&self.shared.logs));
+        // The runs of a static pod are counted by their logs (`pods::past_logs`), also of one that prints nothing.
+        if is_static(&self.pod)
+            && let Err(error) = sink.make_file()
+        {
+            tracing::warn!(%error, pod = self.live.name, "the log of a static pod can't be made");
+        }
+        sink
     }
 }
 

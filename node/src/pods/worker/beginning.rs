@@ -12,10 +12,11 @@ use tokio_util::sync::CancellationToken;
 use super::{Resizing, Stage, Worker, reporting, subject};
 use crate::{
     pods::{
-        allocation::found_whole, backoff::Backoff, kept_pod::PodAtHand, live::LivePod, packed::Resting, plan::Outcome,
-        restore::restore,
+        allocation::found_whole, backoff::Backoff, kept_pod::PodAtHand, live::LivePod, packed::Resting,
+        past_logs::count_runs, plan::Outcome, restore::restore,
     },
     shared::Shared,
+    static_pods::is_static,
 };
 
 impl Worker {
@@ -24,7 +25,10 @@ impl Worker {
     /// It is boxed: a future keeps room for every place a value is moved through, and there are ten thousand workers.
     /// One that is from the checkpoint has perhaps a status that the server never heard of.
     pub fn new(shared: Arc<Shared>, pod: PodAtHand, live: Arc<LivePod>, is_kept: bool) -> Box<Worker> {
-        let records = restore(&pod);
+        let mut records = restore(&pod);
+        if is_static(&pod) {
+            count_runs(&live.dir, &mut records);
+        }
         let status = pod.status.clone().unwrap_or_default();
         let over = is_terminal(&pod);
         let started = status.start_time.as_ref().map_or_else(Timestamp::now, |time| time.0);
