@@ -1,4 +1,4 @@
-//! What a process holds: memory, mappings, threads, descriptors by kind.
+//! What a process holds: memory, mappings, threads, mounts, descriptors by kind.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,6 +16,8 @@ pub struct Holdings {
     pub mappings: usize,
     /// Threads.
     pub threads: usize,
+    /// Mounted file systems that it sees.
+    pub mounts: usize,
     /// Descriptors by kind: `socket`, `file`, `anon_inode` …
     pub descriptors: BTreeMap<String, usize>,
 }
@@ -36,6 +38,7 @@ impl Holdings {
             pss_bytes: field(&rollup, "Pss:").context("no proportional memory")? * 1024,
             mappings: read("maps")?.lines().count(),
             threads: usize::try_from(threads)?,
+            mounts: read("mountinfo")?.lines().count(),
             descriptors: descriptors(&proc.join("fd"))?,
         })
     }
@@ -80,6 +83,7 @@ mod tests {
         let holdings = Holdings::of(std::process::id()).unwrap();
         assert!(holdings.rss_bytes >= holdings.pss_bytes && holdings.pss_bytes > 0, "{holdings:?}");
         assert!(holdings.mappings > 10 && holdings.threads > 0 && holdings.sockets() > 0, "{holdings:?}");
+        assert!(holdings.mounts > 0, "{holdings:?}");
         assert!(holdings.descriptor_count() > holdings.sockets());
         // Process 0 is the kernel's own and has no entry.
         assert_eq!(Holdings::of(0).unwrap_err().to_string(), "cannot read /proc/0/smaps_rollup");

@@ -1,11 +1,14 @@
 //! A long run of mixed load, with pods created and deleted all the time: what grows, and what is left at the end.
 
+mod kinds;
+mod left;
 mod load;
 mod report;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use self::load::{Counts, Images, worker};
+use self::load::{Counts, prepare, worker};
 use self::report::Report;
 use super::node::target::Target;
 use crate::pull::scratch;
@@ -25,8 +28,8 @@ pub struct Args {
     /// How long.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1_440))]
     minutes: u32,
-    /// Makers of pods at the same time: each has a few at once.
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
+    /// Makers of pods at the same time: each has one of every kind at once.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     workers: u32,
 }
 
@@ -35,22 +38,23 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let directory = scratch()?;
     let flags = ["--event-ttl".to_owned(), EVENT_TTL.to_owned()];
     let target = Target::start_with(directory.path(), &flags).await?;
-    let outcome = soak(&target, &args).await;
+    let outcome = soak(&target, directory.path(), &args).await;
     target.stop().await?;
     outcome
 }
 
-async fn soak(target: &Target, args: &Args) -> anyhow::Result<()> {
-    let images = Images::push(target).await?;
+async fn soak(target: &Target, data: &Path, args: &Args) -> anyhow::Result<()> {
+    let images = kinds::push(target).await?;
+    prepare(target).await?;
     let counts = Counts::default();
     round(target, &images, &counts, args.workers, WARM_UP).await?;
-    let mut report = Report::begin(target.up.pid()?)?;
+    let mut report = Report::begin(target.up.pid()?, data.to_owned(), &counts)?;
     let duration = Duration::from_secs(u64::from(args.minutes) * 60);
     tokio::select! {
         ended = round(target, &images, &counts, args.workers, duration) => ended?,
         failed = sample(&mut report, &counts) => return failed,
     }
-    report.end(&counts)
+    report.end(&counts, duration)
 }
 
 /// Looks at the process now and then; returns only if that fails.
@@ -65,7 +69,7 @@ async fn sample(report: &mut Report, counts: &Counts) -> anyhow::Result<()> {
 /// Load for a while; afterwards none of its pods is left.
 async fn round(
     target: &Target,
-    images: &Images,
+    images: &[String],
     counts: &Counts,
     workers: u32,
     duration: Duration,

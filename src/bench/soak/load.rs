@@ -1,18 +1,20 @@
-//! The load: each worker makes a server, a command that ends, one that traps, one that writes, and one that waits; asks,
-//! looks in, and deletes them again.
+//! The load: each worker makes a pod of every kind, asks, looks in, and deletes them again.
 
 use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use futures::StreamExt as _;
 use http::Request;
-use kube::api::{DeleteParams, LogParams, PostParams};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Api, DeleteParams, LogParams, PostParams};
 use serde_json::json;
 
+use super::kinds::{KINDS, Kind, Then};
 use crate::bench::load::get_once;
-use crate::bench::node::guests;
 use crate::bench::node::target::Target;
 
 /// A pod that has not done in this time what it should is broken rather than slow.
@@ -21,8 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 /// Requests to each server.
 const REQUESTS: usize = 50;
-/// The server.
-const SERVER: &str = "samples/hello/hello.wasm";
+/// The ConfigMap that all pods have, with one word.
+const SETTINGS: &str = "soak";
 
 /// What has been done.
 #[derive(Debug, Default)]
@@ -30,6 +32,8 @@ pub struct Counts {
     pods: AtomicU64,
     requests: AtomicU64,
     visits: AtomicU64,
+    /// UIDs of all pods there were: the names of what they may leave behind.
+    uids: Mutex<Vec<String>>,
 }
 
 impl Counts {
@@ -40,34 +44,29 @@ impl Counts {
         format!("{pods} pods, {requests} requests, {visits} visits (exec, port-forward, logs)")
     }
 
+    /// The pods that there is something of in a directory, by the names that the node gives it.
+    pub fn left_in(&self, directory: &Path) -> usize {
+        let uids = self.uids.lock().expect("nobody has panicked");
+        uids.iter().filter(|uid| directory.join(format!("coracle-{uid}")).exists()).count()
+    }
+
     fn add(counter: &AtomicU64, number: u64) {
         counter.fetch_add(number, Ordering::Relaxed);
     }
 }
 
-/// The programs.
-pub struct Images {
-    server: String,
-    sleeper: String,
-    talker: String,
-    faulty: String,
+/// Makes what all pods need.
+pub async fn prepare(target: &Target) -> anyhow::Result<()> {
+    let settings = json!({ "metadata": { "name": SETTINGS }, "data": { "word": "passed on" } });
+    let all: Api<ConfigMap> = Api::default_namespaced(target.client.clone());
+    all.create(&PostParams::default(), &serde_json::from_value(settings)?).await?;
+    Ok(())
 }
 
-impl Images {
-    pub async fn push(target: &Target) -> anyhow::Result<Images> {
-        Ok(Images {
-            server: target.push("server", std::fs::read(SERVER)?).await?,
-            sleeper: target.push("sleeper", guests::sleeper()).await?,
-            talker: target.push("talker", guests::talker()).await?,
-            faulty: target.push("faulty", guests::faulty()).await?,
-        })
-    }
-}
-
-/// Works until the time is over.
+/// Works until the time is over. `images` are those of the kinds.
 pub async fn worker(
     target: &Target,
-    images: &Images,
+    images: &[String],
     counts: &Counts,
     number: u32,
     end: Instant,
@@ -75,44 +74,52 @@ pub async fn worker(
     let mut turn = 0;
     while Instant::now() < end {
         turn += 1;
-        let name = |what: &str| format!("soak-{number}-{turn}-{what}");
-        let (server, ends, traps, writes, waits) =
-            (name("server"), name("ends"), name("traps"), name("writes"), name("waits"));
-        create(target, &server, &images.server, "").await?;
-        create(target, &ends, &images.sleeper, "50").await?;
-        create(target, &traps, &images.faulty, "").await?;
-        create(target, &writes, &images.talker, "1").await?;
-        create(target, &waits, &images.talker, "0").await?;
-        Counts::add(&counts.pods, 5);
-        tokio::try_join!(
-            ask(target, &server, counts),
-            visit(target, &waits, counts),
-            read(target, &writes, counts),
-            until(target, &ends, &["Failed", "Succeeded"]),
-            until(target, &traps, &["Failed"]),
-        )?;
-        for name in [server, ends, traps, writes, waits] {
-            target.pods().delete(&name, &DeleteParams::default().grace_period(0)).await?;
-        }
+        let pods = KINDS.iter().zip(images).map(|(kind, image)| async move {
+            let name = format!("soak-{number}-{turn}-{}", kind.name);
+            pod(target, kind, image, &name, counts).await.with_context(|| format!("pod {name}"))
+        });
+        futures::future::try_join_all(pods).await?;
     }
     Ok(())
 }
 
-/// A pod with a volume on disk and one in memory.
-async fn create(target: &Target, name: &str, image: &str, arg: &str) -> anyhow::Result<()> {
-    let args: Vec<&str> = Some(arg).filter(|arg| !arg.is_empty()).into_iter().collect();
-    let pod = json!({
+/// The life of one pod.
+async fn pod(target: &Target, kind: &Kind, image: &str, name: &str, counts: &Counts) -> anyhow::Result<()> {
+    create(target, kind, image, name, counts).await?;
+    match kind.then {
+        Then::Ask => ask(target, name, counts).await?,
+        Then::Visit => visit(target, name, counts).await?,
+        Then::Read => read(target, name, counts).await?,
+        Then::End(phases) => until(target, name, phases).await?,
+    }
+    target.pods().delete(name, &DeleteParams::default().grace_period(0)).await?;
+    Ok(())
+}
+
+/// A pod with a volume on disk, one in memory, one for a bucket and one of a ConfigMap.
+async fn create(target: &Target, kind: &Kind, image: &str, name: &str, counts: &Counts) -> anyhow::Result<()> {
+    let mounts =
+        ["disk", "memory", "keyvalue", "config"].map(|it| json!({ "name": it, "mountPath": format!("/{it}") }));
+    let mut pod = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name, "labels": { "bench": "node" } },
         "spec": {
             "restartPolicy": "Never", "terminationGracePeriodSeconds": 0,
             "containers": [{
-                "name": "main", "image": image, "args": args, "ports": [{ "containerPort": 8080 }],
-                "volumeMounts": [{ "name": "disk", "mountPath": "/disk" }, { "name": "memory", "mountPath": "/memory" }],
+                "name": "main", "image": image, "args": kind.args, "ports": [{ "containerPort": 8080 }],
+                "volumeMounts": mounts,
             }],
-            "volumes": [{ "name": "disk", "emptyDir": {} }, { "name": "memory", "emptyDir": { "medium": "Memory" } }],
+            "volumes": [
+                { "name": "disk", "emptyDir": {} }, { "name": "memory", "emptyDir": { "medium": "Memory" } },
+                { "name": "keyvalue", "emptyDir": {} }, { "name": "config", "configMap": { "name": SETTINGS } },
+            ],
         },
     });
-    target.pods().create(&PostParams::default(), &serde_json::from_value(pod)?).await?;
+    if kind.isolated {
+        pod["spec"]["runtimeClassName"] = "wasm-isolated".into();
+    }
+    let made = target.pods().create(&PostParams::default(), &serde_json::from_value(pod)?).await?;
+    counts.uids.lock().expect("nobody has panicked").extend(made.metadata.uid);
+    Counts::add(&counts.pods, 1);
     Ok(())
 }
 

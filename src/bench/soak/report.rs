@@ -1,7 +1,9 @@
 //! The table of a long run, and what is to be said of it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use super::left::Left;
 use super::load::Counts;
 use crate::bench::memory::mib;
 use crate::bench::process::Holdings;
@@ -14,23 +16,45 @@ const FLAT_BYTES_AN_HOUR: f64 = (64 << 20) as f64;
 /// What has been seen.
 pub struct Report {
     pid: u32,
+    /// The directory of its cluster.
+    data: PathBuf,
     /// After the warm-up, when no pod was left.
     before: Holdings,
     samples: Vec<(Duration, u64)>,
 }
 
 impl Report {
-    pub fn begin(pid: u32) -> anyhow::Result<Report> {
-        let before = Holdings::of(pid)?;
-        println!(" seconds          RSS          PSS  mappings   threads   sockets  descriptors");
-        print_row("begin", &before);
-        Ok(Report { pid, before, samples: Vec::new() })
+    pub fn begin(pid: u32, data: PathBuf, counts: &Counts) -> anyhow::Result<Report> {
+        println!(
+            " seconds          RSS          PSS  mappings   threads   sockets  descriptors  mounts  processes  groups  directories"
+        );
+        let mut report = Report { pid, data, before: Holdings::default(), samples: Vec::new() };
+        (report.before, _) = report.look("begin", counts)?;
+        Ok(report)
+    }
+
+    /// What there is now, which is printed as a row.
+    fn look(&self, at: &str, counts: &Counts) -> anyhow::Result<(Holdings, Left)> {
+        let (now, left) = (Holdings::of(self.pid)?, Left::of(self.pid, &self.data, counts)?);
+        println!(
+            "{at:>8} {:>12} {:>12} {:>9} {:>9} {:>9} {:>12} {:>7} {:>10} {:>7} {:>12}",
+            mib(now.rss_bytes),
+            mib(now.pss_bytes),
+            now.mappings,
+            now.threads,
+            now.sockets(),
+            now.descriptor_count(),
+            now.mounts,
+            left.children,
+            left.groups,
+            left.directories
+        );
+        Ok((now, left))
     }
 
     /// Looks at the process and prints a row.
     pub fn sample(&mut self, at: Duration, counts: &Counts) -> anyhow::Result<()> {
-        let now = Holdings::of(self.pid)?;
-        print_row(&at.as_secs().to_string(), &now);
+        let (now, _) = self.look(&at.as_secs().to_string(), counts)?;
         // Every few minutes, what has been done.
         if self.samples.len() % 30 == 29 {
             println!("{:>8} {}", "", counts.summary());
@@ -39,15 +63,16 @@ impl Report {
         Ok(())
     }
 
-    /// When no pod is left again: the verdict. An error if something has leaked.
-    pub fn end(self, counts: &Counts) -> anyhow::Result<()> {
-        let after = Holdings::of(self.pid)?;
-        print_row("end", &after);
+    /// When no pod is left again, after a load that took so long: the verdict. An error if something has leaked.
+    pub fn end(self, counts: &Counts, loaded: Duration) -> anyhow::Result<()> {
+        let (after, left) = self.look("end", counts)?;
         println!("{}", counts.summary());
-        let half = self.samples.len() / 2;
-        let slope = slope(&self.samples[half..]) * 3600.0;
-        println!("resident memory in the second half: {:+.1} MiB an hour", slope / f64::from(1 << 20));
+        // What is given back when the pods have gone would hide what grows while they are there.
+        let under_load = &self.samples[..self.samples.partition_point(|(at, _)| *at <= loaded)];
+        let slope = slope(&under_load[under_load.len() / 2..]) * 3600.0;
+        println!("resident memory in the second half of the load: {:+.1} MiB an hour", slope / f64::from(1 << 20));
         let mut leaks = leaks(&self.before, &after);
+        leaks.extend(left.complaints());
         if slope > FLAT_BYTES_AN_HOUR {
             leaks.push(format!(
                 "resident memory grows: {} at the beginning, {} at the end",
@@ -56,21 +81,11 @@ impl Report {
             ));
         }
         anyhow::ensure!(leaks.is_empty(), "something is left behind: {}", leaks.join("; "));
-        println!("flat: no descriptor, socket, mapping or thread is left behind");
+        println!(
+            "flat: no descriptor, socket, mapping, thread, mount, process, control group or directory is left behind"
+        );
         Ok(())
     }
-}
-
-fn print_row(at: &str, now: &Holdings) {
-    println!(
-        "{at:>8} {:>12} {:>12} {:>9} {:>9} {:>9}  {}",
-        mib(now.rss_bytes),
-        mib(now.pss_bytes),
-        now.mappings,
-        now.threads,
-        now.sockets(),
-        now.descriptor_count()
-    );
 }
 
 /// What there is more of than before, beyond what breathes.
@@ -88,6 +103,9 @@ fn leaks(before: &Holdings, after: &Holdings) -> Vec<String> {
     }
     if after.threads > before.threads + TOLERANCE {
         leaks.push(format!("threads: {} at the beginning, {} at the end", before.threads, after.threads));
+    }
+    if after.mounts > before.mounts {
+        leaks.push(format!("mounts: {} at the beginning, {} at the end", before.mounts, after.mounts));
     }
     leaks
 }
@@ -119,5 +137,7 @@ mod tests {
         let mut after = Holdings { threads: TOLERANCE, ..Holdings::default() };
         after.descriptors.insert("socket".into(), TOLERANCE + 1);
         assert_eq!(leaks(&before, &after), ["socket descriptors: 0 at the beginning, 17 at the end"]);
+        after = Holdings { mounts: 1, ..Holdings::default() };
+        assert_eq!(leaks(&before, &after), ["mounts: 0 at the beginning, 1 at the end"]);
     }
 }
