@@ -33,8 +33,8 @@ def literal(text):
 class Pod:
     """A test's pod, its clients, and what has been read of it."""
 
-    def __init__(self, cluster, test, name):
-        self.cluster, self.test, self.name = cluster, test, name
+    def __init__(self, cluster, test, name, runtime_class=None):
+        self.cluster, self.test, self.name, self.runtime_class = cluster, test, name, runtime_class
         self.scratch = cluster.dir / "pods" / name
         self.attached, self.streams = None, {}
         self.read_so_far = {"stdout": 0, "stderr": 0}
@@ -68,6 +68,8 @@ class Pod:
             metadata["finalizers"] = [FINALIZER]
         spec = {"restartPolicy": "Never", "enableServiceLinks": False, "automountServiceAccountToken": False}
         spec.update(terminationGracePeriodSeconds=5, containers=[container], volumes=volumes)
+        if self.runtime_class:
+            spec["runtimeClassName"] = self.runtime_class
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
         self.cluster.kubectl("create", "-f", "-", stdin=json.dumps(pod).encode())
         if self.test.count("write"):

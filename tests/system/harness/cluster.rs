@@ -67,6 +67,10 @@ impl Cluster {
         if !self.options.flags.iter().any(|flag| flag.starts_with("--eviction-hard")) {
             command.args(["--eviction-hard", "memory.available<100Mi"]);
         }
+        // Nor are its images to go because others fill the machine's disk.
+        if !self.options.flags.iter().any(|flag| flag.starts_with("--image-gc-high-threshold")) {
+            command.arg("--image-gc-high-threshold=100");
+        }
         let first = !self.data_dir().join("settings.json").exists();
         if first {
             command.args(["--port", "0", "--registry-port", "0"]);
