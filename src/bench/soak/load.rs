@@ -1,5 +1,6 @@
 //! The load: each worker makes a pod of every kind, asks, looks in, and deletes them again.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Mutex;
@@ -33,7 +34,7 @@ pub struct Counts {
     requests: AtomicU64,
     visits: AtomicU64,
     /// UIDs of all pods there were: the names of what they may leave behind.
-    uids: Mutex<Vec<String>>,
+    uids: Mutex<HashSet<String>>,
 }
 
 impl Counts {
@@ -47,7 +48,9 @@ impl Counts {
     /// The pods that there is something of in a directory, by the names that the node gives it.
     pub fn left_in(&self, directory: &Path) -> usize {
         let uids = self.uids.lock().expect("nobody has panicked");
-        uids.iter().filter(|uid| directory.join(format!("coracle-{uid}")).exists()).count()
+        let names = std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        let is_ours = |name: &str| name.strip_prefix("coracle-").is_some_and(|uid| uids.contains(uid));
+        names.filter(|name| name.to_str().is_some_and(is_ours)).count()
     }
 
     fn add(counter: &AtomicU64, number: u64) {

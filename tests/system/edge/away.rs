@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::proxy::Proxy;
-use super::{EdgeNode, field, ready};
+use super::{EdgeNode, event_comes, field, ready};
 use crate::harness::guests::{self, FAILING, TICKER, TOOLBOX, push, push_toolbox};
 use crate::harness::{Cluster, eventually, get, signal};
 
@@ -103,11 +103,7 @@ fn pods_go_on_while_the_server_hangs_and_are_told_of_later() {
     cluster.kubectl("wait --for=condition=Ready node/edge --timeout=60s").ok();
     assert_eq!(ready(&cluster, "web"), address);
     assert_eq!([restarts(&cluster, "web"), restarts(&cluster, "ticker")], [0, 0], "the others did not notice");
-    eventually("events come late rather than never", || {
-        let about = "--field-selector involvedObject.name=sick,reason=Unhealthy";
-        let found = cluster.kubectl(&format!("get events {about} -o name")).result()?;
-        if found.is_empty() { Err(found) } else { Ok(()) }
-    });
+    event_comes(&cluster, "sick", "Unhealthy");
 }
 
 /// What the pod of the next test is made with.

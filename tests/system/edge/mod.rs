@@ -36,6 +36,15 @@ fn ready(cluster: &Cluster, pod: &str) -> String {
     field(cluster, &format!("pod {pod}"), ".status.podIP")
 }
 
+/// Waits for an event of this reason about an object: events come late rather than never.
+fn event_comes(cluster: &Cluster, name: &str, reason: &str) {
+    eventually(&format!("an event {reason} about {name}"), || {
+        let about = format!("--field-selector involvedObject.name={name},reason={reason}");
+        let found = cluster.kubectl(&format!("get events {about} -o name")).result()?;
+        if found.is_empty() { Err("there is none".to_owned()) } else { Ok(()) }
+    });
+}
+
 /// Waits until a command prints what is wanted.
 fn expect(cluster: &Cluster, query: &str, wanted: &str) {
     eventually(query, || {

@@ -63,13 +63,11 @@ impl Cluster {
         command.arg("up").args(&self.options.deploy);
         command.arg("--data-dir").arg(self.data_dir());
         command.args(["--cluster-cidr", "127.0.0.0/8", "--node-name", "node"]);
-        // How full the disk of the machine is that runs the tests is not what they are about.
-        if !self.options.flags.iter().any(|flag| flag.starts_with("--eviction-hard")) {
-            command.args(["--eviction-hard", "memory.available<100Mi"]);
-        }
-        // Nor are its images to go because others fill the machine's disk.
-        if !self.options.flags.iter().any(|flag| flag.starts_with("--image-gc-high-threshold")) {
-            command.arg("--image-gc-high-threshold=100");
+        // How full the disk of the machine is that runs the tests is not what they are about: no pod and no image goes for it.
+        for (flag, value) in [("--eviction-hard", "memory.available<100Mi"), ("--image-gc-high-threshold", "100")] {
+            if !self.options.flags.iter().any(|own| own.starts_with(flag)) {
+                command.args([flag, value]);
+            }
         }
         let first = !self.data_dir().join("settings.json").exists();
         if first {

@@ -8,7 +8,7 @@ mod walls;
 mod worlds;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::harness::boxes::{self, cluster, output, ready, shows};
 use crate::harness::{Cluster, eventually};
@@ -58,6 +58,10 @@ fn gone(cluster: &Cluster, pod: &str) {
 
 /// The number of a pod's process.
 fn pid_of(cluster: &Cluster, pod: &str) -> u32 {
-    let dir = process_of(cluster, pod).unwrap();
-    dir.file_name().unwrap().to_str().unwrap().parse().unwrap()
+    number_of(&process_of(cluster, pod).unwrap())
+}
+
+/// The number of the process that a directory in /proc is of.
+pub fn number_of(process: &Path) -> u32 {
+    process.file_name().unwrap().to_str().unwrap().parse().unwrap()
 }

@@ -171,10 +171,15 @@ async fn answers_that_are_never_finished_leave_nothing_behind() {
 
 #[tokio::test]
 async fn guests_that_trap_by_the_thousand_are_counted_and_forgotten() {
-    let (container, _) = serve(program(HTTP)).await;
+    trap_by_the_thousand(HTTP, "/nothing").await;
+}
+
+/// Handlers that trap, and as many that fail by what `failing` has them do.
+pub async fn trap_by_the_thousand(text: &str, failing: &str) {
+    let (container, _) = serve(program(text)).await;
     let address = container.address().unwrap();
     for _ in 0..40 {
-        let requests = (0..25).map(|n| get(address, if n % 2 == 0 { "/trap" } else { "/nothing" }));
+        let requests = (0..25).map(|n| get(address, if n % 2 == 0 { "/trap" } else { failing }));
         for answer in futures::future::join_all(requests).await {
             assert_eq!(answer.unwrap().0, 500);
         }
@@ -184,16 +189,17 @@ async fn guests_that_trap_by_the_thousand_are_counted_and_forgotten() {
     kill(&container).await;
 }
 
-/// More requests than there are places, all of which spin: the others are told so in bounded time.
 #[tokio::test]
 async fn handlers_that_spin_fill_their_own_server_only() {
-    let (container, _) = serve(program(HTTP)).await;
-    let (other, _) = serve(program(HTTP)).await;
+    spin_beside_another(HTTP).await;
+}
+
+/// Another server answers beside one all of whose handlers spin.
+pub async fn spin_beside_another(text: &str) {
+    let (container, _) = serve(program(text)).await;
+    let (other, _) = serve(program(text)).await;
     let address = container.address().unwrap();
-    let mut spinning = Vec::new();
-    for _ in 0..32 {
-        spinning.push(tokio::spawn(async move { get(address, "/loop").await }));
-    }
+    let spinning: Vec<_> = (0..32).map(|_| tokio::spawn(async move { get(address, "/loop").await })).collect();
     until("they spin", || container.usage().memory_bytes >= 32 << 16).await;
     let answer = tokio::time::timeout(DEADLINE, get(other.address().unwrap(), "/")).await.expect("an answer").unwrap();
     assert_eq!(answer.0, 200, "another server answers");

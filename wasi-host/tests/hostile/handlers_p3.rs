@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use crate::{
     DEADLINE,
     clients::leave_by_the_thousand,
-    handlers::serve,
+    handlers::{serve, spin_beside_another, trap_by_the_thousand},
     kill,
     support::{exchange, get, program, until},
 };
@@ -220,35 +220,12 @@ async fn clients_that_leave_leave_nothing_behind() {
 
 #[tokio::test]
 async fn guests_that_trap_by_the_thousand_are_counted_and_forgotten() {
-    let (container, _) = serve(program(HTTP)).await;
-    let address = container.address().unwrap();
-    for _ in 0..40 {
-        let requests = (0..25).map(|n| get(address, if n % 2 == 0 { "/trap" } else { "/error" }));
-        for answer in futures::future::join_all(requests).await {
-            assert_eq!(answer.unwrap().0, 500);
-        }
-    }
-    until("all instances are gone", || container.usage().memory_bytes == 0).await;
-    assert_eq!(get(address, "/").await.unwrap().0, 200);
-    kill(&container).await;
+    trap_by_the_thousand(HTTP, "/error").await;
 }
 
-/// Another server answers beside one all of whose handlers spin.
 #[tokio::test]
 async fn handlers_that_spin_fill_their_own_server_only() {
-    let (container, _) = serve(program(HTTP)).await;
-    let (other, _) = serve(program(HTTP)).await;
-    let address = container.address().unwrap();
-    let spinning: Vec<_> = (0..32).map(|_| tokio::spawn(async move { get(address, "/loop").await })).collect();
-    until("they spin", || container.usage().memory_bytes >= 32 << 16).await;
-    let answer = tokio::time::timeout(DEADLINE, get(other.address().unwrap(), "/")).await.expect("an answer").unwrap();
-    assert_eq!(answer.0, 200);
-    assert_eq!(kill(&container).await.reason, ExitReason::Killed);
-    for request in spinning {
-        assert!(request.await.unwrap().is_err());
-    }
-    until("all instances are gone", || container.usage().memory_bytes == 0).await;
-    kill(&other).await;
+    spin_beside_another(HTTP).await;
 }
 
 /// What a handler does after its answer is the container's still: it counts, and ends with it.

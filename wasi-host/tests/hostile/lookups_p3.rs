@@ -6,11 +6,12 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    time::Duration,
 };
 
 use async_trait::async_trait;
-use coracle_wasi_host::{ExitReason, Network, NetworkError, PodConfig, PodContext, PodLimits, Stream, limits};
+use coracle_wasi_host::{
+    Container, ExitReason, Network, NetworkError, PodConfig, PodContext, PodLimits, Stream, limits,
+};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -74,13 +75,19 @@ fn asking() -> String {
     )
 }
 
+/// One that has begun all of them.
+async fn has_asked(network: &Arc<Slow>) -> Container {
+    let (config, log) = container(guest(&asking()));
+    let container = pod(network.clone()).start(config).await.unwrap();
+    until("all are begun", || log.text(Stream::Stdout) == ".").await;
+    container
+}
+
 /// The host asks only so many questions for one instance at the same time, and in the end all.
 #[tokio::test]
 async fn lookups_under_way_are_bounded() {
     let network = Slow::new();
-    let (config, log) = container(guest(&asking()));
-    let container = pod(network.clone()).start(config).await.unwrap();
-    until("all are begun", || log.text(Stream::Stdout) == ".").await;
+    let container = has_asked(&network).await;
     assert_eq!(network.now.load(SeqCst), limits::P3_LOOKUPS_IN_FLIGHT);
     network.answers.add_permits(1);
     until("another one has its turn", || network.asked.load(SeqCst) == limits::P3_LOOKUPS_IN_FLIGHT + 1).await;
@@ -94,16 +101,8 @@ async fn lookups_under_way_are_bounded() {
 #[tokio::test]
 async fn lookups_end_with_who_asked() {
     let network = Slow::new();
-    let (config, log) = container(guest(&asking()));
-    let container = pod(network.clone()).start(config).await.unwrap();
-    until("all are begun", || log.text(Stream::Stdout) == ".").await;
+    let container = has_asked(&network).await;
     assert_eq!(kill(&container).await.reason, ExitReason::Killed);
-    tokio::time::timeout(Duration::from_secs(20), async {
-        while network.now.load(SeqCst) > 0 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await
-    .expect("all questions are given up");
+    until("all questions are given up", || network.now.load(SeqCst) == 0).await;
     assert_eq!(network.asked.load(SeqCst), limits::P3_LOOKUPS_IN_FLIGHT, "and no other is asked");
 }

@@ -1,6 +1,9 @@
 //! Sockets of others, and too many of one's own.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use coracle_wasi_host::{ExitReason, NetworkError, PodContext, Program, limits};
 
@@ -119,17 +122,26 @@ async fn no_datagram_socket_has_an_address_of_others() {
 /// A pod may dial what the network lets it; what it does not let it is refused whatever the guest calls it.
 #[tokio::test]
 async fn the_network_decides_what_is_dialled() {
+    let denied = [tcp(&call("$ping", METADATA)), udp(&call("$send_to", METADATA))];
+    dialled_by_leave(denied.into(), ACCESS_DENIED, tcp(&call("$ping", API))).await;
+}
+
+/// An address that no pod may dial, and one that leads elsewhere.
+pub const METADATA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), 80);
+pub const API: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 96, 0, 1)), 443);
+
+/// Programs that dial [`METADATA`] end with this code, and one that dials [`API`] arrives where that leads.
+pub async fn dialled_by_leave(denied: Vec<Program>, access_denied: i32, dialling: Program) {
     let listener = tokio::net::TcpListener::bind("127.0.0.9:0").await.unwrap();
-    let metadata: SocketAddr = "169.254.169.254:80".parse().unwrap();
-    let api: SocketAddr = "10.96.0.1:443".parse().unwrap();
     let network = TestNetwork {
-        routes: [(metadata, Err(NetworkError::Denied)), (api, Ok(listener.local_addr().unwrap()))].into(),
+        routes: [(METADATA, Err(NetworkError::Denied)), (API, Ok(listener.local_addr().unwrap()))].into(),
         ..TestNetwork::default()
     };
     let (pod, address) = pod_with(network, None);
-    assert_eq!(code(&pod, tcp(&call("$ping", metadata))).await, ACCESS_DENIED);
-    assert_eq!(code(&pod, udp(&call("$send_to", metadata))).await, ACCESS_DENIED);
-    let dialling = pod.start(container(tcp(&call("$ping", api))).0).await.unwrap();
+    for (number, program) in denied.into_iter().enumerate() {
+        assert_eq!(code(&pod, program).await, access_denied, "program {number}");
+    }
+    let dialling = pod.start(container(dialling).0).await.unwrap();
     let (_stream, peer) = listener.accept().await.unwrap();
     assert_eq!(peer.ip(), address, "as itself and as nobody else");
     kill(&dialling).await;

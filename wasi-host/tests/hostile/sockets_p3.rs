@@ -5,11 +5,11 @@ use std::{
     time::Duration,
 };
 
-use coracle_wasi_host::{ExitReason, NetworkError, PodContext, Program, Stream, limits};
+use coracle_wasi_host::{ExitReason, PodContext, Program, Stream, limits};
 
 use crate::{
     end, kill,
-    sockets::call,
+    sockets::{API, METADATA, call, dialled_by_leave},
     support::{TestNetwork, container, pod_with, program, until},
 };
 
@@ -88,22 +88,9 @@ async fn no_address_but_the_pods_own_is_bound() {
 /// A pod may dial what the network lets it; what it does not let it is refused whatever the guest calls it.
 #[tokio::test]
 async fn the_network_decides_what_is_dialled() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.9:0").await.unwrap();
-    let metadata: SocketAddr = "169.254.169.254:80".parse().unwrap();
-    let api: SocketAddr = "10.96.0.1:443".parse().unwrap();
-    let network = TestNetwork {
-        routes: [(metadata, Err(NetworkError::Denied)), (api, Ok(listener.local_addr().unwrap()))].into(),
-        ..TestNetwork::default()
-    };
-    let (pod, address) = pod_with(network, None);
-    for function in ["$dial", "$aim", "$send"] {
-        assert_eq!(code(&pod, &call(function, metadata)).await, ACCESS_DENIED, "{function}");
-    }
-    let run = format!("{} (call $wait (i64.const 3600000000000))", call("$dial", api));
-    let dialling = pod.start(container(guest(&run)).0).await.unwrap();
-    let (_stream, peer) = listener.accept().await.unwrap();
-    assert_eq!(peer.ip(), address, "as itself and as nobody else");
-    kill(&dialling).await;
+    let denied = ["$dial", "$aim", "$send"].map(|function| guest(&call(function, METADATA)));
+    let dialling = format!("{} (call $wait (i64.const 3600000000000))", call("$dial", API));
+    dialled_by_leave(denied.into(), ACCESS_DENIED, guest(&dialling)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ use super::manifests::{container, counting, isolated, pod, with_sidecar};
 use super::{Site, apply, restarts, told};
 use crate::harness::boxes;
 use crate::harness::{Cluster, eventually, signal};
+use crate::isolated::number_of;
 
 /// The pods with an init container, which says how often it has run.
 const INITIALIZED: [&str; 3] = ["init", "init-isolated", "static-edge"];
@@ -37,8 +38,7 @@ fn make_all(cluster: &Cluster, site: &Site) {
     eventually("a mirror", || cluster.kubectl("get pod static-edge").result());
     ready(cluster, "static-edge");
     // This one has a past before the server goes.
-    let process = site.process("killed", None);
-    signal(process.file_name().unwrap().to_str().unwrap().parse().unwrap(), "KILL");
+    signal(number_of(&site.process("killed", None)), "KILL");
     told(cluster, "killed", ".containerStatuses[0].restartCount", "1");
     ready(cluster, "killed");
 }

@@ -6,15 +6,14 @@ use crate::harness::guests::TOOLBOX;
 
 /// A pod on the node `edge`; `spec` are its further fields.
 pub fn pod(name: &str, spec: &Value) -> Value {
-    let mut pod = json!({
+    let pod = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name },
         "spec": {
             "nodeSelector": { "kubernetes.io/hostname": "edge" }, "terminationGracePeriodSeconds": 1,
             "volumes": [{ "name": "d", "emptyDir": {} }],
         },
     });
-    pod["spec"].as_object_mut().unwrap().extend(spec.as_object().cloned().unwrap());
-    pod
+    with_spec(pod, spec)
 }
 
 /// A container that runs a script of the toolbox.
@@ -27,13 +26,12 @@ pub fn container(name: &str, script: &str) -> Value {
 
 /// A container whose probes ask this every second: once it has started, one refusal ends it.
 pub fn probed(container: Value, handler: &Value) -> Value {
-    let probe = |failures: u32| {
-        let mut probe = handler.clone();
-        probe["periodSeconds"] = json!(1);
-        probe["failureThreshold"] = json!(failures);
-        probe
-    };
-    with(with(container, "startupProbe", probe(60)), "livenessProbe", probe(1))
+    with(with(container, "startupProbe", probe(handler, 60)), "livenessProbe", probe(handler, 1))
+}
+
+/// A probe of every second that so many refusals in a row make fail.
+fn probe(handler: &Value, failures: u32) -> Value {
+    with(with(handler.clone(), "periodSeconds", json!(1)), "failureThreshold", json!(failures))
 }
 
 /// An object with one more field.
@@ -67,12 +65,7 @@ pub fn by_http() -> Value {
 pub fn by_tcp() -> Value {
     let main = probed(container("main", "echo up; sleep 1000"), &json!({ "tcpSocket": { "port": 8081 } }));
     let peer = container("peer", "cat /d/health && listen 8081");
-    let peer = with(
-        peer,
-        "livenessProbe",
-        json!({ "exec": { "command": ["cat", "/d/health"] }, "periodSeconds": 1,
-        "failureThreshold": 1 }),
-    );
+    let peer = with(peer, "livenessProbe", probe(&exec("/d/health"), 1));
     let opens = container("opens", "echo ok > /d/health");
     pod("tcp", &json!({ "initContainers": [opens], "containers": [main, peer] }))
 }

@@ -4,11 +4,12 @@ use std::fs;
 
 use serde_json::json;
 
-use super::super::{EdgeNode, field, proxy::Proxy, ready};
+use super::super::{EdgeNode, event_comes, field, proxy::Proxy, ready};
 use super::manifests::{by_exec, by_http, by_tcp, counting, isolated, job, waiting, with_sidecar};
 use super::{Site, apply, restarts, told};
 use crate::harness::boxes;
 use crate::harness::{Cluster, eventually, signal};
+use crate::isolated::number_of;
 
 /// The pods that are there all the time, and stay.
 const STAYING: [&str; 6] = ["exec", "http", "tcp", "side", "waits", "isolated"];
@@ -85,7 +86,7 @@ fn probes_restart(site: &Site) {
 fn sidecars_and_ends(site: &Site, lost: &std::path::Path) {
     fs::remove_file(site.file("side", "health")).unwrap();
     site.prints("side", "side", 1, "up\n");
-    signal(lost.file_name().unwrap().to_str().unwrap().parse().unwrap(), "KILL");
+    signal(number_of(lost), "KILL");
     site.prints("isolated", "main", 1, "again\nagain\n");
     assert_ne!(site.process("isolated", Some(&lost.to_owned())), lost);
 }
@@ -119,11 +120,7 @@ fn probes_are_told(cluster: &Cluster) {
     for (name, reason) in
         [("exec", "Unhealthy"), ("http", "Unhealthy"), ("tcp", "Unhealthy"), ("isolated", "SandboxChanged")]
     {
-        eventually("events come late rather than never", || {
-            let about = format!("--field-selector involvedObject.name={name},reason={reason}");
-            let found = cluster.kubectl(&format!("get events {about} -o name")).result()?;
-            if found.is_empty() { Err(format!("none of {reason} about {name}")) } else { Ok(()) }
-        });
+        event_comes(cluster, name, reason);
     }
 }
 
