@@ -55,7 +55,7 @@ async fn no_address_but_the_pods_own_is_bound() {
     let ((pod, own), (_, other)) = (pod_with(TestNetwork::default(), None), pod_with(TestNetwork::default(), None));
     let others: [IpAddr; 4] = [other, [127, 0, 0, 2].into(), [10, 0, 0, 1].into(), [169, 254, 169, 254].into()];
     for ip in others {
-        for port in [53, 6443, 40_000] {
+        for port in [53, 6443, 20_000] {
             for (function, text) in [("$serve", "(drop {})"), ("$listen", "{}"), ("$bind", "{}")] {
                 let run = text.replace("{}", &call(function, SocketAddr::new(ip, port)));
                 assert_eq!(code(&pod, &run).await, ADDRESS_NOT_BINDABLE, "{function} {ip}:{port}");
@@ -64,7 +64,7 @@ async fn no_address_but_the_pods_own_is_bound() {
     }
     // Those of nobody in particular can't be a server's, and to receive for all of a network is not the pod's either.
     for ip in [[224, 0, 0, 1], [255, 255, 255, 255]] {
-        let address = SocketAddr::from((ip, 40_000));
+        let address = SocketAddr::from((ip, 20_000));
         assert_eq!(code(&pod, &format!("(drop {})", call("$serve", address))).await, INVALID_ARGUMENT, "{address}");
         assert_eq!(code(&pod, &call("$bind", address)).await, ADDRESS_NOT_BINDABLE, "{address}");
     }
@@ -72,15 +72,15 @@ async fn no_address_but_the_pods_own_is_bound() {
     for ip in [own, [127, 0, 0, 1].into(), [0, 0, 0, 0].into()] {
         let run = format!(
             "{} {} (call $say) (call $wait (i64.const 3600000000000))",
-            call("$listen", SocketAddr::new(ip, 40_002)),
-            call("$bind", SocketAddr::new(ip, 40_002))
+            call("$listen", SocketAddr::new(ip, 20_002)),
+            call("$bind", SocketAddr::new(ip, 20_002))
         );
         let (config, log) = container(guest(&run));
         let server = pod.start(config).await.unwrap();
         until("it listens", || log.text(Stream::Stdout) == ".").await;
-        std::net::TcpListener::bind(("127.0.0.1", 40_002)).unwrap();
-        UdpSocket::bind(("127.0.0.1", 40_002)).unwrap();
-        assert!(std::net::TcpListener::bind((own, 40_002)).is_err(), "it has that of the pod: {ip}");
+        std::net::TcpListener::bind(("127.0.0.1", 20_002)).unwrap();
+        UdpSocket::bind(("127.0.0.1", 20_002)).unwrap();
+        assert!(std::net::TcpListener::bind((own, 20_002)).is_err(), "it has that of the pod: {ip}");
         kill(&server).await;
     }
 }
@@ -112,7 +112,7 @@ async fn a_storm_of_datagrams_can_be_stopped() {
 async fn datagrams_under_way_are_bounded() {
     let (pod, own) = pod_with(TestNetwork::default(), None);
     let receiver = UdpSocket::bind("127.0.0.9:0").unwrap();
-    let (bind, send) = (call("$bind", SocketAddr::new(own, 40_003)), call("$send", receiver.local_addr().unwrap()));
+    let (bind, send) = (call("$bind", SocketAddr::new(own, 20_003)), call("$send", receiver.local_addr().unwrap()));
     let receive = |count: usize| format!("{bind} (loop (call $receive) (br_if 0 (call $more (i32.const {count}))))");
     let most = limits::P3_DATAGRAMS_IN_FLIGHT;
     // A program whose result is there does not wait for what it has begun.
@@ -127,7 +127,7 @@ async fn datagrams_under_way_are_bounded() {
     let sending = tokio::spawn(async move {
         // Some may be lost on their way.
         loop {
-            receiver.send_to(b"x", (own, 40_003)).unwrap_or_default();
+            receiver.send_to(b"x", (own, 20_003)).unwrap_or_default();
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     });
