@@ -1,4 +1,5 @@
-//! The runner of the WASI test suite, on a suite of a few modules in both formats: what it reports is what happened.
+//! The runner of the WASI test suite, on a suite of a few modules in both formats: what it reports is what happened, in pods
+//! of either runtime.
 
 use std::fs;
 use std::path::Path;
@@ -7,6 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::harness::{Finished, sample, skip};
+use crate::hostile::isolation_is_possible;
 
 const SUITE: &str = "tests/rust/testsuite/wasm32-wasip1";
 
@@ -17,25 +19,29 @@ fn put(checkout: &Path, name: &str, spec: &Value) {
     fs::write(at.join(format!("{name}.json")), spec.to_string()).unwrap();
 }
 
-fn run_suite(checkout: &Path) -> Finished {
+fn run_suite(checkout: &Path, flags: &[&str]) -> Finished {
     let runner = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wasi-suite/run.py");
     let mut command = Command::new("python3");
-    command.arg(runner).arg(checkout).args(["--coracle", env!("CARGO_BIN_EXE_coracle")]);
+    command.arg(runner).arg(checkout).args(["--coracle", env!("CARGO_BIN_EXE_coracle")]).args(flags);
     command.stdin(Stdio::null()).output().expect("Python starts").into()
 }
 
-#[test]
-fn the_wasi_suite_runs_as_pods_and_tells_what_is_unexpected() {
-    if Command::new("python3").arg("--version").output().is_err() {
-        return skip("no python3");
+fn python_is_there() -> bool {
+    let is_there = Command::new("python3").arg("--version").output().is_ok();
+    if !is_there {
+        skip("no python3");
     }
-    let checkout = tempfile::tempdir().unwrap();
-    let root = checkout.path().join(SUITE).join("fs-tests.dir");
+    is_there
+}
+
+/// Five modules that do what is expected of them.
+fn put_a_few(checkout: &Path) {
+    let root = checkout.join(SUITE).join("fs-tests.dir");
     fs::create_dir_all(&root).unwrap();
     fs::write(root.join("a.txt"), "hello").unwrap();
     fs::write(root.join("left.cleanup"), "of another run").unwrap();
-    fs::write(checkout.path().join(SUITE).join("manifest.json"), r#"{"name": "Few"}"#).unwrap();
-    let put = |name: &str, spec: Value| put(checkout.path(), name, &spec);
+    fs::write(checkout.join(SUITE).join("manifest.json"), r#"{"name": "Few"}"#).unwrap();
+    let put = |name: &str, spec: Value| put(checkout, name, &spec);
     put("root", json!({"root": "fs-tests.dir", "args": ["ls", "/"], "stdout": "file 5 a.txt\n"}));
     put("dirs", json!({"dirs": ["fs-tests.dir"], "args": ["ls", "fs-tests.dir"], "stdout": "file 5 a.txt\n"}));
     put("code", json!({"args": ["false"], "exit_code": 1}));
@@ -45,14 +51,41 @@ fn the_wasi_suite_runs_as_pods_and_tells_what_is_unexpected() {
     let (write, read) =
         (json!({"type": "write", "id": "stdin", "payload": "ping"}), json!({"type": "read", "payload": "ping"}));
     put("stdin", json!({"operations": [{"type": "run", "args": ["stdin"]}, write, read, {"type": "wait"}]}));
-    let done = run_suite(checkout.path());
+}
+
+fn all_five_pass(done: &Finished) {
     assert!(done.code == 0 && done.stdout.contains("5 passed, 0 failed as expected, 0 unexpected"), "{}", done.stdout);
+}
+
+#[test]
+fn the_wasi_suite_runs_as_pods_and_tells_what_is_unexpected() {
+    if !python_is_there() {
+        return;
+    }
+    let checkout = tempfile::tempdir().unwrap();
+    put_a_few(checkout.path());
+    all_five_pass(&run_suite(checkout.path(), &[]));
 
     fs::remove_dir_all(checkout.path().join(SUITE)).unwrap();
     fs::create_dir_all(checkout.path().join(SUITE)).unwrap();
-    put("wrong", json!({"args": ["false"]}));
-    put("unknown", json!({"argz": []}));
-    let done = run_suite(checkout.path());
+    put(checkout.path(), "wrong", &json!({"args": ["false"]}));
+    put(checkout.path(), "unknown", &json!({"argz": []}));
+    let done = run_suite(checkout.path(), &[]);
     assert!(done.code == 1 && done.stdout.contains("exit code 1, not 0"), "{}", done.stdout);
     assert!(done.stdout.contains("unknown fields ['argz']") && done.stdout.contains("2 unexpected"), "{}", done.stdout);
+}
+
+/// The RuntimeClass that is asked for is that of the pods: one that there is runs the same modules with the same result, and
+/// one that there is not runs none.
+#[test]
+fn the_wasi_suite_runs_in_the_runtime_that_is_asked_for() {
+    if !python_is_there() || !isolation_is_possible() {
+        return;
+    }
+    let checkout = tempfile::tempdir().unwrap();
+    put_a_few(checkout.path());
+    all_five_pass(&run_suite(checkout.path(), &["--runtime-class", "wasm-isolated"]));
+
+    let done = run_suite(checkout.path(), &["--runtime-class", "nobodys", "--only", "code"]);
+    assert!(done.code == 1 && done.stdout.contains("RuntimeClass \"nobodys\" not found"), "{}", done.stdout);
 }

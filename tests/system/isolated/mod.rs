@@ -1,8 +1,10 @@
 //! Pods of the RuntimeClass `wasm-isolated`: what they do, and what stands around them.
 
 mod behaviour;
+mod files;
 mod hostile;
 mod loss;
+mod sockets;
 mod streams;
 mod walls;
 mod worlds;

@@ -2,7 +2,8 @@
 //!
 //! Below, every socket of a pod has the pod's one address. A guest that has bound or dialled its localhost sees that, as in a
 //! network namespace of its own. A pod's address is of one family, and its localhost of both: a socket of the other family is
-//! exchanged for one of the pod's before it is used there ([`Face::foreign`]), and the guest sees the one that it made.
+//! exchanged for one of the pod's before it is used there, or is one from the start ([`Face::foreign`]), and the guest sees the
+//! one that it made.
 
 use std::{
     collections::HashMap,

@@ -196,3 +196,6 @@ fn bucket(BucketOf { name, read_only }: BucketOf) -> Bucket {
 fn preopen(Directory { guest_path, read_only }: Directory) -> Preopen {
     Preopen { host_path: PathBuf::from(&guest_path), guest_path, read_only }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,20 +18,26 @@ const SOCKET_TYPE_MASK: u64 = 0xf;
 
 /// Installs the filters, of which each call must pass all. They hold for every thread that is made from now on.
 pub(super) fn install() -> io::Result<()> {
+    programs()?.iter().try_for_each(|program| apply_filter(program).map_err(io::Error::other))
+}
+
+/// The filters, in the order in which they are installed.
+fn programs() -> io::Result<[BpfProgram; 3]> {
     // Its flags are behind a pointer, where no filter sees them; the C library does without it.
     let flags_unseen = with_any_arguments(&[libc::SYS_clone3]);
     let errno = |number: i32| SeccompAction::Errno(number.unsigned_abs());
-    apply(flags_unseen, SeccompAction::Allow, errno(libc::ENOSYS))?;
-    apply(with_any_arguments(calls::DEADLY), SeccompAction::Allow, SeccompAction::KillProcess)?;
-    // The last one: it does not let another one be installed.
-    apply(needed()?, errno(libc::EPERM), SeccompAction::Allow)
+    Ok([
+        program(flags_unseen, SeccompAction::Allow, errno(libc::ENOSYS))?,
+        program(with_any_arguments(calls::DEADLY), SeccompAction::Allow, SeccompAction::KillProcess)?,
+        // The last one: it does not let another one be installed.
+        program(needed()?, errno(libc::EPERM), SeccompAction::Allow)?,
+    ])
 }
 
-fn apply(rules: Rules, otherwise: SeccompAction, matched: SeccompAction) -> io::Result<()> {
+fn program(rules: Rules, otherwise: SeccompAction, matched: SeccompAction) -> io::Result<BpfProgram> {
     let arch = std::env::consts::ARCH.try_into().map_err(io::Error::other)?;
     let filter = SeccompFilter::new(rules, otherwise, matched, arch).map_err(io::Error::other)?;
-    let program: BpfProgram = filter.try_into().map_err(io::Error::other)?;
-    apply_filter(&program).map_err(io::Error::other)
+    filter.try_into().map_err(io::Error::other)
 }
 
 /// Calls with whatever arguments.
@@ -98,3 +104,5 @@ fn rule(arguments: Vec<Argument>) -> io::Result<SeccompRule> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod verdicts;

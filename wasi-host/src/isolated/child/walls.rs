@@ -112,3 +112,6 @@ fn bind_to_parent() -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! UDP sockets of WASI 0.3.
 
-use std::{future::Future, net::SocketAddr};
+use std::net::SocketAddr;
 
 use futures::FutureExt;
 use wasmtime::component::{Accessor, Resource};
@@ -38,26 +38,9 @@ impl PodSockets<'_> {
         Ok(family(is_ipv4(real) != face.foreign))
     }
 
-    /// Puts a socket of the pod's family in the place of one of the other, which has not been used yet.
-    async fn be_of_own_udp_family(&mut self, socket: &Resource<UdpSocket>) -> SocketResult<()> {
-        let own = self.own_family();
-        let real = udp::HostUdpSocket::get_address_family(&mut self.inner, again(socket)).map_err(SocketError::trap)?;
-        if is_ipv4(real) == is_ipv4(own) {
-            return Ok(());
-        }
-        if self.is_udp_bound(socket) {
-            return Err(ErrorCode::InvalidState.into());
-        }
-        let made = udp::HostUdpSocket::create(&mut self.inner, own).await?;
-        let made = self.inner.table.delete(made).map_err(SocketError::trap)?;
-        *self.inner.table.get_mut(socket).map_err(SocketError::trap)? = made;
-        self.places.faces.change(socket.rep(), |face| face.foreign = true);
-        Ok(())
-    }
-
     /// Where datagrams to `wanted` go. A socket that the guest has not bound has the pod's address then: what it receives
     /// is the pod's, too.
-    async fn prepare_udp(&mut self, socket: &Resource<UdpSocket>, wanted: SocketAddr) -> SocketResult<SocketAddr> {
+    fn prepare_udp(&mut self, socket: &Resource<UdpSocket>, wanted: SocketAddr) -> SocketResult<SocketAddr> {
         let family = self.seen_udp_family(socket).map_err(SocketError::trap)?;
         let target = self.target(wanted, is_ipv4(family))?;
         let own = self.own_address();
@@ -65,17 +48,18 @@ impl PodSockets<'_> {
         if is_foreign && target.ip() != own {
             return Err(ErrorCode::RemoteUnreachable.into());
         }
-        self.be_of_own_udp_family(socket).await?;
         if !self.is_udp_bound(socket) {
-            udp::HostUdpSocket::bind(&mut self.inner, again(socket), SocketAddr::new(own, 0).into()).await?;
+            self.bind_udp_now(socket, SocketAddr::new(own, 0))?;
         }
         Ok(target)
     }
-}
 
-/// Nothing that binding or making a socket waits for is ever late: the check of addresses is ours.
-fn at_once<T>(ready: impl Future<Output = SocketResult<T>>) -> SocketResult<T> {
-    ready.now_or_never().unwrap_or(Err(ErrorCode::Other(None).into()))
+    /// As with TCP, binding waits for nothing but the check of the address, which is ours and ready at once.
+    fn bind_udp_now(&mut self, socket: &Resource<UdpSocket>, address: SocketAddr) -> SocketResult<()> {
+        udp::HostUdpSocket::bind(&mut self.inner, again(socket), address.into())
+            .now_or_never()
+            .unwrap_or(Err(ErrorCode::Other(None).into()))
+    }
 }
 
 fn again(socket: &Resource<UdpSocket>) -> Resource<UdpSocket> {
@@ -95,7 +79,7 @@ impl HostUdpSocketWithStore<Sandbox> for HasPodSockets {
         let (target, shared) = store.with(|mut access| -> SocketResult<_> {
             let mut sockets = access.get();
             let wanted = remote.map(SocketAddr::from);
-            let target = wanted.map(|wanted| at_once(sockets.prepare_udp(&socket, wanted))).transpose()?;
+            let target = wanted.map(|wanted| sockets.prepare_udp(&socket, wanted)).transpose()?;
             Ok((target, sockets.places.shared()))
         })?;
         // As a full buffer of the kernel (ENOBUFS): waiting here would pile up what is to be sent.
@@ -128,7 +112,6 @@ impl udp::HostUdpSocket for PodSockets<'_> {
             return Err(ErrorCode::InvalidArgument.into());
         }
         let real = self.bindable(wanted)?;
-        self.be_of_own_udp_family(&socket).await?;
         udp::HostUdpSocket::bind(&mut self.inner, again(&socket), real.into()).await?;
         self.places.faces.change(socket.rep(), |face| face.bound = is_localhost(wanted.ip()));
         Ok(())
@@ -136,7 +119,7 @@ impl udp::HostUdpSocket for PodSockets<'_> {
 
     async fn connect(&mut self, socket: Resource<UdpSocket>, remote: IpSocketAddress) -> SocketResult<()> {
         let wanted = SocketAddr::from(remote);
-        let target = self.prepare_udp(&socket, wanted).await?;
+        let target = self.prepare_udp(&socket, wanted)?;
         udp::HostUdpSocket::connect(&mut self.inner, again(&socket), target.into()).await?;
         self.places.faces.change(socket.rep(), |face| face.dialled = is_localhost(wanted.ip()));
         Ok(())
@@ -145,8 +128,12 @@ impl udp::HostUdpSocket for PodSockets<'_> {
     async fn create(&mut self, family: IpAddressFamily) -> SocketResult<Resource<UdpSocket>> {
         // See `HostTcpSocket::create`.
         let place = self.places.take().ok_or(ErrorCode::OutOfMemory)?;
-        let socket = udp::HostUdpSocket::create(&mut self.inner, family).await?;
+        // Of the pod's family at once, whichever the guest names: a new socket is waited for until it can be written, and
+        // where datagrams are sent nobody can wait for another one.
+        let own = self.own_family();
+        let socket = udp::HostUdpSocket::create(&mut self.inner, own).await?;
         self.places.settle(socket.rep(), place);
+        self.places.faces.change(socket.rep(), |face| face.foreign = is_ipv4(family) != is_ipv4(own));
         Ok(socket)
     }
 

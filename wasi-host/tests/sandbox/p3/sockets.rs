@@ -9,7 +9,9 @@ use coracle_wasi_host::{Container, NetworkError, PodContext, Stream};
 use tokio::net::{TcpListener, UdpSocket};
 
 use super::tool;
-use crate::support::{PATIENCE, TestNetwork, exchange, pod_with, until};
+use crate::support::{PATIENCE, TestNetwork, container, exchange, pod_with, program, until};
+
+const SOCKETS: &str = include_str!("../../guests/sockets-p3.wat");
 
 fn pod() -> (PodContext, IpAddr) {
     pod_with(TestNetwork::default(), None)
@@ -134,4 +136,33 @@ async fn datagrams_are_received_and_sent_at_the_pods_address() {
     host.send_to(b"pong", from).await.unwrap();
     assert_eq!(guest.wait().await.code, 0);
     assert_eq!(log.text(Stream::Stdout), "pong\n");
+}
+
+/// How many sockets are made for one datagram each: all that is sent has room in the receiver's buffer.
+const SENDS: u32 = 100;
+
+/// A socket that the guest has just made sends at once, also if it is of the family that the pod's address is not of.
+#[tokio::test(flavor = "multi_thread")]
+async fn new_sockets_of_either_family_send_at_once() {
+    let (pod, address) = pod();
+    let host = UdpSocket::bind((address, 0)).await.unwrap();
+    let port = host.local_addr().unwrap().port();
+    // The family, and localhost in it behind the port, padded to what an address has.
+    for (family, localhost) in [(0, "127 0 0 1 0 0 0 0 0 0"), (1, "0 0 0 0 0 0 0 0 1 0")] {
+        let number = |number: &str| format!("(i32.const {number}) ");
+        let localhost: String = localhost.split(' ').map(number).collect();
+        let run = format!(
+            "(loop (call $udp-raw (i32.const {family}) (i32.const 64)) \
+             (call $send-raw (call $result) (i32.const 24) (i32.const 1) (i32.const 1) (i32.const {family}) \
+             (i32.const {port}) {localhost} (i32.const 64)) \
+             (drop (call $result)) (br_if 0 (call $more (i32.const {SENDS}))))"
+        );
+        let guest = pod.start(container(program(&SOCKETS.replace("{{RUN}}", &run))).0).await.unwrap();
+        assert_eq!(guest.wait().await.code, 0, "family {family}");
+        let mut datagram = [0; 100];
+        for _ in 0..SENDS {
+            let (length, from) = tokio::time::timeout(PATIENCE, host.recv_from(&mut datagram)).await.unwrap().unwrap();
+            assert_eq!((&datagram[..length], from.ip()), (&b"."[..], address));
+        }
+    }
 }
