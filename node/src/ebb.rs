@@ -13,6 +13,9 @@ const PERIOD: Duration = Duration::from_secs(5);
 const STEP: usize = 50;
 /// So long after the last pod has come or gone, what everybody remembers of it for a while has been forgotten.
 const CALM: Duration = Duration::from_secs(6 * 60);
+/// Where pods come and go all the time nothing ever ebbs: after so long of that memory goes back all the same, or what the
+/// allocator keeps between its pieces would grow for hours.
+const UNREST: Duration = Duration::from_secs(5 * 60);
 
 /// The number of pods as it rises and falls.
 #[derive(Debug, Default)]
@@ -22,15 +25,23 @@ struct Tide {
     last: usize,
     /// For how long it has been the same; None: since the memory was given back for that.
     calm: Option<Duration>,
+    /// For how long it has been another at each look, since memory was given back.
+    unrest: Duration,
 }
 
 impl Tide {
-    /// Whether it is the time: many have gone, and none is coming or going now; or nothing has happened for long.
+    /// Whether it is the time: many have gone, and none is coming or going now; or nothing has happened for long, or has
+    /// never ceased to happen.
     fn has_turned(&mut self, pods: usize) -> bool {
         self.high = self.high.max(pods);
         if pods != self.last {
             (self.last, self.calm) = (pods, Some(Duration::ZERO));
-            return false;
+            self.unrest += PERIOD;
+            let restless = self.unrest >= UNREST;
+            if restless {
+                self.unrest = Duration::ZERO;
+            }
+            return restless;
         }
         let ebbed = self.high - pods >= STEP.max(self.high / 8);
         self.calm = self.calm.map(|calm| calm + PERIOD);
@@ -40,6 +51,9 @@ impl Tide {
         }
         if calm {
             self.calm = None;
+        }
+        if ebbed || calm {
+            self.unrest = Duration::ZERO;
         }
         ebbed || calm
     }
@@ -65,9 +79,18 @@ mod tests {
         let mut tide = Tide::default();
         let turns = [100, 100, 60, 60, 40, 40, 40, 0, 0].map(|pods| tide.has_turned(pods));
         assert_eq!(turns, [false, false, false, false, false, true, false, false, false]);
-        let mut large = Tide { high: 1_000, last: 900, calm: None };
+        let mut large = Tide { high: 1_000, last: 900, ..Tide::default() };
         assert!(!large.has_turned(900), "a tenth of them");
         assert!(!large.has_turned(800) && large.has_turned(800));
+    }
+
+    #[test]
+    fn it_also_does_where_pods_come_and_go_all_the_time() {
+        let mut tide = Tide::default();
+        let periods = usize::try_from(UNREST.as_secs() / PERIOD.as_secs()).unwrap();
+        let turns: Vec<bool> = (0..2 * periods).map(|look| tide.has_turned(1 + look % 40)).collect();
+        let times: Vec<usize> = (1..).zip(turns).filter_map(|(time, turn)| turn.then_some(time)).collect();
+        assert_eq!(times, [periods, 2 * periods]);
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! How fast one guest may write to its log, with and without somebody who follows.
 
-use std::time::Instant;
+use std::pin::pin;
+use std::time::{Duration, Instant};
 
-use futures::{AsyncReadExt as _, TryFutureExt as _};
+use futures::AsyncReadExt as _;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
 use kube::api::LogParams;
 use serde_json::json;
 
@@ -46,18 +49,24 @@ async fn run(target: &Target, image: &str, mib: u32, followers: u32) -> anyhow::
     Ok((seconds, read))
 }
 
+/// How long a follower tries.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Follows the log to its end.
-async fn follow(pods: kube::Api<k8s_openapi::api::core::v1::Pod>) -> anyhow::Result<u64> {
-    let params = LogParams { follow: true, ..LogParams::default() };
+async fn follow(pods: Api<Pod>) -> anyhow::Result<u64> {
     let begun = Instant::now();
-    // The container has to be there first.
-    let mut stream = loop {
-        match pods.log_stream("chatty", &params).map_err(anyhow::Error::from).await {
-            Ok(stream) => break Box::pin(stream),
-            Err(error) if begun.elapsed().as_secs() > 30 => return Err(error),
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(1)).await,
+    loop {
+        // The container has to be there first; a pod without a node has an empty log.
+        match follow_once(&pods).await {
+            Ok(0) | Err(_) if begun.elapsed() < PATIENCE => tokio::time::sleep(Duration::from_millis(1)).await,
+            ended => return ended,
         }
-    };
+    }
+}
+
+async fn follow_once(pods: &Api<Pod>) -> anyhow::Result<u64> {
+    let params = LogParams { follow: true, ..LogParams::default() };
+    let mut stream = pin!(pods.log_stream("chatty", &params).await?);
     let (mut buffer, mut sum) = (vec![0; PIECE_BYTES], 0);
     loop {
         match stream.read(&mut buffer).await? {
