@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use coracle_store::{Expect, Key, Lift, Lifted, Object, Scope, Store, StoreConfig, Txn, Watch};
+use coracle_store::{Encryption, Expect, Key, Lift, Lifted, Object, Scope, Store, StoreConfig, Txn, Watch};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tokio::runtime::Runtime;
 
@@ -37,6 +37,20 @@ fn runtime() -> Runtime {
 fn store(runtime: &Runtime) -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().expect("a directory");
     let store = runtime.block_on(Store::open(StoreConfig::new(dir.path()), Arc::new(NoLift))).expect("opens");
+    (dir, store)
+}
+
+/// A store in a new directory that encrypts what the benchmarks write.
+fn encrypted(runtime: &Runtime, cipher: &str) -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let text = format!(
+        "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources: [pods]\n  \
+         providers:\n  - {cipher}: {{keys: [{{name: key1, secret: {}A=}}]}}\n",
+        "a".repeat(42)
+    );
+    let encryption = Arc::new(Encryption::from_yaml(&text, "keys.yaml".as_ref()).expect("a configuration"));
+    let config = StoreConfig { encryption, ..StoreConfig::new(dir.path()) };
+    let store = runtime.block_on(Store::open(config, Arc::new(NoLift))).expect("opens");
     (dir, store)
 }
 
@@ -74,6 +88,14 @@ fn commits(criterion: &mut Criterion) {
         let (_dir, store) = store(&runtime);
         let next = Arc::new(AtomicU64::new(0));
         group.bench_function(format!("{writers} writers"), |bencher| {
+            bencher.iter_custom(|commits| runtime.block_on(write(&store, &next, writers, commits)));
+        });
+        runtime.block_on(store.shutdown()).expect("in order");
+    }
+    for (cipher, writers) in [("aesgcm", 1), ("aesgcm", 32), ("secretbox", 32), ("aescbc", 32)] {
+        let (_dir, store) = encrypted(&runtime, cipher);
+        let next = Arc::new(AtomicU64::new(0));
+        group.bench_function(format!("{writers} writers, encrypted by {cipher}"), |bencher| {
             bencher.iter_custom(|commits| runtime.block_on(write(&store, &next, writers, commits)));
         });
         runtime.block_on(store.shutdown()).expect("in order");

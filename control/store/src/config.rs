@@ -1,7 +1,10 @@
 //! What can be set about a store, with defaults that suit a cluster of one machine.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::encryption::Encryption;
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -25,6 +28,8 @@ pub struct StoreConfig {
     pub min_free_bytes: u64,
     /// Raft entries between two snapshots; what is older is purged from the log.
     pub snapshot_entries: u64,
+    /// What is encrypted on disk, and with which keys. Nothing unless it is said here.
+    pub encryption: Arc<Encryption>,
 }
 
 impl StoreConfig {
@@ -41,6 +46,7 @@ impl StoreConfig {
             max_txn_bytes: 4 << 20,
             min_free_bytes: 32 << 20,
             snapshot_entries: 2_000,
+            encryption: Arc::new(Encryption::none()),
         }
     }
 }

@@ -3,24 +3,25 @@
 //!
 //! | table | key | value |
 //! | --- | --- | --- |
-//! | `log` | raft index | the entry, postcard |
-//! | `objects` | resource NUL namespace NUL name | revision, create revision (u64 little endian each), JSON |
+//! | `log` | raft index | the entry, postcard; the JSON of its objects is encrypted if their resources are |
+//! | `objects` | resource NUL namespace NUL name | revision, create revision (u64 little endian each), JSON, encrypted if its resource is |
 //! | `meta` | name | postcard |
 
 use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use openraft::StoredMembership;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::apply::Applier;
-use crate::key::Key;
+use crate::encryption::{Form, Unreadable};
 use crate::raft::{LogId, Node, NodeId, RaftEntry, Vote};
 use crate::record::{Lift, Record};
+use crate::row::Row;
 use crate::state::{FIRST_REVISION, State};
+use crate::vault::Vault;
 
 pub(crate) const LOG: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("log");
 pub(crate) const OBJECTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("objects");
@@ -30,9 +31,6 @@ const NODE_ID: &str = "node-id";
 const VOTE: &str = "vote";
 const PURGED: &str = "purged";
 const APPLIED: &str = "applied";
-
-/// Bytes in front of the JSON in a row of `objects`.
-const ROW_HEAD_BYTES: usize = 16;
 
 /// Objects below which one thread lifts them all: starting others would take longer.
 const PARALLEL_LIFT_OBJECTS: usize = 512;
@@ -44,6 +42,9 @@ pub(crate) enum DiskError {
     Redb(#[from] redb::Error),
     #[error("{0}")]
     Format(String),
+    /// Something encrypted that no key opens; the text names the object, never its content.
+    #[error("{object} cannot be decrypted: {why}")]
+    Unreadable { object: String, why: Unreadable },
 }
 
 macro_rules! from_redb {
@@ -55,6 +56,13 @@ macro_rules! from_redb {
         })*
     };
 }
+
+impl From<io::Error> for DiskError {
+    fn from(error: io::Error) -> Self {
+        Self::Redb(redb::Error::Io(error))
+    }
+}
+
 from_redb!(TransactionError, TableError, StorageError, CommitError, DatabaseError, SetDurabilityError);
 
 impl DiskError {
@@ -62,6 +70,7 @@ impl DiskError {
     pub(crate) fn is_corruption(&self) -> bool {
         match self {
             Self::Format(_) => true,
+            Self::Unreadable { .. } => false,
             Self::Redb(redb::Error::Io(error)) => {
                 matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
             }
@@ -98,6 +107,8 @@ pub(crate) struct Loaded {
     pub(crate) last: Option<LogId>,
     pub(crate) applied: Applied,
     pub(crate) state: State,
+    /// Whether something is stored in plain that should be encrypted.
+    pub(crate) plain: bool,
 }
 
 /// Makes the tables of a new file and writes down whose it is; for an old one returns whose it is.
@@ -118,8 +129,10 @@ pub(crate) fn prepare(db: &Database, node_id: NodeId) -> Result<NodeId, DiskErro
     Ok(node_id)
 }
 
-/// Reads the state of the file. Objects are lifted here, on all processors.
-pub(crate) fn load(db: &Database, lift: &Arc<dyn Lift>) -> Result<Loaded, DiskError> {
+/// Reads the state of the file. Objects are lifted here, on all processors. Everything that is encrypted is opened, also
+/// what nobody asks for yet, so that a missing key is found out now and not in the middle of the work; `vault` is told
+/// what is of an older form.
+pub(crate) fn load(db: &Database, lift: &Arc<dyn Lift>, vault: &Vault) -> Result<Loaded, DiskError> {
     let txn = db.begin_read()?;
     let meta = txn.open_table(META)?;
     let vote = get_meta(&meta, VOTE)?;
@@ -131,69 +144,38 @@ pub(crate) fn load(db: &Database, lift: &Arc<dyn Lift>) -> Result<Loaded, DiskEr
         None => purged,
     };
     let mut rows = Vec::new();
+    let mut worst = Form::Current;
     for row in txn.open_table(OBJECTS)?.iter()? {
         let (key, value) = row?;
-        rows.push(Row::read(key.value(), value.value())?);
+        let mut row = Row::read(key.value(), value.value())?;
+        let (json, form) = vault.open_row(&row.key, &row.json)?;
+        row.json = json;
+        vault.found(Some(&row.key), form);
+        worst = worst.max(form);
+        rows.push(row);
+    }
+    for row in log.iter()? {
+        let form = vault.decode_entry(row?.1.value())?.1;
+        vault.found(None, form);
+        worst = worst.max(form);
     }
     let mut state = State::at(applied.revision);
     for record in lift_all(rows, lift) {
         state.insert(record);
     }
-    Ok(Loaded { vote, purged, last, applied, state })
+    Ok(Loaded { vote, purged, last, applied, state, plain: worst == Form::Plain })
 }
 
 /// The entries of the log in `start..end`, in order.
-pub(crate) fn read_log(db: &Database, start: u64, end: u64) -> Result<Vec<RaftEntry>, DiskError> {
+pub(crate) fn read_log(db: &Database, vault: &Vault, start: u64, end: u64) -> Result<Vec<RaftEntry>, DiskError> {
     let txn = db.begin_read()?;
     let log = txn.open_table(LOG)?;
     let mut entries = Vec::new();
     for row in log.range(start..end)? {
         let (_, row) = row?;
-        entries.push(decode("log entry", row.value())?);
+        entries.push(vault.decode_entry(row.value())?.0);
     }
     Ok(entries)
-}
-
-/// One object as it is stored.
-pub(crate) struct Row {
-    key: Key,
-    revision: u64,
-    create_revision: u64,
-    json: Bytes,
-}
-
-impl Row {
-    fn read(key: &[u8], value: &[u8]) -> Result<Self, DiskError> {
-        let bad = || DiskError::Format(format!("object row {:?} is damaged", String::from_utf8_lossy(key)));
-        let text = std::str::from_utf8(key).map_err(|_| bad())?;
-        let mut parts = text.splitn(3, '\0');
-        let (Some(resource), Some(namespace), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(bad());
-        };
-        let (head, json) = value.split_at_checked(ROW_HEAD_BYTES).ok_or_else(bad)?;
-        let (revision, created) = head.split_at(ROW_HEAD_BYTES / 2);
-        let number = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).map_err(|_| bad());
-        Ok(Self {
-            key: Key::new(resource, namespace, name),
-            revision: number(revision)?,
-            create_revision: number(created)?,
-            json: Bytes::copy_from_slice(json),
-        })
-    }
-}
-
-/// The key of an object's row.
-pub(crate) fn row_key(key: &Key) -> Vec<u8> {
-    [key.resource.as_bytes(), key.namespace.as_bytes(), key.name.as_bytes()].join(&0)
-}
-
-/// The value of an object's row.
-pub(crate) fn row_value(record: &Record) -> Vec<u8> {
-    let mut value = Vec::with_capacity(ROW_HEAD_BYTES + record.json.len());
-    value.extend_from_slice(&record.revision.to_le_bytes());
-    value.extend_from_slice(&record.create_revision.to_le_bytes());
-    value.extend_from_slice(&record.json);
-    value
 }
 
 fn lift_all(rows: Vec<Row>, lift: &Arc<dyn Lift>) -> Vec<Arc<Record>> {

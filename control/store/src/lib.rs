@@ -11,6 +11,7 @@
 //!
 //! Invariant: what [`Store::commit`] has returned survives any end of the process.
 //! Invariant: revisions only grow, one per transaction, and are never used again.
+//! Invariant: what [`StoreConfig::encryption`] names is never on disk in plain.
 //! Invariant: readers never wait for writers, and a slow watcher makes nobody wait.
 #![forbid(unsafe_code)]
 
@@ -19,6 +20,7 @@ mod committer;
 mod config;
 mod dir;
 mod disk;
+mod encryption;
 mod event;
 mod health;
 mod key;
@@ -27,20 +29,25 @@ mod metrics;
 mod object;
 mod open;
 mod raft;
+mod rebuild;
 mod record;
 mod ring;
+mod row;
 mod scan;
 mod state;
 mod store;
+mod sweep;
 #[cfg(test)]
 mod testing;
 mod topic;
 mod txn;
+mod vault;
 mod watch;
 mod wire;
 mod writer;
 
 pub use config::StoreConfig;
+pub use encryption::{Encryption, EncryptionError};
 pub use event::{Event, EventKind};
 pub use key::{Key, Scope, WatchScope};
 pub use object::{Object, ObjectError};

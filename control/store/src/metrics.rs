@@ -11,6 +11,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::memory::Memory;
 use crate::ring::Ring;
+use crate::vault::Vault;
 
 /// Counters and histograms, shared by all parts of the store.
 #[derive(Clone)]
@@ -44,7 +45,7 @@ impl Default for Metrics {
 
 impl Metrics {
     /// Registers everything under `store_`.
-    pub(crate) fn register(&self, registry: &mut Registry, memory: Arc<Memory>, ring: Arc<Ring>) {
+    pub(crate) fn register(&self, registry: &mut Registry, memory: Arc<Memory>, ring: Arc<Ring>, vault: Arc<Vault>) {
         let store = registry.sub_registry_with_prefix("store");
         let seconds = Unit::Seconds;
         store.register_with_unit(
@@ -69,7 +70,7 @@ impl Metrics {
         store.register("events", "Changes of objects", self.events.clone());
         store.register_with_unit("log_appended", "Bytes appended to the log", Unit::Bytes, self.log_bytes.clone());
         store.register("snapshots", "Snapshots made, each followed by a purge of the log", self.snapshots.clone());
-        store.register_collector(Box::new(Gauges { memory, ring }));
+        store.register_collector(Box::new(Gauges { memory, ring, vault }));
     }
 }
 
@@ -77,6 +78,7 @@ impl Metrics {
 struct Gauges {
     memory: Arc<Memory>,
     ring: Arc<Ring>,
+    vault: Arc<Vault>,
 }
 
 impl std::fmt::Debug for Gauges {
@@ -95,6 +97,12 @@ impl Collector for Gauges {
             ("history_bytes", "Bytes of the events kept for watches", depth.bytes as u64),
             ("history_compacted_revision", "The oldest revision a watch can start from", depth.compacted),
             ("watchers", "Watches in progress", depth.watchers),
+            ("stale_objects", "Objects that are still to be encrypted as configured", self.vault.stale_rows() as u64),
+            (
+                "stale_log",
+                "1 while the log has entries that are still to be encrypted as configured",
+                self.vault.log_is_stale().into(),
+            ),
         ];
         for (name, help, value) in single {
             let gauge = ConstGauge::new(value);

@@ -68,6 +68,11 @@ impl Object {
         Ok(Self { json: json.into(), splice_at: metadata as u32 + 1, comma: others > 0 })
     }
 
+    /// The same object, its JSON in another form: encrypted, or plain again.
+    pub(crate) fn with_json(&self, json: Bytes) -> Self {
+        Self { json, splice_at: self.splice_at, comma: self.comma }
+    }
+
     /// The JSON as it was given, without a resourceVersion.
     pub fn json(&self) -> &Bytes {
         &self.json

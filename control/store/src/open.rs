@@ -11,13 +11,17 @@ use crate::committer::{Committer, QUEUE_TXNS};
 use crate::config::StoreConfig;
 use crate::dir::DataDir;
 use crate::disk::{self, DiskError, Loaded};
+use crate::encryption::EncryptionError;
 use crate::health::Health;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::raft::{LogCache, LogStore, Machine, NoPeers, Node, NodeId, Raft};
+use crate::rebuild::rebuild;
 use crate::record::Lift;
 use crate::ring::{Limits, Ring};
 use crate::store::{Parts, Store};
+use crate::sweep::sweep;
+use crate::vault::Vault;
 use crate::writer::Writer;
 
 /// Pages of the database kept in memory. Objects are read from it once, at start; after that it is the
@@ -67,6 +71,19 @@ pub enum OpenError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Something in it is encrypted, and no key that is there opens it.
+    #[error("the store in {} is not opened: {object} cannot be decrypted: {reason}", path.display())]
+    Unreadable {
+        /// The data directory.
+        path: PathBuf,
+        /// The first object that can't be read.
+        object: String,
+        /// Which key it wants, and what to do.
+        reason: String,
+    },
+    /// The file of keys can't be made.
+    #[error("the store's keys: {0}")]
+    Keys(#[from] EncryptionError),
     /// The file system refuses.
     #[error("{}: {error}", path.display())]
     Io {
@@ -81,7 +98,7 @@ pub enum OpenError {
 }
 
 /// How the database file is opened: by its path, or in tests on top of a disk that fails.
-pub(crate) type OpenFile = Box<dyn FnOnce(&Builder, &Path) -> Result<Database, DatabaseError> + Send>;
+pub(crate) type OpenFile = Box<dyn Fn(&Builder, &Path) -> Result<Database, DatabaseError> + Send>;
 
 /// The ordinary way to open the database file.
 pub(crate) fn by_path() -> OpenFile {
@@ -90,10 +107,11 @@ pub(crate) fn by_path() -> OpenFile {
 
 /// Opens the store of `config`.
 pub(crate) async fn open(config: StoreConfig, lift: Arc<dyn Lift>, open_file: OpenFile) -> Result<Store, OpenError> {
+    let vault = Arc::new(Vault::new(config.encryption.clone()));
     let (dir, db, loaded) = {
         let path = config.dir.clone();
-        let (config, lift) = (config.clone(), lift.clone());
-        let read = tokio::task::spawn_blocking(move || read(&config, &lift, open_file));
+        let (config, lift, vault) = (config.clone(), lift.clone(), vault.clone());
+        let read = tokio::task::spawn_blocking(move || read(&config, &lift, &vault, open_file));
         read.await.unwrap_or_else(|panic| {
             // The database asserts what it believes about its own file.
             Err(OpenError::Corrupt { path: path.clone(), reason: panic.to_string() })
@@ -101,7 +119,7 @@ pub(crate) async fn open(config: StoreConfig, lift: Arc<dyn Lift>, open_file: Op
     };
     let health = Arc::new(Health::new(&config.dir, config.min_free_bytes));
     let metrics = Metrics::default();
-    let (writer, thread) = Writer::start(db.clone(), health.clone(), metrics.clone())
+    let (writer, thread) = Writer::start(db.clone(), vault.clone(), health.clone(), metrics.clone())
         .map_err(|error| OpenError::Io { path: config.dir.clone(), error })?;
 
     let cache = Arc::new(LogCache::default());
@@ -122,16 +140,33 @@ pub(crate) async fn open(config: StoreConfig, lift: Arc<dyn Lift>, open_file: Op
         let ring = ring.clone();
         tokio::spawn(async move { ring.herald().await })
     };
-    Ok(Store::new(Parts { config, dir, memory, ring, raft, queue, health, metrics, writer, thread, committer, herald }))
+    let sweep = tokio::spawn(sweep(vault.clone(), writer.clone(), raft.clone()));
+    Ok(Store::new(Parts {
+        config,
+        dir,
+        memory,
+        ring,
+        raft,
+        queue,
+        health,
+        metrics,
+        vault,
+        writer,
+        thread,
+        committer,
+        herald,
+        sweep,
+    }))
 }
 
 /// The blocking part: everything that is read from disk.
 fn read(
     config: &StoreConfig,
     lift: &Arc<dyn Lift>,
+    vault: &Vault,
     open_file: OpenFile,
 ) -> Result<(DataDir, Arc<Database>, Loaded), OpenError> {
-    let dir = DataDir::open(&config.dir)?;
+    let mut dir = DataDir::open(&config.dir)?;
     let path = dir.database();
     let disk_error = |error: DiskError| {
         if error.is_corruption() {
@@ -139,23 +174,39 @@ fn read(
         }
         let error = match error {
             DiskError::Redb(redb::Error::Io(error)) => error,
+            DiskError::Unreadable { object, why } => {
+                return OpenError::Unreadable { path: config.dir.clone(), object, reason: why.to_string() };
+            }
             error => std::io::Error::other(error),
         };
         OpenError::Io { path: path.clone(), error }
     };
     let mut builder = Builder::new();
     builder.set_cache_size(DATABASE_CACHE_BYTES);
-    let db = open_file(&builder, &path).map_err(|error| match error {
-        DatabaseError::DatabaseAlreadyOpen => {
-            OpenError::InUse { path: config.dir.clone(), holder: "another process".into() }
-        }
-        error => disk_error(error.into()),
-    })?;
+    let open_database = || {
+        open_file(&builder, &path).map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => {
+                OpenError::InUse { path: config.dir.clone(), holder: "another process".into() }
+            }
+            error => disk_error(error.into()),
+        })
+    };
+    let mut db = open_database()?;
     let owner = disk::prepare(&db, config.node_id).map_err(disk_error)?;
     if owner != config.node_id {
         return Err(OpenError::OtherNode { found: owner, given: config.node_id });
     }
-    let loaded = disk::load(&db, lift).map_err(disk_error)?;
+    let loaded = disk::load(&db, lift, vault).map_err(disk_error)?;
+    // All that is encrypted can be read, so new keys, if these are new, lock nobody out of anything.
+    config.encryption.persist()?;
+    if config.encryption.encrypts() && (dir.is_plain() || loaded.plain) {
+        if loaded.last.is_some() {
+            tracing::info!("the store was not encrypted: writing it anew");
+            rebuild(db, &builder, &path, vault).map_err(disk_error)?;
+            db = open_database()?;
+        }
+        dir.may_be_encrypted()?;
+    }
     Ok((dir, Arc::new(db), loaded))
 }
 

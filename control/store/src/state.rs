@@ -108,6 +108,12 @@ impl Snapshot {
         Self { namespace, ..self }
     }
 
+    /// Whether this is known to be the same list as `other`, of another revision perhaps: nothing in the resource has
+    /// changed in between. Costs a comparison of pointers.
+    pub fn is_unchanged_since(&self, other: &Self) -> bool {
+        self.namespace == other.namespace && self.table.ptr_eq(&other.table)
+    }
+
     /// The records in key order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Record>> + '_ {
         self.from(Bound::Unbounded)

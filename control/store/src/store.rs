@@ -22,6 +22,7 @@ use crate::record::{Lift, Record};
 use crate::ring::Ring;
 use crate::state::Snapshot;
 use crate::txn::{CommitError, Committed, Txn};
+use crate::vault::Vault;
 use crate::watch::{Expired, Watch, WatchError};
 use crate::writer::{Job, Writer};
 
@@ -45,10 +46,12 @@ pub(crate) struct Parts {
     pub(crate) queue: mpsc::Sender<Waiting>,
     pub(crate) health: Arc<Health>,
     pub(crate) metrics: Metrics,
+    pub(crate) vault: Arc<Vault>,
     pub(crate) writer: Writer,
     pub(crate) thread: JoinHandle<()>,
     pub(crate) committer: Task<()>,
     pub(crate) herald: Task<()>,
+    pub(crate) sweep: Task<()>,
 }
 
 struct Inner {
@@ -57,6 +60,7 @@ struct Inner {
     ring: Arc<Ring>,
     health: Arc<Health>,
     metrics: Metrics,
+    vault: Arc<Vault>,
     raft: Raft,
     /// `None` once the store is shut down.
     running: Mutex<Option<Running>>,
@@ -69,6 +73,7 @@ struct Running {
     thread: JoinHandle<()>,
     committer: Task<()>,
     herald: Task<()>,
+    sweep: Task<()>,
     dir: DataDir,
 }
 
@@ -92,11 +97,11 @@ impl Store {
     }
 
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { config, dir, memory, ring, raft, queue, health, metrics, writer, thread, committer, herald } =
-            parts;
-        let running = Running { queue, writer, thread, committer, herald, dir };
+        let Parts { config, dir, memory, ring, raft, queue, health, metrics, vault, .. } = parts;
+        let Parts { writer, thread, committer, herald, sweep, .. } = parts;
+        let running = Running { queue, writer, thread, committer, herald, sweep, dir };
         let running = Mutex::new(Some(running));
-        let inner = Inner { max_txn_bytes: config.max_txn_bytes, memory, ring, health, metrics, raft, running };
+        let inner = Inner { max_txn_bytes: config.max_txn_bytes, memory, ring, health, metrics, vault, raft, running };
         Self { inner: Arc::new(inner) }
     }
 
@@ -187,19 +192,38 @@ impl Store {
         self.inner.health.check()
     }
 
+    /// Whether the object at `key` is stored in another form than it would be written in now, by an older key perhaps:
+    /// then a write that changes nothing is to be done all the same, as Kubernetes does with "stale" values.
+    pub fn is_stale(&self, key: &Key) -> bool {
+        self.inner.vault.is_stale(key)
+    }
+
+    /// Whether something on disk still needs a key that is not the first one of its resource. If so, it is being encrypted
+    /// anew; afterwards the other keys may be removed.
+    pub fn needs_old_keys(&self) -> bool {
+        self.inner.vault.has_stale()
+    }
+
     /// Registers the store's metrics, all named `store_…`.
     pub fn register_metrics(&self, registry: &mut Registry) {
-        self.inner.metrics.register(registry, self.inner.memory.clone(), self.inner.ring.clone());
+        let Inner { metrics, memory, ring, vault, .. } = &*self.inner;
+        metrics.register(registry, memory.clone(), ring.clone(), vault.clone());
     }
 
     /// Answers what waits, ends all watches, writes the last objects and lets go of the directory. Reads
     /// still work. Calling it again does nothing.
     pub async fn shutdown(&self) -> Result<(), ShutdownError> {
         let Some(running) = self.inner.running.lock().take() else { return Ok(()) };
-        let Running { queue, writer, thread, committer, herald, dir } = running;
+        let Running { queue, writer, thread, committer, herald, sweep, dir } = running;
         drop(queue);
         let panicked = |error: tokio::task::JoinError| ShutdownError::Panicked(error.to_string());
         let committed = committer.await.map_err(panicked);
+        // What it leaves is done after the next start. It holds a handle of the writer, which has to go first.
+        sweep.abort();
+        let swept = match sweep.await {
+            Err(error) if error.is_panic() => Err(panicked(error)),
+            _ => Ok(()),
+        };
         self.inner.ring.close();
         let heralded = herald.await.map_err(panicked);
         let raft = self.inner.raft.shutdown().await.map_err(panicked);
@@ -207,7 +231,7 @@ impl Store {
         drop(writer);
         let joined = tokio::task::spawn_blocking(move || thread.join().is_ok()).await.map_err(panicked);
         drop(dir);
-        committed.and(heralded).and(raft).and(synced)?;
+        committed.and(swept).and(heralded).and(raft).and(synced)?;
         if joined? { Ok(()) } else { Err(ShutdownError::Panicked("the writer".into())) }
     }
 }
@@ -217,6 +241,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let Some(running) = self.running.get_mut().take() else { return };
         self.ring.close();
+        running.sweep.abort();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let raft = self.raft.clone();
             runtime.spawn(async move {

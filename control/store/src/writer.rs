@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use openraft::storage::LogFlushed;
-use redb::{Database, Durability, WriteTransaction};
+use redb::{Database, Durability, ReadableTable, WriteTransaction};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::disk::{self, Applied, DiskError, LOG, OBJECTS};
@@ -19,8 +19,11 @@ use crate::health::Health;
 use crate::key::Key;
 use crate::metrics::Metrics;
 use crate::raft::{LogId, TypeConfig, Vote};
+use crate::rebuild::resealed;
 use crate::record::Record;
+use crate::row::row_key;
 use crate::state::State;
+use crate::vault::Vault;
 
 /// Jobs that wait for the thread. Raft awaits nearly each of them, so a handful is all there ever is.
 const QUEUE_JOBS: usize = 64;
@@ -51,6 +54,8 @@ pub(crate) enum Job {
     Effects(Effects),
     /// Replace all objects, durably: a snapshot came from another node.
     Replace { applied: Applied, state: State, reply: Reply },
+    /// Write these rows anew, durably, if they are of an older form: what they say stays the same.
+    Reseal { keys: Vec<Key>, reply: Reply },
     /// Make everything so far durable.
     Sync(Reply),
 }
@@ -59,19 +64,32 @@ pub(crate) enum Job {
 #[derive(Clone)]
 pub(crate) struct Writer {
     jobs: mpsc::Sender<Job>,
+    vault: Arc<Vault>,
 }
 
 impl Writer {
     /// Starts the thread.
     pub(crate) fn start(
         db: Arc<Database>,
+        vault: Arc<Vault>,
         health: Arc<Health>,
         metrics: Metrics,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (jobs, queue) = mpsc::channel(QUEUE_JOBS);
-        let thread = Thread { db, health, metrics, pending: BTreeMap::new(), applied: None };
+        let thread = Thread { db, vault: vault.clone(), health, metrics, pending: BTreeMap::new(), applied: None };
         let handle = std::thread::Builder::new().name("store-writer".into()).spawn(move || thread.run(queue))?;
-        Ok((Self { jobs }, handle))
+        Ok((Self { jobs, vault }, handle))
+    }
+
+    /// What encrypts what is written.
+    pub(crate) fn vault(&self) -> &Arc<Vault> {
+        &self.vault
+    }
+
+    /// Hands over what entries did. From here on rows of these objects count as written in today's form.
+    pub(crate) async fn effects(&self, effects: Effects) -> Result<(), DiskError> {
+        self.vault.renewed(effects.objects.iter().map(|(key, _)| key));
+        self.send(Job::Effects(effects)).await
     }
 
     /// Hands over a job that says itself when it is done.
@@ -93,6 +111,7 @@ fn stopped() -> DiskError {
 
 struct Thread {
     db: Arc<Database>,
+    vault: Arc<Vault>,
     health: Arc<Health>,
     metrics: Metrics,
     pending: BTreeMap<Key, Option<Arc<Record>>>,
@@ -133,8 +152,9 @@ impl Thread {
             Job::Replace { applied, state, reply } => {
                 self.pending.clear();
                 self.applied = None;
-                answer(reply, self.durable(|txn| replace(txn, &applied, &state)));
+                answer(reply, self.durable(|txn| replace(txn, &self.vault, &applied, &state)));
             }
+            Job::Reseal { keys, reply } => answer(reply, self.reseal(&keys)),
             Job::Sync(reply) => {
                 let result = self.sync();
                 answer(reply, result);
@@ -167,13 +187,38 @@ impl Thread {
         Ok(())
     }
 
+    /// A row that can't be opened is left as it is, and counts as old: that is no reason to stop writing.
+    fn reseal(&self, keys: &[Key]) -> Result<(), DiskError> {
+        let mut renewed = Vec::with_capacity(keys.len());
+        self.durable(|txn| {
+            let mut objects = txn.open_table(OBJECTS)?;
+            for key in keys.iter().filter(|key| !self.pending.contains_key(key)) {
+                let place = row_key(key);
+                let row = objects.get(place.as_slice())?.map(|row| resealed(&self.vault, &place, row.value()));
+                match row {
+                    Some(Ok(Some(row))) => drop(objects.insert(place.as_slice(), row.as_slice())?),
+                    Some(Err(error)) => {
+                        tracing::error!(%error, "a stored object cannot be encrypted anew");
+                        continue;
+                    }
+                    // Current already, or gone.
+                    Some(Ok(None)) | None => {}
+                }
+                renewed.push(key);
+            }
+            Ok(())
+        })?;
+        self.vault.renewed(renewed.into_iter());
+        Ok(())
+    }
+
     fn put_pending(&self, txn: &WriteTransaction) -> Result<(), DiskError> {
         let Some(applied) = &self.applied else { return Ok(()) };
         let mut objects = txn.open_table(OBJECTS)?;
         for (key, record) in &self.pending {
             match record {
-                Some(record) => objects.insert(disk::row_key(key).as_slice(), disk::row_value(record).as_slice())?,
-                None => objects.remove(disk::row_key(key).as_slice())?,
+                Some(record) => objects.insert(row_key(key).as_slice(), self.vault.row(record)?.as_slice())?,
+                None => objects.remove(row_key(key).as_slice())?,
             };
         }
         drop(objects);
@@ -215,11 +260,11 @@ fn answer(reply: Reply, result: Result<(), DiskError>) {
 }
 
 /// Every object on disk becomes those of `state`; the log, which is older, is emptied by raft.
-fn replace(txn: &WriteTransaction, applied: &Applied, state: &State) -> Result<(), DiskError> {
+fn replace(txn: &WriteTransaction, vault: &Vault, applied: &Applied, state: &State) -> Result<(), DiskError> {
     txn.delete_table(OBJECTS)?;
     let mut objects = txn.open_table(OBJECTS)?;
     for record in state.records() {
-        objects.insert(disk::row_key(&record.key).as_slice(), disk::row_value(record).as_slice())?;
+        objects.insert(row_key(&record.key).as_slice(), vault.row(record)?.as_slice())?;
     }
     drop(objects);
     disk::put_applied(txn, applied)

@@ -1,6 +1,7 @@
 //! Kills a process that writes as fast as it can, again and again, and looks at what is left: everything
 //! that was acknowledged, revisions in order, and a history that leads from the oldest kept revision to
-//! what is stored.
+//! what is stored. Everything is encrypted, from the third round on, and each round has another key in front, so
+//! that processes also die while they write an old directory anew or go over to another key.
 //!
 //! The test binary starts itself as the victim, so it has a main function of its own and prints.
 #![allow(
@@ -15,7 +16,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use coracle_store::{EventKind, Expect, Key, Lift, Lifted, Object, Scope, Store, StoreConfig, Txn};
+use coracle_store::{Encryption, EventKind, Expect, Key, Lift, Lifted, Object, Scope, Store, StoreConfig, Txn};
 
 /// Set for the victim: the data directory.
 const VICTIM_DIR: &str = "CORACLE_CRASH_TEST_DIR";
@@ -23,6 +24,8 @@ const VICTIM_DIR: &str = "CORACLE_CRASH_TEST_DIR";
 const VICTIM_ROUND: &str = "CORACLE_CRASH_TEST_ROUND";
 
 const ROUNDS: u64 = 60;
+/// Rounds in which nothing is encrypted.
+const PLAIN_ROUNDS: u64 = 2;
 /// Tasks that write at the same time, each to its own names.
 const WRITERS: u64 = 12;
 /// Names of each writer.
@@ -52,9 +55,29 @@ fn main() {
     }
 }
 
-async fn open(dir: &Path) -> Store {
-    let config = StoreConfig { snapshot_entries: SNAPSHOT_ENTRIES, ..StoreConfig::new(dir) };
+async fn open(dir: &Path, round: u64) -> Store {
+    let encryption = Arc::new(encryption(round));
+    let config = StoreConfig { snapshot_entries: SNAPSHOT_ENTRIES, encryption, ..StoreConfig::new(dir) };
     Store::open(config, Arc::new(NoLift)).await.expect("the store opens")
+}
+
+/// None at first, then three keys of which another one is the first in each round.
+fn encryption(round: u64) -> Encryption {
+    if round < PLAIN_ROUNDS {
+        return Encryption::none();
+    }
+    let provider = |number: u64| {
+        let number = (round + number) % 3;
+        let (cipher, letter) = [("aesgcm", "a"), ("aescbc", "b"), ("secretbox", "c")][number as usize];
+        let secret = letter.repeat(42) + "A=";
+        format!("  - {cipher}: {{keys: [{{name: key{number}, secret: {secret}}}]}}\n")
+    };
+    let providers: String = (0..3).map(provider).collect();
+    let text = format!(
+        "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources: [configmaps]\n  \
+         providers:\n{providers}  - identity: {{}}\n"
+    );
+    Encryption::from_yaml(&text, Path::new("keys.yaml")).expect("a configuration")
 }
 
 fn key(writer: u64, name: u64) -> Key {
@@ -75,7 +98,7 @@ fn value_of(json: &[u8]) -> String {
 /// acknowledged write.
 async fn victim(dir: PathBuf) {
     let round = std::env::var(VICTIM_ROUND).expect("the round");
-    let store = open(&dir).await;
+    let store = open(&dir, round.parse().expect("a number")).await;
     println!("ready");
     let writers: Vec<_> =
         (0..WRITERS).map(|writer| tokio::spawn(write(store.clone(), writer, round.clone()))).collect();
@@ -121,7 +144,7 @@ async fn judge() {
         let life = if round % 8 == 7 { 0 } else { (random >> 33) % LONGEST_LIFE + 1 };
         let pause = Duration::from_micros((random >> 20) % 2_000);
         acknowledged += run_victim(dir.path(), round, life, pause, &mut ledger);
-        newest = inspect(dir.path(), &mut ledger, newest).await;
+        newest = inspect((dir.path(), round), &mut ledger, newest).await;
     }
     println!("{ROUNDS} kills, {acknowledged} acknowledged writes, none lost, in {:?}", started.elapsed());
     assert!(acknowledged > ROUNDS * 50, "the victims hardly wrote: {acknowledged}");
@@ -180,8 +203,8 @@ fn note(line: &str, ledger: &mut Ledger, last_of_writer: &mut BTreeMap<u64, u64>
 ///
 /// A writer has one write on its way at a time, so at most one of its objects may differ from the ledger:
 /// written or deleted, but not reported any more. The ledger learns it, for it must not be lost later either.
-async fn inspect(dir: &Path, ledger: &mut Ledger, newest: u64) -> u64 {
-    let store = open(dir).await;
+async fn inspect((dir, round): (&Path, u64), ledger: &mut Ledger, newest: u64) -> u64 {
+    let store = open(dir, round).await;
     let revision = store.revision();
     let acknowledged = ledger.values().map(|known| known.revision).max().unwrap_or(0);
     assert!(revision >= newest.max(acknowledged), "revision {revision}, but {newest} and {acknowledged} were seen");

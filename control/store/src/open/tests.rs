@@ -58,7 +58,7 @@ async fn open_failing(dir: &Path, fails: &Arc<AtomicBool>) -> Store {
     let fails = fails.clone();
     let open_file: OpenFile = Box::new(move |builder, path| {
         let file = std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        builder.create_with_backend(FailingFile { file: FileBackend::new(file)?, fails })
+        builder.create_with_backend(FailingFile { file: FileBackend::new(file)?, fails: fails.clone() })
     });
     open(StoreConfig::new(dir), lift(), open_file).await.expect("the store opens")
 }
@@ -124,7 +124,7 @@ async fn the_log_is_purged_and_the_file_stays_small() {
     let length = std::fs::metadata(&path).expect("the file").len();
     assert!(length < 8 << 20, "{length} bytes for ten objects");
     let db = Builder::new().open(&path).expect("the database");
-    let entries = disk::read_log(&db, 0, u64::MAX).expect("the log").len() as u64;
+    let entries = disk::read_log(&db, &Vault::default(), 0, u64::MAX).expect("the log").len() as u64;
     assert!(entries <= 100 + 2 * ENTRIES_BEHIND_SNAPSHOT, "{entries} entries left");
     drop(db);
     let store = crate::testing::open(dir.path()).await;

@@ -82,7 +82,8 @@ impl RaftLogReader<TypeConfig> for LogStore {
             return Ok(entries);
         }
         // Only at start and for followers that fell behind: reading in place is fine.
-        disk::read_log(&self.db, start, end).map_err(|error| StorageIOError::read_logs(AnyError::new(&error)).into())
+        disk::read_log(&self.db, self.writer.vault(), start, end)
+            .map_err(|error| StorageIOError::read_logs(AnyError::new(&error)).into())
     }
 }
 
@@ -116,7 +117,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let mut rows = Vec::new();
         let mut new = Vec::new();
         for entry in entries {
-            rows.push((entry.log_id.index, disk::encode("log entry", &entry).map_err(write_error)?));
+            rows.push((entry.log_id.index, self.writer.vault().encode_entry(&entry).map_err(write_error)?));
             new.push(entry);
         }
         self.last = new.last().map(|entry| entry.log_id).or(self.last);

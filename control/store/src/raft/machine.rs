@@ -115,7 +115,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
         if let Some(log_id) = self.applied.log_id {
             self.cache.release(log_id.index);
         }
-        self.writer.send(Job::Effects(effects)).await.map_err(machine_error)?;
+        self.writer.effects(effects).await.map_err(machine_error)?;
         Ok(outcomes)
     }
 

@@ -1,5 +1,6 @@
 //! The store through its façade: durability over reopening, who may open it, and a model it must agree with.
 
+mod encryption;
 mod model;
 
 use std::fs;
@@ -108,8 +109,8 @@ async fn what_cannot_be_opened_is_said_to_be_so() {
     };
     assert!(matches!(attempt(7).await, OpenError::OtherNode { found: 1, given: 7 }));
 
-    fs::write(dir.path().join("format"), "2\n").expect("writes");
-    assert!(matches!(attempt(1).await, OpenError::NewerVersion { found: 2, supported: 1 }));
+    fs::write(dir.path().join("format"), "3\n").expect("writes");
+    assert!(matches!(attempt(1).await, OpenError::NewerVersion { found: 3, supported: 2 }));
     fs::write(dir.path().join("format"), "?").expect("writes");
     assert!(matches!(attempt(1).await, OpenError::Corrupt { .. }));
     fs::remove_file(dir.path().join("format")).expect("removes");

@@ -23,7 +23,8 @@ fn node() -> Node {
     disk::prepare(&db, 1).expect("tables");
     let metrics = Metrics::default();
     let (writer, _thread) =
-        Writer::start(db.clone(), Arc::new(Health::new(".".as_ref(), 0)), metrics.clone()).expect("a thread");
+        Writer::start(db.clone(), Arc::default(), Arc::new(Health::new(".".as_ref(), 0)), metrics.clone())
+            .expect("a thread");
     let state = Arc::new(State::default());
     let memory = Arc::new(Memory::new(state.clone()));
     let ring = Arc::new(Ring::new(Limits { events: 10, bytes: 1 << 20, age: std::time::Duration::MAX }, state));
@@ -79,7 +80,7 @@ async fn a_snapshot_travels_in_chunks_and_becomes_the_state_of_another_node() {
     assert_eq!(to.memory.state().revision, 301);
     assert_eq!(rows(&to.memory.state()), rows(&from.memory.state()));
     assert_eq!(to.machine.applied_state().await.expect("known").0, snapshot.meta.last_log_id);
-    let loaded = disk::load(&to.db, &lift()).expect("loads");
+    let loaded = disk::load(&to.db, &lift(), &Default::default()).expect("loads");
     assert_eq!(rows(&loaded.state), rows(&from.memory.state()));
     assert_eq!(loaded.applied.log_id, snapshot.meta.last_log_id);
 }
