@@ -8,6 +8,7 @@
 //! Invariant: a field that another manager owns and that would change is never changed without `force`.
 
 mod compare;
+mod configuration;
 mod conflict;
 mod elements;
 mod ignored;
@@ -30,7 +31,7 @@ use serde_json::{Value, json};
 
 use crate::catalog::Resource;
 use crate::custom::declared;
-use crate::decode::{FieldValidation, Wording, check_fields};
+use crate::decode::{DecodeError, FieldValidation, Wording, check_fields};
 use crate::error::{ApiError, ApiResult, Reason};
 use crate::schema::{Schemas, Type};
 use ignored::Ignored;
@@ -39,6 +40,7 @@ use path::Element;
 use set::FieldSet;
 use shape::Shaped;
 
+pub use configuration::merge_configuration;
 pub use track::{track_create, track_update};
 
 /// Who owns what was there when an object was applied for the first time.
@@ -169,13 +171,17 @@ fn is_known(resource: &Resource, version: &str) -> bool {
 }
 
 fn root(resource: &Resource) -> ApiResult<Shaped<'_>> {
-    if let Some(custom) = &resource.custom {
-        return Ok(Shaped::custom(&custom.schema));
+    let root = root_of(Some(resource), &resource.api_version(), &resource.kind);
+    root.ok_or_else(|| ApiError::internal(format!("no schema for {}", resource.qualified())))
+}
+
+/// What objects of a kind look like, if that is known.
+fn root_of<'r>(resource: Option<&'r Resource>, api_version: &str, kind: &str) -> Option<Shaped<'r>> {
+    if let Some(custom) = resource.and_then(|resource| resource.custom.as_ref()) {
+        return Some(Shaped::custom(&custom.schema));
     }
     let schemas = Schemas::builtin();
-    let id = schemas.root(&resource.api_version(), &resource.kind);
-    let id = id.ok_or_else(|| ApiError::internal(format!("no schema for {}", resource.qualified())))?;
-    Ok(Shaped::built_in(schemas, Type::Object(id)))
+    schemas.root(api_version, kind).map(|id| Shaped::built_in(schemas, Type::Object(id)))
 }
 
 /// A configuration must say what it is, and must not say who owns what.
@@ -193,22 +199,26 @@ fn check_type(resource: &Resource, config: &Value) -> ApiResult<()> {
 }
 
 /// The merged object with values as they are stored.
-fn normalized(resource: &Resource, config: &Value, mut merged: Value) -> ApiResult<Value> {
-    let checked = match &resource.custom {
-        Some(custom) => declared(custom, &mut merged).map(|_| Vec::new()),
+fn normalized(resource: &Resource, config: &Value, merged: Value) -> ApiResult<Value> {
+    normalized_as(Some(resource), (&resource.api_version(), &resource.kind), merged).map_err(|error| {
+        let message = format!("failed to convert new typed object ({}) to object: {error}", shown(resource, config));
+        ApiError::new(Reason::Unknown, message)
+    })
+}
+
+fn normalized_as(
+    resource: Option<&Resource>,
+    (api_version, kind): (&str, &str),
+    mut merged: Value,
+) -> Result<Value, DecodeError> {
+    match resource.and_then(|resource| resource.custom.as_ref()) {
+        Some(custom) => declared(custom, &mut merged).map(drop)?,
         None => {
             let how = (FieldValidation::Ignore, Wording::Converter);
-            check_fields(&resource.api_version(), &resource.kind, &mut merged, Vec::new(), how)
-        }
-    };
-    match checked {
-        Ok(_) => Ok(merged),
-        Err(error) => {
-            let message =
-                format!("failed to convert new typed object ({}) to object: {error}", shown(resource, config));
-            Err(ApiError::new(Reason::Unknown, message))
+            check_fields(api_version, kind, &mut merged, Vec::new(), how)?;
         }
     }
+    Ok(merged)
 }
 
 fn untyped(resource: &Resource, config: &Value, why: &dyn std::fmt::Display) -> ApiError {

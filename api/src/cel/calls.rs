@@ -9,7 +9,7 @@ use super::function::Overload;
 use super::types::Bindings;
 use super::value::Value;
 
-impl<'a> Evaluator<'a> {
+impl<'a> Evaluator<'a, '_> {
     pub(super) fn call(
         &mut self,
         expr: &'a Expr,

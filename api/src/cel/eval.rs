@@ -8,6 +8,7 @@ use super::check::{Facts, type_name};
 use super::compare::equal;
 use super::constants::{discount, is_place};
 use super::cost::{MAKE_LIST, MAKE_MAP, REACH};
+use super::deferred::Deferred;
 use super::error::EvalError;
 use super::library;
 use super::types::Type;
@@ -19,16 +20,18 @@ pub(super) const CALL: u64 = 1;
 pub(super) type Result<'a> = std::result::Result<Value<'a>, EvalError>;
 
 /// One evaluation.
-pub(super) struct Evaluator<'a> {
+pub(super) struct Evaluator<'a, 'd> {
     pub(super) facts: &'a Facts,
     /// Which nodes are constants.
     pub(super) constants: &'a [bool],
     pub(super) scope: Vec<(&'a str, Value<'a>)>,
+    /// A variable whose fields are worked out as they are asked for, and how many of them can be.
+    pub(super) deferred: Option<(&'d Deferred<'a>, usize)>,
     pub(super) cost: u64,
     pub(super) limit: u64,
 }
 
-impl<'a> Evaluator<'a> {
+impl<'a> Evaluator<'a, '_> {
     pub(super) fn charge(&mut self, cost: u64) -> std::result::Result<(), EvalError> {
         self.cost = self.cost.saturating_add(cost);
         if self.cost > self.limit { Err(EvalError::CostLimit) } else { Ok(()) }
@@ -69,6 +72,9 @@ impl<'a> Evaluator<'a> {
             Kind::Ident(name) => self.ident(expr, name),
             Kind::Select { operand, field, optional } => self.select(expr, operand, field, *optional),
             Kind::Has { operand, field } => {
+                if let Some(found) = self.has_elsewhere(operand, field) {
+                    return self.charge(REACH).map(|()| Value::Bool(found));
+                }
                 let value = self.source(operand)?;
                 Ok(Value::Bool(select(&value, field)?.is_some()))
             }
@@ -132,6 +138,9 @@ impl<'a> Evaluator<'a> {
             && let Some(name) = type_name(expr)
         {
             return Ok(Value::Type(name.into()));
+        }
+        if let Some(value) = self.elsewhere(operand, field) {
+            return if optional { value.map(|value| Value::optional(Some(value))) } else { value };
         }
         let value = self.source(operand)?;
         let optional = optional || matches!(value, Value::Optional(_));

@@ -9,7 +9,7 @@ use super::error::EvalError;
 use super::eval::{CALL, Evaluator, Result, insert};
 use super::value::{Map, Value};
 
-impl<'a> Evaluator<'a> {
+impl<'a> Evaluator<'a, '_> {
     pub(super) fn fold(&mut self, fold: &'a Fold) -> Result<'a> {
         let range = self.eval(&fold.range)?;
         let items: Vec<(Value<'a>, Value<'a>)> = match &range {

@@ -10,6 +10,9 @@
 //! Invariant: compiling and evaluating terminate and do not overflow the stack, whatever the text: trees have a depth limit,
 //! evaluations a cost limit, regular expressions a size limit.
 
+mod access;
+#[cfg(test)]
+mod access_tests;
 mod ast;
 mod calls;
 mod check;
@@ -17,6 +20,7 @@ mod compare;
 mod constants;
 mod cost;
 mod decl;
+mod deferred;
 mod error;
 mod escape;
 mod eval;
@@ -35,9 +39,11 @@ mod tests;
 mod types;
 mod value;
 
+pub use access::{Access, Account, Asker, Authorizer, Decision, Question, ResourceCheck, Target};
 pub use check::Variable;
 pub use cost::Range;
 pub use decl::{Decl, DeclKind, FieldDecl, ListKind, MAX_REQUEST_BYTES, ObjectDecl};
+pub use deferred::{Compiled, Deferred};
 pub use error::{CompileError, EvalError, Issue};
 pub use escape::escape;
 pub use library::{Moment, NamedFormat, Semver, Url};

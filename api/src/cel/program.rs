@@ -4,6 +4,7 @@ use super::ast::{Expr, Kind, Literal};
 use super::check::{Facts, Variable, check};
 use super::constants::constants;
 use super::cost::{Range, estimate};
+use super::deferred::Deferred;
 use super::error::{CompileError, EvalError};
 use super::eval::Evaluator;
 use super::parser::parse;
@@ -76,6 +77,18 @@ impl Program {
         self.cost.max
     }
 
+    /// How deep the tree of the expression is, which is what evaluating it takes of the stack.
+    pub fn depth(&self) -> usize {
+        self.expr.depth
+    }
+
+    /// The fields of the variable that it names.
+    pub fn fields_of(&self, variable: &str) -> Vec<&str> {
+        let mut fields = Vec::new();
+        named_fields(&self.expr, variable, &mut fields);
+        fields
+    }
+
     /// Whether it names the variable.
     pub fn uses(&self, variable: &str) -> bool {
         mentions(&self.expr, variable)
@@ -83,11 +96,39 @@ impl Program {
 
     /// Evaluates with values for the variables, within a cost limit.
     pub fn eval<'a>(&'a self, variables: Vec<(&'a str, Value<'a>)>, limit: u64) -> Outcome<'a> {
-        let mut evaluator =
-            Evaluator { facts: &self.facts, constants: &self.constants, scope: variables, cost: 0, limit };
+        self.run(variables, None, limit)
+    }
+
+    /// The same with one more variable, whose fields are worked out as they are asked for.
+    pub fn eval_with<'a>(
+        &'a self,
+        variables: Vec<(&'a str, Value<'a>)>,
+        deferred: &Deferred<'a>,
+        limit: u64,
+    ) -> Outcome<'a> {
+        self.run(variables, Some((deferred, usize::MAX)), limit)
+    }
+
+    pub(super) fn run<'a>(
+        &'a self,
+        scope: Vec<(&'a str, Value<'a>)>,
+        deferred: Option<(&Deferred<'a>, usize)>,
+        limit: u64,
+    ) -> Outcome<'a> {
+        let (facts, constants) = (&self.facts, self.constants.as_slice());
+        let mut evaluator = Evaluator { facts, constants, scope, deferred, cost: 0, limit };
         let value = evaluator.eval(&self.expr);
         Outcome { value, cost: evaluator.cost }
     }
+}
+
+fn named_fields<'e>(expr: &'e Expr, variable: &str, fields: &mut Vec<&'e str>) {
+    if let Kind::Select { operand, field, .. } = &expr.kind
+        && matches!(&operand.kind, Kind::Ident(name) if name == variable)
+    {
+        fields.push(field);
+    }
+    expr.parts().into_iter().for_each(|part| named_fields(part, variable, fields));
 }
 
 fn mentions(expr: &Expr, variable: &str) -> bool {

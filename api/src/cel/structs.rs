@@ -112,7 +112,7 @@ fn check_within(value: &Value<'_>, path: &str) -> Result<(), EvalError> {
     }
 }
 
-impl<'a> Evaluator<'a> {
+impl<'a> Evaluator<'a, '_> {
     pub(super) fn structure(&mut self, name: &str, fields: &'a [(String, Expr, bool)]) -> Evaluated<'a> {
         self.charge(MAKE_STRUCT)?;
         let ty = StructType::named(name).ok_or_else(|| EvalError::NoSuchAttribute(name.to_string()))?;
@@ -165,7 +165,9 @@ impl Value<'_> {
                 Ok(Json::Object(fields.collect::<Result<JsonMap<_, _>, EvalError>>()?))
             }
             Self::Optional(Some(inner)) => below(inner),
-            Self::Type(_) => Err(EvalError::other("a type has no representation in JSON")),
+            Self::Type(_) | Self::Access(_) => {
+                Err(EvalError::other(format!("{} has no representation in JSON", self.type_name())))
+            }
             other => Ok(Json::String(library::display(other))),
         }
     }

@@ -62,6 +62,16 @@ pub enum Opaque {
     Format,
     /// `kubernetes.Semver`
     Semver,
+    /// `kubernetes.authorization.Authorizer`
+    Authorizer,
+    /// `kubernetes.authorization.PathCheck`
+    PathCheck,
+    /// `kubernetes.authorization.GroupCheck`
+    GroupCheck,
+    /// `kubernetes.authorization.ResourceCheck`
+    ResourceCheck,
+    /// `kubernetes.authorization.Decision`
+    Decision,
 }
 
 impl Opaque {
@@ -74,6 +84,11 @@ impl Opaque {
             Self::Cidr => "net.CIDR",
             Self::Format => "kubernetes.NamedFormat",
             Self::Semver => "kubernetes.Semver",
+            Self::Authorizer => "kubernetes.authorization.Authorizer",
+            Self::PathCheck => "kubernetes.authorization.PathCheck",
+            Self::GroupCheck => "kubernetes.authorization.GroupCheck",
+            Self::ResourceCheck => "kubernetes.authorization.ResourceCheck",
+            Self::Decision => "kubernetes.authorization.Decision",
         }
     }
 }

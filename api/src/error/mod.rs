@@ -26,6 +26,9 @@ pub struct ApiError {
     pub details: Map<String, Value>,
     /// `metadata.continue`: an inconsistent continuation token that lets a pager go on after 410.
     pub continue_token: Option<String>,
+    /// Code and reason in somebody else's words (a webhook's, a policy's), which clients see instead of those of
+    /// `reason`.
+    pub foreign: Option<(u16, String)>,
 }
 
 /// What clients make of a bare 404.
@@ -34,7 +37,7 @@ const NO_SUCH_PATH: &str = "the server could not find the requested resource";
 impl ApiError {
     /// An error with a reason and a message, and no details.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), details: Map::new(), continue_token: None }
+        Self { reason, message: message.into(), details: Map::new(), continue_token: None, foreign: None }
     }
 
     /// 400: the request makes no sense as sent.
@@ -174,9 +177,20 @@ impl ApiError {
         self
     }
 
+    /// A refusal whose code and reason somebody else has chosen. It is [`Reason::Unknown`] to whoever asks for a reason
+    /// here: nothing is tried again because of what a webhook calls it.
+    pub fn foreign(code: u16, reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { foreign: Some((code, reason.into())), ..Self::new(Reason::Unknown, message) }
+    }
+
     /// The HTTP status code.
     pub fn code(&self) -> u16 {
-        self.reason.code()
+        self.foreign.as_ref().map_or(self.reason.code(), |(code, _)| *code)
+    }
+
+    /// The reason that clients see, empty for none.
+    fn shown_reason(&self) -> &str {
+        self.foreign.as_ref().map_or(self.reason.as_str(), |(_, reason)| reason)
     }
 
     /// The `v1.Status` document.
@@ -191,10 +205,10 @@ impl ApiError {
             "metadata": metadata,
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason.as_str(),
+            "reason": self.shown_reason(),
             "code": self.code(),
         });
-        if self.reason == Reason::Unknown
+        if self.shown_reason().is_empty()
             && let Some(fields) = status.as_object_mut()
         {
             fields.remove("reason");
@@ -221,6 +235,13 @@ mod tests {
         assert_eq!(status["message"], "deployments.apps \"web\" not found");
         assert_eq!(status["details"], json!({ "name": "web", "group": "apps", "kind": "deployments" }));
         assert_eq!(status["code"], 404);
+    }
+
+    #[test]
+    fn somebody_else_may_choose_code_and_reason() {
+        let status = ApiError::foreign(402, "TooExpensive", "no").to_status();
+        assert_eq!((&status["code"], &status["reason"]), (&json!(402), &json!("TooExpensive")));
+        assert_eq!(ApiError::foreign(400, "", "no").to_status().get("reason"), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::ast::{Expr, Kind, Literal};
 use super::decl::Decl;
+use super::deferred::is_dotted;
 use super::error::Issue;
 use super::function::Overload;
 use super::types::Type;
@@ -158,6 +159,9 @@ impl Checker {
         if type_name(expr).is_some() && !self.scope.iter().any(|variable| Some(&variable.name) == root.as_ref()) {
             return (Type::Type, None);
         }
+        if let Some(variable) = self.dotted(operand, field).filter(|_| !optional) {
+            return (variable.ty.clone(), variable.decl.clone());
+        }
         let operand_type = self.infer(operand);
         let decl = self.decl(operand).and_then(|decl| decl.field(field).cloned());
         let (inner, chained) = match &operand_type {
@@ -179,6 +183,13 @@ impl Checker {
         };
         let ty = if optional || chained { Type::optional(found) } else { found };
         (ty, decl)
+    }
+
+    /// The variable that is called `operand.field`, if there is one.
+    fn dotted(&self, operand: &Expr, field: &str) -> Option<&Variable> {
+        let Kind::Ident(name) = &operand.kind else { return None };
+        let is_meant = |variable: &&Variable| variable.name == *name || is_dotted(&variable.name, name, field);
+        self.scope.iter().rev().find(is_meant).filter(|variable| variable.name != *name)
     }
 
     fn list(&mut self, items: &[(Expr, bool)]) -> Type {

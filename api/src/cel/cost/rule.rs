@@ -22,6 +22,8 @@ pub(in crate::cel) fn scaled(value: u64, factor: f64) -> u64 {
 pub(in crate::cel) enum CostRule {
     /// The same for everything.
     One,
+    /// The same for everything, and so much.
+    Fixed(u64),
     /// Goes over the argument of that index once.
     Scan(usize),
     /// Compares with the beginning or the end of the first argument: estimated by what is compared with it, counted by the first.
@@ -62,6 +64,7 @@ impl CostRule {
         let one = Range::exactly(1);
         match self {
             Self::One => one,
+            Self::Fixed(cost) => Range::exactly(cost),
             Self::Scan(index) => size(index).scaled(CHARACTER),
             Self::Affix => size(1).scaled(CHARACTER),
             Self::Search => size(0).scaled(CHARACTER),

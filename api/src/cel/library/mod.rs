@@ -1,6 +1,7 @@
 //! The functions that expressions can call, by library: CEL's own, its extensions, and those of Kubernetes
 //! (`k8s.io/apiserver/pkg/cel/library`).
 
+mod access;
 mod convert;
 mod core;
 mod formats;
@@ -31,7 +32,7 @@ pub(crate) use time::{parse_duration, parse_timestamp};
 pub use url::Url;
 
 static FUNCTIONS: LazyLock<HashMap<&'static str, Vec<&'static Overload>>> = LazyLock::new(|| {
-    let libraries: [&'static [Overload]; 13] = [
+    let libraries: [&'static [Overload]; 14] = [
         core::FUNCTIONS,
         convert::FUNCTIONS,
         time::FUNCTIONS,
@@ -45,6 +46,7 @@ static FUNCTIONS: LazyLock<HashMap<&'static str, Vec<&'static Overload>>> = Lazy
         semver::FUNCTIONS,
         sets::FUNCTIONS,
         json_patch::FUNCTIONS,
+        access::FUNCTIONS,
     ];
     let mut by_name: HashMap<&'static str, Vec<&'static Overload>> = HashMap::new();
     for overload in libraries.into_iter().flatten() {

@@ -68,6 +68,7 @@ pub(in crate::cel) fn display(value: &Value<'_>) -> String {
         Value::Cidr(block) => block.to_string(),
         Value::Format(format) => format.name().to_string(),
         Value::Semver(version) => version.to_string(),
+        Value::Access(access) => access.ty().name().to_string(),
     }
 }
 

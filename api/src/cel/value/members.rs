@@ -55,7 +55,7 @@ impl<'a> List<'a> {
     }
 
     /// The elements.
-    pub(in crate::cel) fn iter(&self) -> impl Iterator<Item = Value<'a>> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = Value<'a>> + '_ {
         (0..self.len()).filter_map(|index| self.get(index))
     }
 }

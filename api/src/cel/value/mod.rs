@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use jiff::SignedDuration;
 use serde_json::Value as Json;
 
+use super::access::Access;
 use super::decl::{Decl, DeclKind, ListKind, MAX_REQUEST_BYTES};
 use super::library::{Moment, NamedFormat, Semver, Url, parse_duration, parse_moment};
 use super::structs::Struct;
@@ -66,6 +67,8 @@ pub enum Value<'a> {
     Format(NamedFormat),
     /// `kubernetes.Semver`
     Semver(Arc<Semver>),
+    /// On the way from `authorizer` to a decision
+    Access(Arc<Access<'a>>),
 }
 
 /// What JSON without a declaration is read by.
@@ -147,11 +150,12 @@ impl<'a> Value<'a> {
             Self::Cidr(_) => Type::Opaque(Opaque::Cidr),
             Self::Format(_) => Type::Opaque(Opaque::Format),
             Self::Semver(_) => Type::Opaque(Opaque::Semver),
+            Self::Access(access) => Type::Opaque(access.ty()),
         }
     }
 
     /// What `type(x)` is called.
-    pub(super) fn type_name(&self) -> Cow<'static, str> {
+    pub fn type_name(&self) -> Cow<'static, str> {
         match self {
             Self::Null => "null_type".into(),
             Self::Timestamp(_) => "google.protobuf.Timestamp".into(),

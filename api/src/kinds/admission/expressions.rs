@@ -4,17 +4,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::seen::{NAMESPACE, REQUEST};
 use crate::cel::{
-    CompileError, Decl, DeclKind, FieldDecl, ListKind, MAX_REQUEST_BYTES, ObjectDecl, Program, StructType, Type,
-    Variable,
+    CompileError, Compiled, Decl, DeclKind, FieldDecl, ListKind, MAX_REQUEST_BYTES, ObjectDecl, Opaque, Program,
+    StructType, Type, Variable,
 };
 use crate::field::Path;
 use crate::kinds::check::Errors;
+
+/// How deep an expression may be together with the variables that it needs, and those that they need. Each alone is bounded
+/// by the parser, but a policy may have thousands that need one another, and working them out takes as much of the stack.
+const DEPTH_LIMIT: usize = 200;
 
 /// What an expression must come to.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Returns {
     Bool,
+    /// The text of a message, which may not depend on what the author of the request may do.
     Text,
     TextOrNull,
     Anything,
@@ -63,16 +69,27 @@ fn is_struct(ty: &Type, wanted: fn(&StructType) -> bool) -> bool {
 pub(super) struct Scope {
     builtin: Vec<Variable>,
     /// `variables.NAME` of a policy, as far as they are declared.
-    own: Option<BTreeMap<String, FieldDecl>>,
+    own: Option<BTreeMap<String, Known>>,
+}
+
+/// What is known about a variable of a policy.
+struct Known {
+    field: FieldDecl,
+    /// How deep its expression is, with the variables that it needs.
+    depth: usize,
 }
 
 impl Scope {
     /// What the conditions of a webhook see.
     pub(super) fn webhook() -> Self {
-        let dynamic = |name| Variable::of(name, Type::Dyn);
-        let mut builtin: Vec<Variable> =
-            ["object", "oldObject", "namespaceObject", "authorizer"].into_iter().map(dynamic).collect();
-        builtin.push(Variable::declared("request", &request()));
+        let builtin = vec![
+            Variable::of("object", Type::Dyn),
+            Variable::of("oldObject", Type::Dyn),
+            Variable::declared("namespaceObject", &NAMESPACE),
+            Variable::declared("request", &REQUEST),
+            Variable::of("authorizer", Type::Opaque(Opaque::Authorizer)),
+            Variable::of("authorizer.requestResource", Type::Opaque(Opaque::ResourceCheck)),
+        ];
         Self { builtin, own: None }
     }
 
@@ -109,40 +126,54 @@ impl Scope {
 
     /// Adds `variables.NAME`; later expressions see it.
     pub(super) fn declare(&mut self, errors: &mut Errors, name: &str, source: &str, path: &Path) {
-        let ty = self.check(errors, source, Returns::Anything, path);
-        let decl = ty.as_ref().map_or_else(Decl::dynamic, declaration);
+        if let Err(detail) = self.variable(name, source) {
+            errors.invalid(path, &source, &detail);
+        }
+    }
+
+    /// The same, compiled.
+    pub(super) fn variable(&mut self, name: &str, source: &str) -> Compiled {
+        let compiled = self.compile(source, Returns::Anything);
+        let decl = compiled.as_ref().map_or_else(|_| Decl::dynamic(), |program| declaration(program.result_type()));
+        let depth = compiled.as_ref().map_or(0, |program| self.depth(program));
         if let Some(own) = &mut self.own {
-            own.insert(name.to_string(), FieldDecl { json: name.to_string(), decl });
+            own.insert(name.to_string(), Known { field: FieldDecl { json: name.to_string(), decl }, depth });
+        }
+        compiled
+    }
+
+    fn depth(&self, program: &Program) -> usize {
+        let known = |name: &str| self.own.as_ref().and_then(|own| own.get(name)).map_or(0, |known| known.depth);
+        program.depth() + program.fields_of("variables").into_iter().map(known).max().unwrap_or(0)
+    }
+
+    /// Compiles an expression and says what is wrong with it.
+    pub(super) fn check(&self, errors: &mut Errors, source: &str, returns: Returns, path: &Path) {
+        if let Err(detail) = self.compile(source, returns) {
+            errors.invalid(path, &source, &detail);
         }
     }
 
-    /// Compiles an expression and says what is wrong with it; returns its type.
-    pub(super) fn check(&self, errors: &mut Errors, source: &str, returns: Returns, path: &Path) -> Option<Type> {
-        match self.compile(source, returns) {
-            Ok(ty) => ty,
-            Err(detail) => {
-                errors.invalid(path, &source, &detail);
-                None
-            }
-        }
-    }
-
-    /// The type of an expression, as far as it can be told here, or what is wrong with it.
-    pub(super) fn compile(&self, source: &str, returns: Returns) -> Result<Option<Type>, String> {
+    /// An expression ready to be evaluated, or what is wrong with it.
+    pub(super) fn compile(&self, source: &str, returns: Returns) -> Compiled {
         let mut variables = self.builtin.clone();
+        if matches!(returns, Returns::Text) {
+            variables.retain(|variable| !variable.name.starts_with("authorizer"));
+        }
         if let Some(own) = &self.own {
-            let object = ObjectDecl { name: "kubernetes.variables".into(), fields: own.clone() };
+            let object = ObjectDecl { name: "kubernetes.variables".into(), fields: mentioned(own, source) };
             variables.push(Variable::declared("variables", &sized(DeclKind::Object(Arc::new(object)))));
         }
         match returns.compile(source, &variables) {
-            // The functions of authorizers are known to who evaluates, not here.
-            Err(_) if source.contains("authorizer") => Ok(None),
             Err(error) => Err(format!("compilation failed: {error}")),
+            Ok(program) if self.depth(&program) > DEPTH_LIMIT => {
+                Err(format!("compilation failed: expression recursion limit exceeded: {DEPTH_LIMIT}"))
+            }
             Ok(program) => {
-                let ty = program.result_type().clone();
+                let ty = program.result_type();
                 // A variable whose type can't be declared may be anything.
                 let unknown = ty.is_open() && source.contains("variables.");
-                if returns.accepts(&ty) || unknown { Ok(Some(ty)) } else { Err(returns.complaint().into()) }
+                if returns.accepts(ty) || unknown { Ok(program) } else { Err(returns.complaint().into()) }
             }
         }
     }
@@ -150,6 +181,13 @@ impl Scope {
 
 pub(super) fn sized(kind: DeclKind) -> Arc<Decl> {
     Arc::new(Decl { kind, max_elements: MAX_REQUEST_BYTES, min_size: 1 })
+}
+
+/// The fields that an expression may name: those whose names are words of it. A policy may have thousands of variables, and
+/// each compiled expression keeps what it knows of them.
+fn mentioned(own: &BTreeMap<String, Known>, source: &str) -> BTreeMap<String, FieldDecl> {
+    let words = source.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter_map(|word| own.get_key_value(word)).map(|(name, known)| (name.clone(), known.field.clone())).collect()
 }
 
 /// What declares a value of the type.
@@ -167,43 +205,6 @@ fn declaration(ty: &Type) -> Arc<Decl> {
         Type::Object(object) => DeclKind::Object(Arc::clone(object)),
         _ => DeclKind::Dyn,
     })
-}
-
-fn object(name: &str, fields: &[(&str, Arc<Decl>)]) -> Arc<Decl> {
-    let field = |(name, decl): &(&str, Arc<Decl>)| {
-        (name.to_string(), FieldDecl { json: name.to_string(), decl: Arc::clone(decl) })
-    };
-    let object = ObjectDecl { name: name.into(), fields: fields.iter().map(field).collect() };
-    sized(DeclKind::Object(Arc::new(object)))
-}
-
-/// `AdmissionRequest` without its objects.
-fn request() -> Arc<Decl> {
-    let text = || sized(DeclKind::String);
-    let texts = || sized(DeclKind::List(text(), ListKind::Atomic));
-    let typed = |name, last| object(name, &[("group", text()), ("version", text()), (last, text())]);
-    let kind = || typed("kubernetes.GroupVersionKind", "kind");
-    let resource = || typed("kubernetes.GroupVersionResource", "resource");
-    let extra = sized(DeclKind::Map(texts()));
-    let user =
-        object("kubernetes.UserInfo", &[("username", text()), ("uid", text()), ("groups", texts()), ("extra", extra)]);
-    object(
-        "kubernetes.AdmissionRequest",
-        &[
-            ("kind", kind()),
-            ("resource", resource()),
-            ("subResource", text()),
-            ("requestKind", kind()),
-            ("requestResource", resource()),
-            ("requestSubResource", text()),
-            ("name", text()),
-            ("namespace", text()),
-            ("operation", text()),
-            ("userInfo", user),
-            ("dryRun", sized(DeclKind::Bool)),
-            ("options", Decl::dynamic()),
-        ],
-    )
 }
 
 #[cfg(test)]
@@ -228,6 +229,10 @@ mod tests {
         ] {
             assert_eq!(complaints(&scope, good, Returns::Bool), Vec::<String>::new(), "{good}");
         }
+        let unknown = complaints(&scope, "authorizer.verb('get').allowed()", Returns::Bool);
+        assert!(unknown[0].contains("undeclared reference to 'verb'"), "{unknown:?}");
+        let message = complaints(&scope, "authorizer.path('/x').check('get').reason()", Returns::Text);
+        assert!(message[0].contains("undeclared reference to 'authorizer'"), "{message:?}");
         assert!(complaints(&scope, "params.x == 1", Returns::Bool)[0].contains("undeclared reference to 'params'"));
         assert!(complaints(&scope, "request.verb == ''", Returns::Bool)[0].contains("undefined field 'verb'"));
         let wrong = complaints(&scope, "request.name", Returns::Bool);

@@ -144,7 +144,7 @@ pub(super) fn conditions(errors: &mut Errors, holder: &Value, scope: &Scope, pat
         let (path, name) = (path.index(index), text(condition, "name"));
         match text(condition, "expression") {
             source if source.trim().is_empty() => errors.required(&path.child("expression"), ""),
-            source => drop(scope.check(errors, source, Returns::Bool, &path.child("expression"))),
+            source => scope.check(errors, source, Returns::Bool, &path.child("expression")),
         }
         errors.required_name(&path.child("name"), name, names::qualified_name);
         if !name.is_empty() && !seen.insert(name) {

@@ -131,7 +131,7 @@ fn param_kind(errors: &mut Errors, kind: &Value, path: &Path) {
 fn validation(errors: &mut Errors, validation: &Value, scope: &Scope, path: &Path) {
     match text(validation, "expression") {
         source if source.trim().is_empty() => expression(errors, validation, "expression", path),
-        source => drop(scope.check(errors, source, Returns::Bool, &path.child("expression"))),
+        source => scope.check(errors, source, Returns::Bool, &path.child("expression")),
     }
     let (message, message_expression) = (text(validation, "message"), text(validation, "messageExpression"));
     if !message_expression.is_empty() && message_expression.trim().is_empty() {
@@ -191,7 +191,7 @@ fn mutation(errors: &mut Errors, mutation: &Value, scope: &Scope, path: &Path) {
         let (patch, path) = (part(mutation, wanted), path.child(wanted));
         match text(&patch, "expression") {
             source if source.trim().is_empty() => expression(errors, &patch, "expression", &path),
-            source => drop(scope.check(errors, source, returns, &path.child("expression"))),
+            source => scope.check(errors, source, returns, &path.child("expression")),
         }
     } else {
         errors.required(&path.child(wanted), &format!("must be specified when patchType is {kind}"));
