@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use coracle_node::parse_duration;
 
-use super::{AddressArgs, NodeArgs};
+use super::{AddressArgs, AdmissionArgs, AuditArgs, EncryptionArgs, NodeArgs};
 
 /// How a cluster is started.
 #[derive(Debug, Clone, clap::Args)]
@@ -33,6 +33,12 @@ pub struct ClusterArgs {
     pub node: NodeArgs,
     #[command(flatten)]
     pub addresses: AddressArgs,
+    #[command(flatten)]
+    pub admission: AdmissionArgs,
+    #[command(flatten)]
+    pub audit: AuditArgs,
+    #[command(flatten)]
+    pub encryption: EncryptionArgs,
 }
 
 impl ClusterArgs {
@@ -47,6 +53,9 @@ impl ClusterArgs {
             event_ttl: Duration::from_secs(3600),
             node: NodeArgs::usual(),
             addresses: AddressArgs::loopback(),
+            admission: AdmissionArgs::default(),
+            audit: AuditArgs::default(),
+            encryption: EncryptionArgs::default(),
         }
     }
 }

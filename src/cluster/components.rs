@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use coracle_controllers::ControllersConfig;
@@ -34,8 +33,7 @@ pub(super) fn serve_api(
 
 pub(super) fn start_control_loops(
     server: &Server,
-    ca: String,
-    event_ttl: Duration,
+    config: ControllersConfig,
     tasks: &mut JoinSet<anyhow::Result<()>>,
     shutdown: &CancellationToken,
 ) {
@@ -46,8 +44,6 @@ pub(super) fn start_control_loops(
     });
     let client = server.client("system:kube-controller-manager", &["system:authenticated"]);
     let token = shutdown.clone();
-    let config =
-        ControllersConfig { root_ca_pem: Some(ca), event_ttl: Some(event_ttl), ..ControllersConfig::default() };
     tasks
         .spawn(async move { coracle_controllers::run(client, config, token).await.context("the controllers stopped") });
 }

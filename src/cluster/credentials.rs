@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
+use coracle_controllers::Signer;
 use coracle_server::{FrontProxy, pki};
 
 use super::DataDir;
 use super::block::Block;
+use super::signer::ClusterSigner;
 
 /// What the cluster proves itself with; made on first start, certificates renewed when they near their end.
 pub(super) struct Credentials {
@@ -18,6 +20,8 @@ pub(super) struct Credentials {
     pub(super) ca_pem: String,
     pub(super) token_key_pem: String,
     pub(super) front_proxy: FrontProxy,
+    /// Signs certificates for those who ask by the API.
+    pub(super) signer: Signer,
     /// How nodes of other processes know the API server.
     pub(super) kubelet_client: pki::Identity,
 }
@@ -39,6 +43,7 @@ impl Credentials {
             kubeconfig,
             ca_pem,
             token_key_pem: authority.token_key()?,
+            signer: Signer(Arc::new(ClusterSigner(authority))),
             kubelet_client,
             front_proxy: FrontProxy::load_or_create(directory.path("pki/front-proxy"))?,
         })

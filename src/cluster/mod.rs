@@ -3,14 +3,18 @@
 //! Invariant: components meet only through the API. Each gets a `kube::Client` with the identity it would have on a
 //! machine of its own; none gets a handle on another.
 
+mod admission;
 mod args;
+mod audit;
 mod block;
 mod components;
 mod credentials;
 mod data_dir;
+mod encryption;
 mod node_args;
 mod registry;
 mod settings;
+mod signer;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use coracle_controllers::ControllersConfig;
 use coracle_node::Node;
 use coracle_oci::Registries;
 use coracle_server::{NodeTransports, Server, ServerConfig};
@@ -30,10 +35,13 @@ use tokio_util::sync::CancellationToken;
 use components::{serve_api, start_control_loops, start_node};
 use credentials::Credentials;
 
+pub use admission::AdmissionArgs;
 pub use args::ClusterArgs;
+pub use audit::AuditArgs;
 pub use block::{AddressArgs, Block, Claim, check_node_ip, choose as choose_block};
 pub use components::{node_config, node_name};
 pub use data_dir::{DataDir, default_data_dir, is_root};
+pub use encryption::EncryptionArgs;
 pub use node_args::NodeArgs;
 pub use registry::{REGISTRY_NAME, RegistryEndpoint};
 
@@ -84,12 +92,14 @@ impl Cluster {
         let registry = registry::serve(&directory, args, &mut settings, &registries, &mut tasks, &shutdown).await?;
         settings.save()?;
 
-        let store = Store::open(StoreConfig::new(directory.path("store")), coracle_server::lift())
-            .await
-            .context("cannot open the store")?;
+        let encryption = Arc::new(args.encryption.load(&directory)?);
+        let config = StoreConfig { encryption, ..StoreConfig::new(directory.path("store")) };
+        let store = Store::open(config, coracle_server::lift()).await.context("cannot open the store")?;
         let nodes = NodeTransports::default();
         let credentials = Credentials::load(&directory, &block, api_address)?;
         let mut config = ServerConfig::new(api_address);
+        config.audit = args.audit.config()?;
+        config.pod_security = args.admission.pod_security()?;
         config.version.git_commit = option_env!("CORACLE_GIT_COMMIT").unwrap_or(NO_COMMIT).into();
         config.service_cidr = IpNet::V4(block.service_cidr);
         config.client_ca_pem = Some(credentials.ca_pem.clone());
@@ -101,7 +111,13 @@ impl Cluster {
         server.set_ready("node", Err(format!("node {name} is not registered yet")));
 
         serve_api(&server, listener, credentials.tls, &mut tasks, &shutdown);
-        start_control_loops(&server, credentials.ca_pem, args.event_ttl, &mut tasks, &clients_shutdown);
+        let controllers = ControllersConfig {
+            root_ca_pem: Some(credentials.ca_pem),
+            signer: Some(credentials.signer),
+            event_ttl: Some(args.event_ttl),
+            ..ControllersConfig::default()
+        };
+        start_control_loops(&server, controllers, &mut tasks, &clients_shutdown);
         let config = node_config(&directory, &args.node, &name, &block, &registries)?;
         let node = start_node(&server, config, &shutdown).await?;
         nodes.register(&name, node.router());

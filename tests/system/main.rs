@@ -18,6 +18,7 @@ mod conformance;
 mod conformance_node;
 mod crash;
 mod edge;
+mod encryption;
 mod harness;
 mod hostile;
 mod images;

@@ -7,11 +7,13 @@ use coracle_client::EventRecorder;
 use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicy;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{
     ConfigMap, Endpoints, Namespace, Node, Pod, ReplicationController, ResourceQuota, Service, ServiceAccount,
 };
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::runtime::watcher::Config;
 use kube::{Api, Client};
 use std::fmt::Debug;
@@ -58,6 +60,10 @@ pub struct Cluster {
     pub root_cas: Informer<ConfigMap>,
     /// All policies that validate.
     pub validating_policies: Informer<ValidatingAdmissionPolicy>,
+    /// All requests for certificates.
+    pub signing_requests: Informer<CertificateSigningRequest>,
+    /// All roles of the cluster.
+    pub cluster_roles: Informer<ClusterRole>,
 }
 
 /// The label by which a slice names its service.
@@ -100,6 +106,8 @@ impl Cluster {
             namespaces: Informer::new(Api::all(client.clone()), all.clone(), None, resync),
             nodes: Informer::new(Api::all(client.clone()), all.clone(), None, resync),
             validating_policies: Informer::new(Api::all(client.clone()), all.clone(), None, resync),
+            signing_requests: Informer::new(Api::all(client.clone()), all.clone(), None, resync),
+            cluster_roles: Informer::new(Api::all(client.clone()), all.clone(), None, resync),
             leases: Informer::new(Api::namespaced(client.clone(), NODE_LEASES), all, None, resync),
             service_accounts: Informer::new(Api::all(client.clone()), named("default"), None, resync),
             root_cas: Informer::new(Api::all(client.clone()), named("kube-root-ca.crt"), None, resync),
@@ -112,7 +120,7 @@ impl Cluster {
     /// Watches everything for as long as it is polled, each resource in a task of its own.
     pub async fn watch(self: &Arc<Self>) {
         let mut tasks = tokio::task::JoinSet::new();
-        let runs: [fn(Arc<Cluster>) -> futures::future::BoxFuture<'static, ()>; 15] = [
+        let runs: [fn(Arc<Cluster>) -> futures::future::BoxFuture<'static, ()>; 17] = [
             |c| Box::pin(async move { c.pods.run().await }),
             |c| Box::pin(async move { c.replica_sets.run().await }),
             |c| Box::pin(async move { c.replication_controllers.run().await }),
@@ -128,6 +136,8 @@ impl Cluster {
             |c| Box::pin(async move { c.service_accounts.run().await }),
             |c| Box::pin(async move { c.root_cas.run().await }),
             |c| Box::pin(async move { c.validating_policies.run().await }),
+            |c| Box::pin(async move { c.signing_requests.run().await }),
+            |c| Box::pin(async move { c.cluster_roles.run().await }),
         ];
         for run in runs {
             tasks.spawn(run(self.clone()));
@@ -160,6 +170,8 @@ impl Cluster {
             one(&self.service_accounts),
             one(&self.root_cas),
             one(&self.validating_policies),
+            one(&self.signing_requests),
+            one(&self.cluster_roles),
         );
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::certificates::Signer;
+
 /// How the controllers work; [`Default`] is what `coracle up` runs with.
 #[derive(Debug, Clone)]
 pub struct ControllersConfig {
@@ -18,6 +20,8 @@ pub struct ControllersConfig {
     pub workers: usize,
     /// PEM of the cluster's CA, published as ConfigMap `kube-root-ca.crt` in every namespace.
     pub root_ca_pem: Option<String>,
+    /// Signs certificates for those who ask with a CertificateSigningRequest; without one nobody does.
+    pub signer: Option<Signer>,
     /// Terminated pods kept before the oldest are collected; 0 keeps all.
     pub terminated_pod_threshold: usize,
     /// Events older than this are deleted; None where the server expires them itself.
@@ -37,6 +41,7 @@ impl Default for ControllersConfig {
             resync: Duration::from_secs(10 * 60),
             workers: 16,
             root_ca_pem: None,
+            signer: None,
             terminated_pod_threshold: 12_500,
             event_ttl: Some(Duration::from_secs(60 * 60)),
             endpoint_batch: Duration::from_millis(5),

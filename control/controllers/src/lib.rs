@@ -6,6 +6,7 @@
 //! goes on where the objects say it was.
 #![forbid(unsafe_code)]
 
+mod certificates;
 mod cluster;
 mod config;
 mod deployment;
@@ -23,9 +24,11 @@ mod policy_types;
 mod quota;
 mod ranking;
 mod replica_set;
+mod role_aggregation;
 mod run;
 mod service_account;
 mod slim_pod;
 
+pub use certificates::{Sign, Signer};
 pub use config::{ControllersConfig, ControllersError};
 pub use run::run;

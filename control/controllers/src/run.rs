@@ -1,5 +1,6 @@
 //! Starts the controllers, watches over them, stops them.
 
+use crate::certificates::{ApprovingController, CleaningController, SigningController};
 use crate::cluster::Cluster;
 use crate::config::{ControllersConfig, ControllersError};
 use crate::deployment::DeploymentController;
@@ -14,6 +15,7 @@ use crate::pod_gc::PodGcController;
 use crate::policy_types::PolicyTypesController;
 use crate::quota::QuotaController;
 use crate::replica_set::ReplicaSetController;
+use crate::role_aggregation::RoleAggregationController;
 use crate::service_account::ServiceAccountController;
 use coracle_client::EventRecorder;
 use k8s_openapi::api::apps::v1::ReplicaSet;
@@ -79,6 +81,10 @@ fn controllers(cluster: &Arc<Cluster>) -> Vec<Arc<dyn Reconcile>> {
         PodGcController::new(cluster),
         EventTtlController::new(cluster),
         PolicyTypesController::new(cluster),
+        RoleAggregationController::new(cluster),
+        ApprovingController::new(cluster),
+        SigningController::new(cluster),
+        CleaningController::new(cluster),
     ]
 }
 

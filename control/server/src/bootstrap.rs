@@ -2,6 +2,8 @@
 //! the `kubernetes` Service that leads to the server itself, its range of addresses, and how requests queue.
 
 mod flow_control;
+mod policy;
+mod roles;
 
 use coracle_api::{ApiError, Reason, meta};
 use coracle_store::{Expect, Key, Txn};
@@ -9,11 +11,12 @@ use futures::future::try_join_all;
 use futures::try_join;
 use serde_json::{Value, json};
 
+use crate::authz::rbac::Rule;
 use crate::hub::Hub;
 use crate::identity::User;
 use crate::server::StartError;
 use crate::write::{
-    Author, Intent, Next, Part, create_object, edit, ensure_addresses, now, prepare_create, revise, stored_as_is,
+    Author, Intent, Next, Notes, Part, create_object, edit, ensure_addresses, now, prepare_create, revise, stored_as_is,
 };
 
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
@@ -37,6 +40,12 @@ const RUNTIME_CLASS: &str = "wasm-isolated";
 
 /// The Service that leads to the API.
 const SERVICE: &str = "kubernetes";
+
+/// The rules of the ClusterRole `system:node`, which the Node authorizer applies.
+pub(crate) fn node_rules() -> Vec<Rule> {
+    let roles = policy::cluster_roles();
+    roles.iter().find(|role| meta::name(role) == "system:node").map(Rule::all_of).unwrap_or_default()
+}
 
 /// Makes what is missing, and has the endpoints lead to where the server is now.
 pub(crate) async fn ensure(hub: &Hub) -> Result<(), StartError> {
@@ -69,7 +78,17 @@ pub(crate) async fn ensure(hub: &Hub) -> Result<(), StartError> {
     let range = service_range(hub);
     let endpoints = lead_here(hub, "v1", "endpoints", endpoints(hub));
     let slice = lead_here(hub, "discovery.k8s.io/v1", "endpointslices", endpoint_slice(hub));
-    try_join!(accounts, classes, runtime, service, range, endpoints, slice, flow_control::ensure(hub))?;
+    try_join!(
+        accounts,
+        classes,
+        runtime,
+        service,
+        range,
+        endpoints,
+        slice,
+        flow_control::ensure(hub),
+        roles::ensure(hub)
+    )?;
     ensure_addresses(hub).await.map_err(failed("the addresses of Services".into()))
 }
 
@@ -165,7 +184,7 @@ async fn follow_port(hub: &Hub) -> Result<(), StartError> {
 }
 
 fn failed(what: String) -> impl FnOnce(ApiError) -> StartError {
-    move |source| StartError::Bootstrap { what, source }
+    move |source| StartError::Bootstrap { what, source: Box::new(source) }
 }
 
 /// Creates an object by the ordinary path, unless it is there.
@@ -176,8 +195,9 @@ async fn create(hub: &Hub, api_version: &str, plural: &str, namespace: &str, obj
         if hub.store.get(&Key::new(resource.storage_key(), namespace, meta::name(&object))).is_some() {
             return Ok(());
         }
-        let (author, user) = (Author::server(), User::server());
-        let intent = Intent { resource: &resource, namespace, dry_run: false, author: &author, user: &user };
+        let (author, user, notes) = (Author::server(), User::server(), Notes::default());
+        let intent =
+            Intent { resource: &resource, namespace, dry_run: false, author: &author, user: &user, notes: &notes };
         match create_object(hub, &intent, object).await {
             Err(error) if error.reason != Reason::AlreadyExists => Err(error),
             _ => Ok(()),

@@ -9,7 +9,9 @@ use coracle_api::Catalog;
 use ipnet::{IpNet, Ipv4Net};
 
 use crate::aggregate::FrontProxy;
+use crate::audit::AuditConfig;
 use crate::pki::Identity;
+use crate::write::PodSecurityConfig;
 
 /// How a server is started.
 #[derive(Debug, Clone)]
@@ -36,6 +38,10 @@ pub struct ServerConfig {
     pub token_issuer: String,
     /// The longest that a token may be good for; longer ones are cut.
     pub max_token_seconds: i64,
+    /// Which requests are written to an audit log; none by default.
+    pub audit: Option<AuditConfig>,
+    /// Which Pod Security Standards hold where namespaces' labels name none, and who is exempt.
+    pub pod_security: PodSecurityConfig,
     /// The bounds of everything that a client could make grow.
     pub limits: Limits,
 }
@@ -55,6 +61,8 @@ impl ServerConfig {
             token_key_pem: None,
             token_issuer: "https://kubernetes.default.svc.cluster.local".into(),
             max_token_seconds: 1 << 32,
+            audit: None,
+            pod_security: PodSecurityConfig::default(),
             limits: Limits::default(),
         }
     }

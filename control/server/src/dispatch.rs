@@ -1,56 +1,116 @@
 //! One request from its arrival to its answer: who is it, what is it about, may they, is there room, do it.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
 use bytes::Bytes;
 use coracle_api::{ApiError, ApiResult, Reason};
-use http::header::{ACCEPT, AUTHORIZATION};
+use futures::FutureExt;
+use http::header::{ACCEPT, HeaderValue};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 
 use crate::aggregate::{self, Remote};
-use crate::authz::{Attributes, Subject, forbidden};
+use crate::audit::{Origin, Trail};
+use crate::authz::{Attributes, Subject};
 use crate::docs;
 use crate::http::{Accept, Params, Place, Target, Verb, drain, error_in, read_bytes, resolve, warn};
 use crate::hub::{Call, Hub};
-use crate::identity::User;
+use crate::identity::{User, authenticate, impersonate};
 use crate::metrics::Held;
+use crate::server::panic_error;
+use crate::write::Notes;
 use crate::{custom, read, review, subresource, usage, write};
 
-/// What a request turned out to be, for the metrics.
+/// What a request turned out to be, for the metrics and the audit log, and what is said about it.
 #[derive(Default)]
 struct Seen {
     verb: &'static str,
     resource: String,
+    notes: Arc<Notes>,
+    origin: Origin,
+    /// Who sends the request, acting as somebody else.
+    sender: Option<User>,
+    trail: Option<Trail>,
+    /// The answer goes on for as long as somebody listens.
+    lasts: bool,
+}
+
+impl Seen {
+    /// Lets the user do what the request asks for.
+    fn permit(&mut self, hub: &Hub, user: &User, attributes: &Attributes<'_>) -> ApiResult<()> {
+        if let (Some(audit), None) = (&hub.audit, &self.trail) {
+            self.trail = audit.begin(&self.origin, Some(self.sender.as_ref().unwrap_or(user)), attributes, &self.notes);
+            if let (Some(trail), Some(_)) = (&mut self.trail, &self.sender) {
+                trail.impersonates(user);
+            }
+        }
+        hub.authorizer.require(user, attributes, &self.notes)
+    }
+
+    /// Nobody knows who asks: it is written down as it came.
+    fn nobody(&mut self, hub: &Hub) {
+        if let (Some(audit), None) = (&hub.audit, &self.trail) {
+            let (verb, path) = (self.origin.method.to_ascii_lowercase(), self.origin.path().to_string());
+            let attributes = Attributes::new(&verb, Subject::Path(&path));
+            self.trail = audit.begin(&self.origin, None, &attributes, &self.notes);
+        }
+    }
+
+    /// It is allowed, and begins.
+    async fn begins(&mut self) {
+        if let Some(trail) = &mut self.trail {
+            trail.received().await;
+        }
+    }
+
+    /// Writes down what has come of it.
+    async fn finish(&mut self, response: Response<Body>, panicked: bool) -> Response<Body> {
+        match self.trail.take() {
+            None => response,
+            Some(trail) if panicked => trail.panicked(response).await,
+            Some(trail) => trail.answered(response, self.lasts).await,
+        }
+    }
 }
 
 /// Answers a request. Never fails: errors are answers too.
 pub(crate) async fn dispatch(hub: Arc<Hub>, request: Request<Body>) -> Response<Body> {
     let started = Instant::now();
-    let mut seen = Seen::default();
+    let mut seen = Seen { origin: Origin::of(&request), ..Seen::default() };
     let (parts, body) = request.into_parts();
     let format = Accept::format_of_errors(parts.headers.get(ACCEPT).and_then(|h| h.to_str().ok()));
     let mut body = Some(body);
     let request = Request::from_parts(parts, ());
-    let response = match handle(&hub, request, &mut body, &mut seen).await {
+    let handled = AssertUnwindSafe(handle(&hub, request, &mut body, &mut seen)).catch_unwind().await;
+    let panicked = handled.is_err();
+    let mut response = match handled.unwrap_or_else(|payload| Err(panic_error(payload.as_ref()))) {
         Ok(response) => response,
         Err(failure) => {
             if let Some(unread) = body.take() {
                 drain(unread).await;
             }
+            if failure.reason == Reason::Unauthorized {
+                seen.nobody(&hub);
+            }
             error_in(&failure, format)
         }
     };
+    warn(&mut response, &seen.notes.take_warnings());
     hub.metrics.answered(seen.verb, &seen.resource, response.status().as_u16(), started.elapsed());
+    let mut response = seen.finish(response, panicked).await;
+    if let Ok(id) = HeaderValue::from_str(&seen.origin.audit_id) {
+        response.headers_mut().insert("audit-id", id);
+    }
     response
 }
 
 /// The body is taken by who wants it.
 async fn handle(
     hub: &Arc<Hub>,
-    request: Request<()>,
+    mut request: Request<()>,
     body: &mut Option<Body>,
     seen: &mut Seen,
 ) -> ApiResult<Response<Body>> {
@@ -59,11 +119,9 @@ async fn handle(
         let limit = hub.config.limits.uri_bytes;
         return Err(ApiError::bad_request(format!("the URL of the request is too long: limit is {limit} bytes")));
     }
-    let user = request.extensions().get::<User>().cloned().or_else(|| of_token(hub, &request));
-    if let Some(answer) = docs::public(hub, user.as_ref(), &request) {
-        return Ok(answer);
-    }
-    let user = user.ok_or_else(ApiError::unauthorized)?;
+    let sender = authenticate(hub, &request)?;
+    let user = impersonate(&hub.authorizer, sender.clone(), request.headers_mut())?;
+    seen.sender = (user != sender).then_some(sender);
     let served = hub.now_served();
     if let Some(remote) = served.remote(request.uri().path()) {
         return on_remote(hub, (request, body), user, remote, seen).await;
@@ -71,22 +129,12 @@ async fn handle(
     match resolve(&served.catalog, request.uri().path())? {
         Place::Resource(target) => on_resource(hub, (request, body), user, target, seen).await,
         Place::Other => {
-            allow_path(hub, &user, &request)?;
+            allow_path(hub, &user, &request, seen)?;
+            seen.begins().await;
             let (parts, _) = request.into_parts();
             docs::serve(hub, &served, &parts, &user).await
         }
     }
-}
-
-/// The user of a bearer token that this server has signed for itself.
-fn of_token(hub: &Hub, request: &Request<()>) -> Option<User> {
-    let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = header.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return None;
-    }
-    let audience = [hub.issuer.audience().to_string()];
-    hub.issuer.check(hub, token.trim(), &audience, jiff::Timestamp::now()).ok().map(|(user, _)| user)
 }
 
 /// The request with its body again, for somebody else to answer.
@@ -102,8 +150,10 @@ async fn on_remote(
     remote: &Remote,
     seen: &mut Seen,
 ) -> ApiResult<Response<Body>> {
-    *seen = Seen { verb: "proxy", resource: remote.name.clone() };
-    aggregate::allow(hub, &user, remote, &request)?;
+    (seen.verb, seen.resource) = ("proxy", remote.name.clone());
+    aggregate::allow(remote, &request, |attributes| seen.permit(hub, &user, attributes))?;
+    seen.begins().await;
+    seen.lasts = true;
     let limit = if user.in_process { usize::MAX } else { hub.config.limits.long_running };
     let held = hub.metrics.long_running(limit).ok_or_else(too_many)?;
     let answer = aggregate::forward(hub, &user, remote, whole(request, body)).await;
@@ -116,10 +166,9 @@ async fn on_remote(
     }))
 }
 
-fn allow_path(hub: &Hub, user: &User, request: &Request<()>) -> ApiResult<()> {
+fn allow_path(hub: &Hub, user: &User, request: &Request<()>, seen: &mut Seen) -> ApiResult<()> {
     let verb = request.method().as_str().to_ascii_lowercase();
-    let attributes = Attributes { verb: &verb, target: Subject::Path(request.uri().path()) };
-    if hub.authorizer.allows(user, &attributes) { Ok(()) } else { Err(forbidden(user, &attributes)) }
+    seen.permit(hub, user, &Attributes::new(&verb, Subject::Path(request.uri().path())))
 }
 
 async fn on_resource(
@@ -132,9 +181,9 @@ async fn on_resource(
     let params = Params::parse(request.uri().query());
     let verb = target.verb(request.method(), params.flag("watch"))?;
     let params = params.of_verb(verb);
-    *seen = Seen { verb: verb.as_str(), resource: target.resource.qualified() };
+    (seen.verb, seen.resource) = (verb.as_str(), target.resource.qualified());
     let deprecation = target.resource.deprecation().map(str::to_string);
-    let mut response = on_verb(hub, (request, body), (user, verb), target, params).await?;
+    let mut response = on_verb(hub, (request, body), (user, verb), target, (params, seen)).await?;
     if let Some(text) = deprecation {
         warn(&mut response, &[text]);
     }
@@ -146,19 +195,21 @@ async fn on_verb(
     (request, body): (Request<()>, &mut Option<Body>),
     (user, verb): (User, Verb),
     target: Target,
-    params: Params,
+    (params, seen): (Params, &mut Seen),
 ) -> ApiResult<Response<Body>> {
-    allow(hub, &user, verb, &target, &params)?;
+    allow(hub, &user, verb, &target, (&params, seen))?;
     if verb == Verb::Get && connects(&target) {
         // A WebSocket can only be asked for with GET; who may not create such a connection is not to get it that way.
-        allow(hub, &user, Verb::Create, &target, &params)?;
+        allow(hub, &user, Verb::Create, &target, (&params, seen))?;
     }
-    let held = room(hub, &user, verb, &target, &params)?;
+    seen.begins().await;
+    seen.lasts = lasts(verb, &target, &params);
+    let held = room(hub, &user, seen.lasts)?;
     if verb == Verb::Create {
         custom::check_create(hub, &target.resource)?;
     }
     if target.subresource == Some(coracle_api::Subresource::Proxy) {
-        return subresource::proxy(hub, target, whole(request, body), held).await;
+        return subresource::proxy(hub, (&user, &seen.notes), target, whole(request, body), held).await;
     }
     let accept = request.headers().get(ACCEPT).and_then(|h| h.to_str().ok());
     let accept = Accept::negotiate(accept, target.shows_tables())?;
@@ -167,12 +218,18 @@ async fn on_verb(
         Some(body) if verb.writes() => whole_body(hub, body).await?,
         _ => Bytes::new(),
     };
-    let call = Call { target, verb, params, user, accept, headers: parts.headers.clone(), body };
+    if let Some(trail) = &mut seen.trail {
+        trail.of_version(&target.resource.version);
+        trail.asked(&body);
+    }
+    let notes = seen.notes.clone();
+    notes.asks(write::Options::of_query(&params));
+    let call = Call { target, verb, params, user, accept, headers: parts.headers.clone(), body, notes };
     if call.target.subresource.is_some() {
         return subresource::serve(hub, call, parts, held).await;
     }
     if call.target.resource.review {
-        return review::serve(hub, &call);
+        return review::serve(hub, &call).await;
     }
     if usage::is_ours(&call.target.resource) {
         return usage::serve(hub, &call).await;
@@ -201,31 +258,39 @@ async fn whole_body(hub: &Hub, body: Body) -> ApiResult<Bytes> {
 }
 
 /// A list or watch that selects one name is about that object: who may see it and no other may ask so.
-fn allow(hub: &Hub, user: &User, verb: Verb, target: &Target, params: &Params) -> ApiResult<()> {
+fn allow(hub: &Hub, user: &User, verb: Verb, target: &Target, (params, seen): (&Params, &mut Seen)) -> ApiResult<()> {
     let selected = match verb {
-        Verb::List | Verb::Watch => read::ListOptions::selected_name(params),
-        _ => None,
+        Verb::List | Verb::Watch => read::Selected::of(params),
+        _ => read::Selected::default(),
     };
+    // A pod that is bound by a Binding is named inside of it.
+    let bindings = target.subresource == Some(coracle_api::Subresource::Binding) && target.name.is_empty();
+    // Who may see namespaces in a namespace may see this one.
+    let is_namespace = target.resource.group.is_empty() && target.resource.plural == "namespaces";
     let subject = Subject::Resource {
         group: &target.resource.group,
-        resource: &target.resource.plural,
-        subresource: target.subresource_name(),
-        namespace: &target.namespace,
-        name: selected.as_deref().filter(|_| target.name.is_empty()).unwrap_or(&target.name),
+        resource: if bindings { "bindings" } else { &target.resource.plural },
+        subresource: if bindings { "" } else { target.subresource_name() },
+        namespace: if is_namespace { &target.name } else { &target.namespace },
+        name: selected.name.as_deref().filter(|_| target.name.is_empty()).unwrap_or(&target.name),
     };
-    let attributes = Attributes { verb: verb.as_str(), target: subject };
-    if hub.authorizer.allows(user, &attributes) { Ok(()) } else { Err(forbidden(user, &attributes)) }
+    let attributes = Attributes { selected_node: selected.node.as_deref(), ..Attributes::new(verb.as_str(), subject) };
+    seen.permit(hub, user, &attributes)
+}
+
+/// Whether the answer goes on for as long as somebody listens.
+fn lasts(verb: Verb, target: &Target, params: &Params) -> bool {
+    let log = target.subresource == Some(coracle_api::Subresource::Log);
+    let proxy = target.subresource == Some(coracle_api::Subresource::Proxy);
+    verb == Verb::Watch || proxy || connects(target) || (log && params.flag("follow"))
 }
 
 /// Room among the requests of its kind. The components of this process bound themselves, and must not be starved by
 /// clients outside: they are counted, never refused.
-fn room(hub: &Hub, user: &User, verb: Verb, target: &Target, params: &Params) -> ApiResult<Held> {
-    let log = target.subresource == Some(coracle_api::Subresource::Log);
-    let proxy = target.subresource == Some(coracle_api::Subresource::Proxy);
-    let long_running = verb == Verb::Watch || proxy || connects(target) || (log && params.flag("follow"));
+fn room(hub: &Hub, user: &User, lasts: bool) -> ApiResult<Held> {
     let bound = |limit: usize| if user.in_process { usize::MAX } else { limit };
     let limits = &hub.config.limits;
-    let held = if long_running {
+    let held = if lasts {
         hub.metrics.long_running(bound(limits.long_running))
     } else {
         hub.metrics.request(bound(limits.in_flight))

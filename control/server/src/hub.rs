@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::aggregate::{Aggregator, FrontProxy};
 use crate::allocate::Allocators;
-use crate::authz::Authorizer;
+use crate::audit::Audit;
+use crate::authz::Authorizers;
 use crate::config::ServerConfig;
 use crate::custom::Custom;
 use crate::http::{Accept, Params, Target, Verb, object};
@@ -23,7 +24,7 @@ use crate::nodes::NodeTransports;
 use crate::ready::Readiness;
 use crate::served::Served;
 use crate::usage;
-use crate::write::Chain;
+use crate::write::{Chain, Notes};
 
 /// What the user agents begin with whose answers somebody reads (`responsewriters.isPrettyPrint`).
 const PEOPLE: [&str; 3] = ["curl", "Wget", "Mozilla/5.0"];
@@ -33,7 +34,8 @@ pub(crate) struct Hub {
     pub(crate) store: Store,
     pub(crate) config: ServerConfig,
     pub(crate) nodes: NodeTransports,
-    pub(crate) authorizer: Box<dyn Authorizer>,
+    pub(crate) authorizer: Authorizers,
+    pub(crate) audit: Option<Arc<Audit>>,
     pub(crate) admission: Chain,
     pub(crate) allocators: Allocators,
     /// Makes and checks the tokens of service accounts.
@@ -66,6 +68,8 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     /// The body, read whole before anything is decided about it.
     pub(crate) body: Bytes,
+    /// What else is said about it.
+    pub(crate) notes: Arc<Notes>,
 }
 
 impl Call {

@@ -10,6 +10,7 @@
 
 mod aggregate;
 mod allocate;
+mod audit;
 mod authz;
 mod bootstrap;
 mod client;
@@ -21,6 +22,7 @@ mod docs;
 mod http;
 mod hub;
 mod identity;
+mod idle;
 mod lift;
 mod metrics;
 mod nodes;
@@ -38,6 +40,7 @@ mod usage;
 mod write;
 
 pub use aggregate::FrontProxy;
+pub use audit::{AuditConfig, Level, LogConfig, Policy, PolicyError, Stage};
 pub use config::{Limits, ServerConfig, Version};
 pub use identity::User;
 pub use identity::token::KeyError;
@@ -46,3 +49,4 @@ pub use nodes::NodeTransports;
 pub use ready::Check;
 pub use server::{Server, StartError};
 pub use tls::ServeError;
+pub use write::{PodSecurityConfig, PodSecurityError};

@@ -3,7 +3,7 @@
 use coracle_api::field::{FieldError, Path};
 use coracle_api::{ApiError, ApiResult};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::http::{Encoding, dry_run_error, read_json};
 use crate::hub::Call;
@@ -55,7 +55,7 @@ impl DeleteOptions {
         };
         let options = match body {
             Some(body) => {
-                let kind = body.get("kind").and_then(serde_json::Value::as_str);
+                let kind = body.get("kind").and_then(Value::as_str);
                 if kind.is_some_and(|k| k != "DeleteOptions") {
                     return Err(ApiError::bad_request("expected DeleteOptions in the body of a delete request"));
                 }
@@ -78,7 +78,7 @@ impl DeleteOptions {
     }
 
     /// As they stand inside of another object.
-    pub(crate) fn of_value(value: Option<&serde_json::Value>) -> ApiResult<Self> {
+    pub(crate) fn of_value(value: Option<&Value>) -> ApiResult<Self> {
         let Some(value) = value.filter(|v| !v.is_null()) else { return Ok(Self::default()) };
         let options: Self =
             serde_json::from_value(value.clone()).map_err(|e| ApiError::bad_request(format!("DeleteOptions: {e}")))?;
@@ -96,6 +96,24 @@ impl DeleteOptions {
             dry_run: params.all("dryRun").map(str::to_string).collect(),
             ignore_store_read_error_with_cluster_breaking_potential: params.given_flag(IGNORE_READ_ERRORS),
         })
+    }
+
+    /// The fields that are given, as webhooks see them.
+    pub(crate) fn given(&self) -> Map<String, Value> {
+        let preconditions = self.preconditions.as_ref().map(|wanted| {
+            let given = [("uid", &wanted.uid), ("resourceVersion", &wanted.resource_version)];
+            let given = given.into_iter().filter_map(|(name, text)| Some((name.to_string(), json!(text.as_ref()?))));
+            Value::Object(given.collect())
+        });
+        let fields = [
+            ("gracePeriodSeconds", self.grace_period_seconds.map(Value::from)),
+            ("preconditions", preconditions),
+            ("orphanDependents", self.orphan_dependents.map(Value::from)),
+            ("propagationPolicy", self.propagation_policy.clone().map(Value::from)),
+            ("dryRun", self.is_dry_run().then(|| json!(self.dry_run))),
+            (IGNORE_READ_ERRORS, self.ignore_store_read_error_with_cluster_breaking_potential.map(Value::from)),
+        ];
+        fields.into_iter().filter_map(|(name, value)| Some((name.to_string(), value?))).collect()
     }
 
     fn check(&self) -> ApiResult<()> {
@@ -156,7 +174,7 @@ fn refused(errors: &[FieldError]) -> ApiError {
 mod tests {
     use super::*;
 
-    fn refused(options: serde_json::Value) -> String {
+    fn refused(options: Value) -> String {
         let message = DeleteOptions::of_value(Some(&options)).unwrap_err().message;
         message.strip_prefix("DeleteOptions.meta.k8s.io \"\" is invalid: ").unwrap().to_string()
     }

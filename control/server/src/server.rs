@@ -19,7 +19,8 @@ use tower_http::compression::CompressionLayer;
 
 use crate::aggregate::{self, Aggregator, FrontProxy};
 use crate::allocate::Allocators;
-use crate::authz::BuiltIn;
+use crate::audit::Audit;
+use crate::authz::Authorizers;
 use crate::bootstrap;
 use crate::client::InProcess;
 use crate::config::ServerConfig;
@@ -48,7 +49,7 @@ pub enum StartError {
         /// Which.
         what: String,
         /// What the server itself answered.
-        source: ApiError,
+        source: Box<ApiError>,
     },
     /// The service network has no room for a single Service.
     #[error("the service network {0} is too small: it needs at least 4 addresses")]
@@ -59,6 +60,9 @@ pub enum StartError {
     /// The certificate that nodes know this server by cannot be used.
     #[error("cannot reach nodes: {0}")]
     Kubelets(String),
+    /// The audit log could not be opened.
+    #[error("cannot open the audit log: {0}")]
+    Audit(#[from] std::io::Error),
     /// The certificate of the front proxy could not be made.
     #[error("cannot make the certificate of the front proxy: {0}")]
     FrontProxy(Box<PkiError>),
@@ -100,10 +104,11 @@ impl Server {
             custom: Custom::default(),
             aggregator: Arc::new(Aggregator::default()),
             front_proxy,
+            authorizer: Authorizers::new(store.clone()),
+            audit: config.audit.clone().map(Audit::open).transpose()?,
             store,
             config,
             nodes,
-            authorizer: Box::new(BuiltIn),
             admission: Chain::built_in(),
             allocators,
             issuer,
@@ -117,7 +122,8 @@ impl Server {
         bootstrap::ensure(&server.hub).await?;
         // Definitions before the first request: what was served before a restart is served after it.
         custom::start(&server.hub).await;
-        let failed = |what: &'static str| move |source| StartError::Bootstrap { what: what.into(), source };
+        let failed =
+            |what: &'static str| move |source| StartError::Bootstrap { what: what.into(), source: Box::new(source) };
         aggregate::publish_authentication(&server.hub).await.map_err(failed("the authentication ConfigMap"))?;
         aggregate::start(&server.hub).await.map_err(failed("the local APIServices"))?;
         Ok(server)

@@ -1,15 +1,17 @@
 //! The HTTPS listener: accepts connections, reads who the client is from its certificate, serves HTTP/1 and HTTP/2.
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use http::Request;
 use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
@@ -17,8 +19,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use crate::audit::Peer;
 use crate::hub::Hub;
 use crate::identity::user_of;
+use crate::idle::Activity;
 
 /// How long connections may take to finish once the server stops. Ctrl-C has two seconds for everything.
 pub(crate) const DRAIN: Duration = Duration::from_millis(500);
@@ -77,12 +81,12 @@ pub(crate) async fn serve(
 }
 
 /// The next connection, when there is room for one.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> ((TcpStream, Peer), Option<OwnedSemaphorePermit>) {
     // The semaphore is never closed, so there is always a permit in the end.
     let permit = room.clone().acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, permit),
+            Ok((stream, peer)) => return ((stream, Peer(peer.ip())), permit),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -91,7 +95,13 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Op
     }
 }
 
-async fn connection(hub: &Hub, router: Router, acceptor: TlsAcceptor, stream: TcpStream, shutdown: CancellationToken) {
+async fn connection(
+    hub: &Hub,
+    router: Router,
+    acceptor: TlsAcceptor,
+    (stream, peer): (TcpStream, Peer),
+    shutdown: CancellationToken,
+) {
     // Answers are written whole or in pieces that somebody waits for: never hold them back.
     let _ = stream.set_nodelay(true);
     let handshake = tokio::time::timeout(hub.config.limits.handshake_timeout, acceptor.accept(stream)).await;
@@ -105,11 +115,15 @@ async fn connection(hub: &Hub, router: Router, acceptor: TlsAcceptor, stream: Tc
         Err(_) => return hub.metrics.handshake_failed(),
     };
     let user = stream.get_ref().1.peer_certificates().and_then(|chain| user_of(chain.first()?));
-    let service = router.map_request(move |mut request: Request<Incoming>| {
+    let activity = Activity::begin();
+    let asked = activity.clone();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let (busy, router) = (asked.request(), router.clone());
+        request.extensions_mut().insert(peer);
         if let Some(user) = &user {
             request.extensions_mut().insert(user.clone());
         }
-        request.map(axum::body::Body::new)
+        async move { Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await?.map(|body| busy.until_end_of(body))) }
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder
@@ -123,11 +137,17 @@ async fn connection(hub: &Hub, router: Router, acceptor: TlsAcceptor, stream: Tc
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEADER_BYTES)
         .keep_alive_interval(Duration::from_secs(30));
-    let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
+    let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut serving = std::pin::pin!(serving);
+    let over = async {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = activity.idle() => {}
+        }
+    };
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
-        () = shutdown.cancelled() => {
+        () = over => {
             serving.as_mut().graceful_shutdown();
             tokio::time::timeout(DRAIN, serving).await.unwrap_or(Ok(()))
         }

@@ -36,7 +36,8 @@ pub async fn measure(target: &Target, namespace: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn create(connection: &Connection, path: &str, prefix: &str, count: u32) -> anyhow::Result<Sample> {
+/// Creates so many ConfigMaps one after the other, and says how long each took.
+pub async fn create(connection: &Connection, path: &str, prefix: &str, count: u32) -> anyhow::Result<Sample> {
     let mut sample = Sample::default();
     for index in 0..count {
         let object = json!({

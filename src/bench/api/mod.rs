@@ -3,6 +3,7 @@
 //! The server is a process of its own, so that its memory and processor time are its own; both share the machine with the
 //! clients here. `--kubeconfig` runs the same load against any other Kubernetes API server.
 
+mod access;
 mod creates;
 mod lists;
 mod patches;
@@ -51,6 +52,7 @@ async fn measure(target: &Target, args: &Args) -> anyhow::Result<()> {
     let namespace = target.namespace().await?;
     let outcome = async {
         creates::measure(target, &namespace).await?;
+        access::measure(target, &namespace).await?;
         patches::measure(target, &namespace).await?;
         watches::measure(target, &namespace, args.watchers, args.updates).await?;
         lists::measure(target, &namespace, args.pods).await

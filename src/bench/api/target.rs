@@ -9,7 +9,7 @@ use http::header::CONTENT_TYPE;
 use http::{Method, Request, Response};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::{Value, json};
 
@@ -25,12 +25,23 @@ pub struct Target {
 impl Target {
     /// A client with a connection of its own.
     pub async fn connect(&self) -> anyhow::Result<Connection> {
+        Ok(Connection { client: Client::try_from(self.config().await?)? })
+    }
+
+    /// The same, as whoever has this token.
+    pub async fn connect_with_token(&self, token: &str) -> anyhow::Result<Connection> {
+        let mut config = self.config().await?;
+        config.auth_info = AuthInfo { token: Some(token.to_owned().into()), ..AuthInfo::default() };
+        Ok(Connection { client: Client::try_from(config)? })
+    }
+
+    async fn config(&self) -> anyhow::Result<Config> {
         let kubeconfig = Kubeconfig::read_from(&self.kubeconfig).context("cannot read the kubeconfig")?;
         let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
         // What is measured must not give up on what is slow.
         config.read_timeout = None;
         config.write_timeout = None;
-        Ok(Connection { client: Client::try_from(config)? })
+        Ok(config)
     }
 
     /// Several of them.

@@ -11,6 +11,7 @@ pub mod layered;
 mod process;
 mod registry;
 mod transcript;
+mod webhook;
 
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,7 @@ pub use http::{answering, get, request};
 pub use process::{Finished, run, sample};
 pub use registry::DockerRegistry;
 pub use transcript::{Transcript, normalise};
+pub use webhook::Webhook;
 
 /// Long enough for anything on a busy machine of two cores; reached only when something is broken.
 pub const DEADLINE: Duration = Duration::from_secs(60);

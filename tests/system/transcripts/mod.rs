@@ -1,5 +1,6 @@
 //! Golden transcripts of kubectl against the whole API: built-in and custom kinds, with what a person sees.
 
+mod access;
 mod apply;
 mod connections;
 mod creating;
@@ -8,6 +9,7 @@ mod debugging;
 mod explaining;
 mod logs;
 mod nodes;
+mod refusals;
 mod verbs;
 
 /// A Deployment that runs nothing, and its Service.

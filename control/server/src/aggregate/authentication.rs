@@ -9,7 +9,7 @@ use crate::hub::Hub;
 use crate::write::{commit, prepare_create, stored_as_is};
 
 /// Its name: everybody authenticated may read it.
-pub(crate) const AUTHENTICATION: &str = "extension-apiserver-authentication";
+const AUTHENTICATION: &str = "extension-apiserver-authentication";
 
 /// Writes the ConfigMap, unless it says so already.
 pub(crate) async fn publish(hub: &Hub) -> ApiResult<()> {

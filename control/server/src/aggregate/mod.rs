@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::Notify;
 
-pub(crate) use authentication::{AUTHENTICATION, publish as publish_authentication};
+pub(crate) use authentication::publish as publish_authentication;
 pub(crate) use discovery::{merge_aggregated, merge_groups, merge_openapi_index, remote_group};
 pub use front_proxy::FrontProxy;
 pub(crate) use proxy::{allow, forward};

@@ -13,7 +13,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 
 use super::Remote;
-use crate::authz::{Attributes, Subject, forbidden};
+use crate::authz::{Attributes, Subject};
 use crate::http::{Params, names, text};
 use crate::hub::Hub;
 use crate::identity::User;
@@ -22,8 +22,8 @@ use crate::identity::User;
 const HOP_BY_HOP: [HeaderName; 7] =
     [CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
 
-/// Whether the user may do what the request asks for: it is decided here, whatever the remote decides once more.
-pub(crate) fn allow(hub: &Hub, user: &User, remote: &Remote, request: &Request<()>) -> ApiResult<()> {
+/// Has it decided whether the user may do what the request asks for: here, whatever the remote decides once more.
+pub(crate) fn allow<T>(remote: &Remote, request: &Request<()>, decide: impl FnOnce(&Attributes<'_>) -> T) -> T {
     let path = request.uri().path();
     let rest: Vec<&str> = path.trim_matches('/').split('/').skip(3).filter(|segment| !segment.is_empty()).collect();
     let (namespace, rest) = match rest.as_slice() {
@@ -33,7 +33,7 @@ pub(crate) fn allow(hub: &Hub, user: &User, remote: &Remote, request: &Request<(
     let (plural, name, subresource) = match rest {
         [] => {
             let verb = request.method().as_str().to_ascii_lowercase();
-            return decide(hub, user, &Attributes { verb: &verb, target: Subject::Path(path) });
+            return decide(&Attributes::new(&verb, Subject::Path(path)));
         }
         [plural] => (*plural, "", ""),
         [plural, name] => (*plural, *name, ""),
@@ -51,11 +51,7 @@ pub(crate) fn allow(hub: &Hub, user: &User, remote: &Remote, request: &Request<(
         _ => "delete",
     };
     let target = Subject::Resource { group: &remote.group, resource: plural, subresource, namespace, name };
-    decide(hub, user, &Attributes { verb, target })
-}
-
-fn decide(hub: &Hub, user: &User, attributes: &Attributes<'_>) -> ApiResult<()> {
-    if hub.authorizer.allows(user, attributes) { Ok(()) } else { Err(forbidden(user, attributes)) }
+    decide(&Attributes::new(verb, target))
 }
 
 /// Passes the request on. 503 when there is nobody to pass it on to.

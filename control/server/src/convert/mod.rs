@@ -76,6 +76,26 @@ pub(crate) async fn present(
     Ok(records)
 }
 
+/// An object of one row as another row of the same objects has it: another version, or another group.
+pub(crate) async fn between(hub: &Hub, from: &Resource, to: &Resource, object: Value) -> ApiResult<Value> {
+    if let Some(installed) = installed(hub, from) {
+        let mut shown = converted(&installed, &to.api_version(), vec![object]).await?;
+        let object = shown.pop().ok_or_else(|| ApiError::internal("a conversion left nothing"))?;
+        return Ok(match &to.custom {
+            Some(custom) => custom.read_stored(object),
+            None => object,
+        });
+    }
+    let stored = match from.rules.to_storage {
+        Some(convert) => convert(object),
+        None => object,
+    };
+    Ok(match to.rules.from_storage {
+        Some(convert) => convert(stored),
+        None => stored,
+    })
+}
+
 fn installed(hub: &Hub, resource: &Resource) -> Option<Arc<Installed>> {
     if resource.custom.is_some() { hub.custom.installed(&resource.storage_key()) } else { None }
 }

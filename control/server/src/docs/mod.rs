@@ -11,7 +11,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use coracle_api::openapi::OpenApi;
 use coracle_api::{ApiError, ApiResult, Catalog};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use serde_json::json;
 
 use crate::config::Version;
@@ -34,21 +34,7 @@ impl Documents {
     }
 }
 
-/// Answers what anybody may ask, authenticated or not; `None` for everything else.
-pub(crate) fn public(hub: &Hub, user: Option<&User>, request: &Request<()>) -> Option<Response<Body>> {
-    if !is_read(request.method()) {
-        return None;
-    }
-    let path = request.uri().path();
-    if path == "/version" || path == "/version/" {
-        return Some(value(StatusCode::OK, &version::info(&hub.config.version)));
-    }
-    let endpoint = Endpoint::parse(path)?;
-    let detailed = user.is_some_and(|u| u.in_group(MASTERS));
-    Some(endpoint.answer(&hub.readiness, &Params::parse(request.uri().query()), detailed))
-}
-
-/// Answers the rest, to users who may ask.
+/// Answers a path outside of the catalogue, to a user who may ask for it.
 pub(crate) async fn serve(
     hub: &Arc<Hub>,
     served: &Served,
@@ -59,6 +45,10 @@ pub(crate) async fn serve(
     if !is_read(&request.method) {
         return Err(ApiError::no_such_path());
     }
+    if let Some(endpoint) = Endpoint::parse(path) {
+        let detailed = user.in_group(MASTERS);
+        return Ok(endpoint.answer(&hub.readiness, &Params::parse(request.uri.query()), detailed));
+    }
     let advertise = hub.config.advertise.to_string();
     if let Some(answer) = discovery::answer(served, &advertise, path, headers) {
         return answer;
@@ -67,6 +57,7 @@ pub(crate) async fn serve(
         return openapi::serve(hub, served, named, request, user).await;
     }
     match path {
+        "/version" | "/version/" => Ok(value(StatusCode::OK, &version::info(&hub.config.version))),
         "/metrics" => metrics(hub),
         "/openid/v1/jwks" => Ok(value(StatusCode::OK, &hub.issuer.jwks())),
         "/.well-known/openid-configuration" => {

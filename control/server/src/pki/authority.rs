@@ -61,6 +61,11 @@ impl Authority {
         &self.certificate_pem
     }
 
+    /// The key that it signs with.
+    pub(super) fn key(&self) -> &KeyPair {
+        self.issuer.key()
+    }
+
     /// A server certificate for these names and addresses, kept as `{file}.crt` and `{file}.key`. One that is there
     /// is used again while it lasts and names everything asked for.
     pub fn server(&self, file: &str, names: &[String]) -> Result<Identity, PkiError> {

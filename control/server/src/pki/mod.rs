@@ -9,11 +9,13 @@ mod files;
 mod inspect;
 mod kubeconfig;
 mod parameters;
+mod sign;
 mod tls;
 
 pub use authority::{Authority, write_private};
 pub use error::PkiError;
 pub use kubeconfig::kubeconfig;
+pub use sign::SignError;
 
 /// A certificate and its private key.
 #[derive(Clone)]

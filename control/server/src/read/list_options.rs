@@ -113,13 +113,26 @@ impl ListOptions {
         }
         errors
     }
+}
 
-    /// The one name that a query's field selector asks for, if it could be part of a path.
-    pub(crate) fn selected_name(params: &Params) -> Option<String> {
-        let fields = FieldSelector::parse(params.get("fieldSelector")?).ok()?;
-        let name = fields.required_value("metadata.name")?;
-        let usable = !name.is_empty() && !matches!(name, "." | "..") && !name.contains(['/', '%']);
-        usable.then(|| name.to_string())
+/// What a query's field selector narrows a list down to, for who decides about it.
+#[derive(Debug, Default)]
+pub(crate) struct Selected {
+    /// The one name that it asks for, if it could be part of a path.
+    pub(crate) name: Option<String>,
+    /// The one node whose pods it asks for.
+    pub(crate) node: Option<String>,
+}
+
+impl Selected {
+    /// Of a query. A selector that makes no sense narrows nothing.
+    pub(crate) fn of(params: &Params) -> Self {
+        let Some(Ok(fields)) = params.get("fieldSelector").map(FieldSelector::parse) else { return Self::default() };
+        let usable = |name: &&str| !name.is_empty() && !matches!(*name, "." | "..") && !name.contains(['/', '%']);
+        Self {
+            name: fields.required_value("metadata.name").filter(usable).map(str::to_string),
+            node: fields.required_value("spec.nodeName").map(str::to_string),
+        }
     }
 }
 
@@ -194,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_selected_name_is_what_the_request_is_about() {
-        let name = |query| ListOptions::selected_name(&Params::parse(Some(query)));
+        let name = |query| Selected::of(&Params::parse(Some(query))).name;
         assert_eq!(name("fieldSelector=metadata.name%3Da,x%3Dy").as_deref(), Some("a"));
         for none in ["", "fieldSelector=metadata.name!%3Da", "fieldSelector=metadata.name%3Da/b", "fieldSelector=x"] {
             assert_eq!(name(none), None, "{none}");

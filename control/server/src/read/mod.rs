@@ -15,7 +15,7 @@ mod watch_line;
 
 pub(crate) use get::get;
 pub(crate) use list::{Page, list, page, respond};
-pub(crate) use list_options::ListOptions;
+pub(crate) use list_options::{ListOptions, Selected};
 pub(crate) use select::{Selection, key, scope};
 pub(crate) use view::{View, parse};
 pub(crate) use watch::watch;

@@ -37,5 +37,10 @@ fn decide(hub: &Hub, user: &User, spec: &Value) -> Value {
         };
         (field("verb"), target)
     };
-    json!({ "allowed": hub.authorizer.allows(user, &Attributes { verb, target }) })
+    let verdict = hub.authorizer.decide(user, &Attributes::new(verb, target));
+    let mut status = json!({ "allowed": verdict.allowed });
+    if !verdict.reason.is_empty() {
+        status["reason"] = json!(verdict.reason);
+    }
+    status
 }

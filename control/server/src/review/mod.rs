@@ -10,10 +10,10 @@ use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::hub::{Call, Hub};
-use crate::write::body_of;
+use crate::write::{Action, admit_request, body_of};
 
 /// Answers the POST of a review: with the object itself, its `status` filled in.
-pub(crate) fn serve(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
+pub(crate) async fn serve(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
     call.params.dry_run()?;
     let (mut review, warnings) = body_of(call)?;
     let named = meta::namespace(&review);
@@ -28,6 +28,7 @@ pub(crate) fn serve(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
         meta::metadata_mut(&mut review);
     }
     (rules.defaults)(&mut review);
+    admit_request(hub, call, Action::Create, &mut review).await?;
     let errors = (rules.validate)(&review);
     if !errors.is_empty() {
         return Err(ApiError::invalid(&call.target.resource, "", &errors));

@@ -4,6 +4,7 @@ use coracle_api::{ApiError, ApiResult};
 use serde_json::{Value, json};
 
 use super::text;
+use crate::authz::rbac::Rule;
 use crate::hub::Hub;
 use crate::identity::User;
 
@@ -12,6 +13,14 @@ pub(super) fn status(hub: &Hub, user: &User, spec: &Value) -> ApiResult<Value> {
     if namespace.is_empty() {
         return Err(ApiError::bad_request("no namespace on request"));
     }
-    let rules = hub.authorizer.rules(user, namespace);
-    Ok(json!({ "resourceRules": rules.resources, "nonResourceRules": rules.paths, "incomplete": false }))
+    let (rules, errors) = hub.authorizer.rbac.rules_of(user, namespace);
+    let (paths, resources): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| !rule.urls.is_empty());
+    let listed = |rules: Vec<&Rule>| rules.into_iter().map(Rule::to_json).collect::<Vec<_>>();
+    let mut status = json!({
+        "resourceRules": listed(resources), "nonResourceRules": listed(paths), "incomplete": !errors.is_empty(),
+    });
+    if !errors.is_empty() {
+        status["evaluationError"] = json!(errors.join(", "));
+    }
+    Ok(status)
 }

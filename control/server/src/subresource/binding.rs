@@ -24,7 +24,15 @@ pub(super) async fn bind(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
     }
     check(&target.name, &target.resource, &binding)?;
     let resource = target.resource.clone();
-    edit_as(hub, &Writer::of(call)?, &key(&target), |pod| assign(&resource, pod, &binding, &author)).await?;
+    let decide = |pod: &Value| {
+        let (name, resource, pod, author) = (target.name.clone(), resource.clone(), pod.clone(), author.clone());
+        let make = move |binding: &Value| {
+            check(&name, &resource, binding)?;
+            assign(&resource, &pod, binding, &author)
+        };
+        Ok(Next::Ask { asked: binding.clone(), before: None, make: Box::new(make), pinned: false })
+    };
+    edit_as(hub, &Writer::of(call)?, &key(&target), decide).await?;
     Ok(status_success(StatusCode::CREATED, Map::new()))
 }
 
@@ -55,7 +63,7 @@ fn check(pod: &str, resource: &Arc<Resource>, binding: &Value) -> ApiResult<()> 
 }
 
 /// The pod on its node. 409 when it is on one already, or going.
-fn assign(resource: &Resource, pod: &Value, binding: &Value, author: &Author) -> ApiResult<Next> {
+fn assign(resource: &Resource, pod: &Value, binding: &Value, author: &Author) -> ApiResult<Value> {
     let (name, node) = (meta::name(pod), binding["target"]["name"].as_str().unwrap_or_default());
     let conflict = |why: String| {
         let message = format!("Operation cannot be fulfilled on {}/binding \"{name}\": {why}", resource.plural);
@@ -90,7 +98,7 @@ fn assign(resource: &Resource, pod: &Value, binding: &Value, author: &Author) ->
         }
     }
     set_scheduled(&mut new);
-    Ok(Next::Write { object: revise_as(resource, new, pod, author, |_, _| Vec::new())?, pinned: false })
+    revise_as(resource, new, pod, author, |_, _| Vec::new())
 }
 
 fn set_scheduled(pod: &mut Value) {

@@ -11,11 +11,13 @@ use http::{HeaderName, Request, Response};
 use serde_json::Value;
 use tower::ServiceExt;
 
+use super::connect_options;
 use super::container::container;
 use crate::http::{Params, names};
 use crate::hub::{Call, Hub};
 use crate::metrics::Held;
 use crate::read::{key, parse};
+use crate::write::admit_connection;
 
 /// Headers that make the connection and are passed on; the client's others are for this server.
 const PASSED_ON: [HeaderName; 7] = [
@@ -37,6 +39,7 @@ pub(super) async fn connect(hub: &Hub, call: &Call, parts: Parts, held: Held) ->
     let record = hub.store.get(&key(&call.target));
     let record = record.ok_or_else(|| ApiError::not_found(&call.target.resource, name))?;
     let pod = parse(&record.json)?;
+    let call = &admitted(hub, call).await?;
     let path = path(call, &pod)?;
     if !names(&parts.headers, &CONNECTION, "upgrade") {
         return Err(ApiError::bad_request("Upgrade request required"));
@@ -50,6 +53,23 @@ pub(super) async fn connect(hub: &Hub, call: &Call, parts: Parts, held: Held) ->
         router.ok_or_else(|| ApiError::internal(format!("cannot reach pod {name}: node {node} is not connected")))?;
     let request = onward(parts, &path, hub, held)?;
     router.oneshot(request).await.map_err(ApiError::internal)
+}
+
+/// The request as admission leaves it.
+async fn admitted(hub: &Hub, call: &Call) -> ApiResult<Call> {
+    let kind = match call.target.subresource {
+        Some(Subresource::PortForward) => "PodPortForwardOptions",
+        Some(Subresource::Attach) => "PodAttachOptions",
+        _ => "PodExecOptions",
+    };
+    let mut options = connect_options::of_query(kind, &call.params);
+    let given = options.clone();
+    admit_connection(hub, &call.target, (&call.user, &call.notes), &mut options).await?;
+    let mut call = call.clone();
+    if options != given {
+        call.params = connect_options::to_query(&options);
+    }
+    Ok(call)
 }
 
 /// Where the request goes on the node.

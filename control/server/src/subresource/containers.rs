@@ -24,12 +24,12 @@ pub(super) async fn resize(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> 
 }
 
 async fn update(hub: &Hub, call: &Call, take: Take, check: Check) -> ApiResult<Response<Body>> {
-    let resource = &call.target.resource;
-    let successor = |wanted: &Value, old: &Value| {
+    let rules = call.target.resource.rules;
+    let successor = move |wanted: &Value, old: &Value| {
         let mut new = old.clone();
         take(&mut new, wanted);
         // What the kind defaults for containers (image pull policy and the like) holds for new ones too.
-        (resource.rules.defaults)(&mut new);
+        (rules.defaults)(&mut new);
         if new["spec"] != old["spec"] {
             let generation = meta::generation(old) + 1;
             new["metadata"]["generation"] = json!(generation);

@@ -12,9 +12,10 @@ use serde_json::{Map, Value, json};
 
 use crate::http::status_success;
 use crate::hub::{Call, Hub};
+use crate::identity::User;
 use crate::options::DeleteOptions;
 use crate::read::{key, parse};
-use crate::write::{Author, Next, Part, Writer, delete_as, edit_as, now, parsed, revise};
+use crate::write::{Action, Author, Next, Part, Writer, admit_request, delete_as, edit_as, now, parsed, revise};
 
 const TYPE: (&str, &str) = ("policy/v1", "Eviction");
 const BUDGETS: &str = "poddisruptionbudgets";
@@ -27,11 +28,12 @@ const RETRY_SECONDS: u64 = 10;
 
 /// Answers a POST.
 pub(super) async fn evict(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
-    let (eviction, _) = decode_as(TYPE.0, TYPE.1, parsed(call, TYPE.1)?, call.params.field_validation()?)?;
+    let (mut eviction, _) = decode_as(TYPE.0, TYPE.1, parsed(call, TYPE.1)?, call.params.field_validation()?)?;
     let name = &call.target.name;
     if meta::name(&eviction) != name {
         return Err(ApiError::bad_request("name in URL does not match name in Eviction object"));
     }
+    admit_request(hub, call, Action::Create, &mut eviction).await?;
     let mut options = DeleteOptions::of_value(eviction.get("deleteOptions"))?;
     if call.params.dry_run()? {
         options.dry_run = vec!["All".into()];
@@ -54,7 +56,8 @@ pub(super) async fn evict(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
     if !options.is_dry_run() {
         tell(hub, call).await?;
     }
-    delete_as(hub, &call.user, pods, &key(&call.target), &options).await?;
+    // Admission has seen the eviction; what follows from it is the server's own work.
+    delete_as(hub, (&User::server(), &call.notes), pods, &key(&call.target), &options).await?;
     Ok(status_success(StatusCode::CREATED, Map::new()))
 }
 
@@ -91,8 +94,8 @@ async fn take(hub: &Hub, call: &Call, budget: &Value, dry_run: bool) -> ApiResul
     let name = meta::name(budget);
     let key = Key::new(budgets.storage_key(), call.target.namespace.as_str(), name);
     let author = Author { subresource: "status", ..Author::server() };
-    let mut writer = Writer::of(call)?;
-    writer = Writer { resource: &budgets, subresource: "status", dry_run, ..writer };
+    let user = User::server();
+    let writer = Writer { resource: &budgets, user: &user, subresource: "status", dry_run, ..Writer::of(call)? };
     let decide = |old: &Value| {
         check(&budgets, old)?;
         let mut new = old.clone();
@@ -174,7 +177,8 @@ fn disallow(budget: &mut Value) {
 async fn tell(hub: &Hub, call: &Call) -> ApiResult<()> {
     let pods = &call.target.resource;
     let author = Author { subresource: "status", ..Author::server() };
-    let writer = Writer { subresource: "status", dry_run: false, ..Writer::of(call)? };
+    let user = User::server();
+    let writer = Writer { user: &user, subresource: "status", dry_run: false, ..Writer::of(call)? };
     let decide = |old: &Value| {
         let mut new = old.clone();
         if !new["status"]["conditions"].is_array() {

@@ -17,16 +17,22 @@ pub(super) async fn finalize(hub: &Hub, call: &Call) -> ApiResult<Response<Body>
     check_place(call, &wanted)?;
     let decide = |old: &Value| {
         let pinned = check_version(call, &wanted, old)?;
-        let mut new = old.clone();
-        match wanted["spec"].get("finalizers") {
-            Some(finalizers) => new["spec"]["finalizers"] = finalizers.clone(),
-            None => {
-                new["spec"].as_object_mut().map(|spec| spec.remove("finalizers"));
-            }
-        }
-        let object = revise_as(resource, new, old, &author, |_, _| Vec::new())?;
-        Ok(Next::Write { object, pinned })
+        let (before, resource, old, author) = (Some(old.clone()), resource.clone(), old.clone(), author.clone());
+        let make = move |wanted: &Value| revise_as(&resource, take(wanted, &old), &old, &author, |_, _| Vec::new());
+        Ok(Next::Ask { asked: wanted.clone(), before, make: Box::new(make), pinned })
     };
     let edited = edit_as(hub, &Writer::of(call)?, &key(&call.target), decide).await?;
     respond(call, &edited.record, &warnings)
+}
+
+/// The namespace with the finalizers that are wanted.
+fn take(wanted: &Value, old: &Value) -> Value {
+    let mut new = old.clone();
+    match wanted["spec"].get("finalizers") {
+        Some(finalizers) => new["spec"]["finalizers"] = finalizers.clone(),
+        None => {
+            new["spec"].as_object_mut().map(|spec| spec.remove("finalizers"));
+        }
+    }
+    new
 }

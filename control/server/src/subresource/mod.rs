@@ -4,6 +4,7 @@
 mod approval;
 mod binding;
 mod connect;
+mod connect_options;
 mod container;
 mod containers;
 mod eviction;
@@ -46,7 +47,7 @@ pub(crate) async fn serve(hub: &Arc<Hub>, call: Call, parts: Parts, held: Held) 
         (Subresource::EphemeralContainers | Subresource::Resize | Subresource::Approval, Verb::Get) => {
             read::get(hub, &call).await
         }
-        (Subresource::Token, _) => token::issue(hub, &call),
+        (Subresource::Token, _) => token::issue(hub, &call).await,
         _ => {
             let hub = hub.clone();
             detached(async move {

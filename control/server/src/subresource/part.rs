@@ -19,7 +19,7 @@ pub(super) type Check = fn(&Value, &Value) -> Vec<FieldError>;
 pub(super) async fn update(
     hub: &Hub,
     call: &Call,
-    take: impl Fn(&Value, &Value) -> Value + Send + Sync,
+    take: impl Fn(&Value, &Value) -> Value + Copy + Send + Sync + 'static,
     check: Check,
 ) -> ApiResult<Response<Body>> {
     let resource = &call.target.resource;
@@ -33,8 +33,9 @@ pub(super) async fn update(
         };
         warnings = found;
         let pinned = check_version(call, &wanted, old)?;
-        let object = revise_as(resource, take(&wanted, old), old, &author, check)?;
-        Ok(Next::Write { object, pinned })
+        let (before, resource, old, author) = (Some(old.clone()), resource.clone(), old.clone(), author.clone());
+        let make = move |wanted: &Value| revise_as(&resource, take(wanted, &old), &old, &author, check);
+        Ok(Next::Ask { asked: wanted, before, make: Box::new(make), pinned })
     };
     let edited = edit_as(hub, &Writer::of(call)?, &key(&call.target), decide).await?;
     respond(call, &edited.record, &warnings)

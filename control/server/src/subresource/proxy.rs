@@ -22,11 +22,14 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tower::ServiceExt;
 
+use super::connect_options;
 use crate::http::{Target, text};
 use crate::hub::Hub;
+use crate::identity::User;
 use crate::metrics::Held;
 use crate::outbound::{Outbound, Trust, ready};
 use crate::read::{key, parse};
+use crate::write::{Notes, admit_connection};
 
 /// What belongs to one connection and is not passed on (RFC 9110 §7.6.1), and who is asking: that is our business.
 const KEPT_BACK: [HeaderName; 9] =
@@ -47,6 +50,7 @@ enum Destination {
 /// Passes a request on.
 pub(crate) async fn proxy(
     hub: &Arc<Hub>,
+    (user, notes): (&User, &Notes),
     target: Target,
     request: Request<Body>,
     held: Held,
@@ -55,6 +59,8 @@ pub(crate) async fn proxy(
     if rest.is_empty() && matches!(request.method().as_str(), "GET" | "HEAD") {
         return Ok(moved(&format!("{prefix}/"), request.uri().query()));
     }
+    let mut options = connect_options::of_proxy(&target.resource.plural, &rest);
+    admit_connection(hub, &target, (user, notes), &mut options).await?;
     let place = match target.resource.plural.as_ref() {
         "pods" => pod(hub, &target)?,
         "services" => service(hub, &target)?,

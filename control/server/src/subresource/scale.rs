@@ -53,16 +53,30 @@ pub(super) async fn update(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> 
             return Err(ApiError::modified(resource, &call.target.name));
         }
         check(call, &scale)?;
-        let mut new = old.clone();
-        // A Scale without a count means none: Go's zero value.
-        set(&mut new, &paths.spec_replicas, scale["spec"].get("replicas").cloned().unwrap_or(json!(0)));
-        Ok(Next::Write {
-            object: revise(resource, Part::Main, new, old, &author)?,
-            pinned: given.is_some() && !version.is_empty(),
-        })
+        let pinned = given.is_some() && !version.is_empty();
+        let before = Some(before(call, &paths, old)?);
+        let (resource, old, author) = (resource.clone(), old.clone(), author.clone());
+        let path = paths.spec_replicas.clone();
+        let make = move |scale: &Value| {
+            let mut new = old.clone();
+            // A Scale without a count means none: Go's zero value.
+            set(&mut new, &path, scale["spec"].get("replicas").cloned().unwrap_or(json!(0)));
+            revise(&resource, Part::Main, new, &old, &author)
+        };
+        Ok(Next::Ask { asked: scale, before, make: Box::new(make), pinned })
     };
     let edited = edit_as(hub, &Writer::of(call)?, &key(&call.target), decide).await?;
     respond(call, &edited.record, &warnings)
+}
+
+/// What is scaled, as a Scale; one that nobody has given a count yet has none.
+fn before(call: &Call, paths: &Scale, old: &Value) -> ApiResult<Value> {
+    if meta::at(old, &paths.spec_replicas).is_some() {
+        return view(call, paths, old);
+    }
+    let mut counted = old.clone();
+    set(&mut counted, &paths.spec_replicas, json!(0));
+    view(call, paths, &counted)
 }
 
 fn check(call: &Call, scale: &Value) -> ApiResult<()> {

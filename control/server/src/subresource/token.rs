@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::hub::{Call, Hub};
 use crate::identity::token::{Bound, Claims};
 use crate::read::{key, parse};
-use crate::write::{parsed, seconds_text};
+use crate::write::{Action, admit_request, parsed, seconds_text};
 
 const TYPE: (&str, &str) = ("authentication.k8s.io/v1", "TokenRequest");
 
@@ -24,12 +24,13 @@ const MIN_SECONDS: i64 = 600;
 const MAX_SECONDS: i64 = 1 << 32;
 
 /// Answers a POST with the request, `status.token` filled in.
-pub(super) fn issue(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
+pub(super) async fn issue(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
     let dry_run = call.params.dry_run()?;
     let (mut request, warnings) = decode_as(TYPE.0, TYPE.1, parsed(call, TYPE.1)?, call.params.field_validation()?)?;
     let record = hub.store.get(&key(&call.target));
     let record = record.ok_or_else(|| ApiError::not_found(&call.target.resource, &call.target.name))?;
     check_place(call, &request)?;
+    admit_request(hub, call, Action::Create, &mut request).await?;
     let spec = &mut request["spec"];
     if spec["audiences"].as_array().is_none_or(Vec::is_empty) {
         spec["audiences"] = json!([hub.issuer.audience()]);

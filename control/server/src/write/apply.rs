@@ -73,7 +73,7 @@ async fn create(
     // A version that an object is to follow means nothing to one that is not there.
     let mut object = object;
     meta::metadata_mut(&mut object).remove("resourceVersion");
-    let intent = Intent { resource, namespace: &call.target.namespace, dry_run, author, user: &call.user };
+    let intent = Intent::of(call, author, dry_run);
     let created = create_object(hub, &intent, object).await?;
     let warnings = [warnings, &created.warnings].concat();
     let view = View::new(resource, call.accept, &call.params)?;

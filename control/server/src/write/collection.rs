@@ -22,7 +22,7 @@ pub(super) async fn delete(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> 
     let deletions = page.records.clone().into_iter().map(|record| {
         let options = &options;
         async move {
-            match delete_as(hub, &call.user, resource, &record.key, options).await {
+            match delete_as(hub, (&call.user, &call.notes), resource, &record.key, options).await {
                 // Somebody else has deleted it meanwhile: that is what was asked for.
                 Err(error) if error.reason != Reason::NotFound => Err(error),
                 _ => Ok(()),

@@ -8,7 +8,7 @@ use coracle_store::{Expect, Key, Op, Record};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::admission::{Action, Admitted};
+use super::admission::{Action, Admitted, Notes};
 use super::author::author;
 use super::commit::{commit_charged, imagined};
 use super::document::body_of;
@@ -33,9 +33,17 @@ pub(crate) struct Intent<'a> {
     pub(crate) author: &'a Author,
     /// Who asks, for admission.
     pub(crate) user: &'a User,
+    /// Where admission's warnings go.
+    pub(crate) notes: &'a Notes,
 }
 
-impl Intent<'_> {
+impl<'a> Intent<'a> {
+    /// The author of a request that makes what its body says.
+    pub(super) fn of(call: &'a Call, author: &'a Author, dry_run: bool) -> Self {
+        let (resource, namespace) = (&call.target.resource, call.target.namespace.as_str());
+        Self { resource, namespace, dry_run, author, user: &call.user, notes: &call.notes }
+    }
+
     fn admitted<'b>(&'b self, name: &'b str) -> Admitted<'b> {
         Admitted {
             resource: self.resource,
@@ -45,6 +53,8 @@ impl Intent<'_> {
             action: Action::Create,
             old: None,
             user: self.user,
+            dry_run: self.dry_run,
+            notes: self.notes,
         }
     }
 }
@@ -56,7 +66,7 @@ pub(super) async fn create(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> 
     let (mut object, mut warnings) = body_of(call)?;
     warnings.extend(owners::dedup(&mut object, false));
     let resource = &call.target.resource;
-    let intent = Intent { resource, namespace: &call.target.namespace, dry_run, author: &author, user: &call.user };
+    let intent = Intent::of(call, &author, dry_run);
     let created = create_object(hub, &intent, object).await?;
     warnings.extend(created.warnings);
     let view = View::new(resource, call.accept, &call.params)?;
@@ -79,6 +89,8 @@ pub(crate) async fn create_object(hub: &Hub, intent: &Intent<'_>, mut object: Va
     let name = name.unwrap_or_default().to_string();
     book_create(resource, &mut object, intent.author);
     hub.admission.admit(hub, &intent.admitted(&name), &mut object).await?;
+    // Where it goes is not for a webhook to choose.
+    place(intent, &mut object)?;
     if !meta::name(&object).is_empty() || name.is_empty() {
         return write(hub, intent, object).await;
     }

@@ -9,7 +9,7 @@ use http::{Response, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Map, json};
 
-use super::admission::Action;
+use super::admission::{Action, Notes, Options};
 use super::deletion::decide;
 use super::edit::{Edited, Writer, edit_as};
 use super::update::respond;
@@ -23,7 +23,7 @@ use crate::read::key;
 pub(super) async fn delete(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
     let options = DeleteOptions::of(call)?;
     let resource = &call.target.resource;
-    let edited = delete_as(hub, &call.user, resource, &key(&call.target), &options).await?;
+    let edited = delete_as(hub, (&call.user, &call.notes), resource, &key(&call.target), &options).await?;
     if !edited.removed || resource.shows_deleted {
         let mut response = respond(call, &edited.record, &[])?;
         if !edited.removed && options.orphan_dependents == Some(false) {
@@ -49,17 +49,19 @@ pub(crate) async fn delete_object(
     key: &Key,
     options: &DeleteOptions,
 ) -> ApiResult<Edited> {
-    delete_as(hub, &User::server(), resource, key, options).await
+    delete_as(hub, (&User::server(), &Notes::default()), resource, key, options).await
 }
 
 /// Deletes one object as the options say.
 pub(crate) async fn delete_as(
     hub: &Hub,
-    user: &User,
+    (user, notes): (&User, &Notes),
     resource: &Arc<Resource>,
     key: &Key,
     options: &DeleteOptions,
 ) -> ApiResult<Edited> {
-    let writer = Writer { resource, user, subresource: "", action: Action::Delete, dry_run: options.is_dry_run() };
+    let (action, dry_run) = (Action::Delete, options.is_dry_run());
+    notes.asks(Options::of_deletion(options.given()));
+    let writer = Writer { resource, user, subresource: "", action, dry_run, notes };
     edit_as(hub, &writer, key, |old| decide(resource, options, old, Timestamp::now())).await
 }

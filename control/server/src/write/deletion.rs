@@ -200,7 +200,7 @@ mod tests {
         match next {
             Next::Write { object, .. } => object,
             Next::Keep => panic!("kept"),
-            Next::Remove(_) => panic!("removed"),
+            Next::Remove(_) | Next::Propose { .. } | Next::Ask { .. } => panic!("removed"),
         }
     }
 

@@ -7,8 +7,9 @@ use coracle_api::{ApiError, ApiResult, Resource, Subresource, meta};
 use coracle_store::{Expect, Key, Op, Record};
 use serde_json::Value;
 
-use super::admission::{Action, Admitted};
+use super::admission::{Action, Admitted, Notes};
 use super::commit::{commit_charged, imagined};
+use super::strategy::{Author, Part, revise};
 use crate::convert;
 use crate::hub::{Call, Hub};
 use crate::identity::User;
@@ -22,9 +23,17 @@ pub(crate) enum Next {
     Keep,
     /// This is its next version. `pinned`: only as the successor of the version it was decided on.
     Write { object: Value, pinned: bool },
+    /// This is what its author wants of one part of it. Admission may change it before it is checked and complete.
+    Propose { wanted: Value, pinned: bool, part: Part, author: Author },
+    /// This is what somebody asks for in other words: a Scale, a Binding, an object of which one part counts. Admission
+    /// may change them, and judges them; `make` says what they make of the object.
+    Ask { asked: Value, before: Option<Value>, make: Make, pinned: bool },
     /// It goes; this is its last state.
     Remove(Value),
 }
+
+/// From what somebody asks for to the next version of the object.
+pub(crate) type Make = Box<dyn FnOnce(&Value) -> ApiResult<Value> + Send>;
 
 /// What became of an object.
 pub(crate) struct Edited {
@@ -43,13 +52,16 @@ pub(crate) struct Writer<'a> {
     pub(crate) subresource: &'a str,
     pub(crate) action: Action,
     pub(crate) dry_run: bool,
+    /// Where admission's warnings go.
+    pub(crate) notes: &'a Notes,
 }
 
 impl<'a> Writer<'a> {
     /// The author of a request that changes what the URL names.
     pub(crate) fn of(call: &'a Call) -> ApiResult<Self> {
         let (resource, subresource) = (&call.target.resource, call.target.subresource_name());
-        Ok(Self { resource, user: &call.user, subresource, action: Action::Update, dry_run: call.params.dry_run()? })
+        let (action, dry_run) = (Action::Update, call.params.dry_run()?);
+        Ok(Self { resource, user: &call.user, subresource, action, dry_run, notes: &call.notes })
     }
 
     fn admitted<'b>(&'b self, key: &'b Key, old: &'b Value) -> Admitted<'b> {
@@ -61,6 +73,8 @@ impl<'a> Writer<'a> {
             action: self.action,
             old: Some(old),
             user: self.user,
+            dry_run: self.dry_run,
+            notes: self.notes,
         }
     }
 }
@@ -73,8 +87,8 @@ pub(crate) async fn edit(
     dry_run: bool,
     decide: impl FnMut(&Value) -> ApiResult<Next> + Send,
 ) -> ApiResult<Edited> {
-    let user = User::server();
-    let writer = Writer { resource, user: &user, subresource: "", action: Action::Update, dry_run };
+    let (user, notes) = (User::server(), Notes::default());
+    let writer = Writer { resource, user: &user, subresource: "", action: Action::Update, dry_run, notes: &notes };
     edit_as(hub, &writer, key, decide).await
 }
 
@@ -95,16 +109,25 @@ pub(crate) async fn edit_as(
         if writer.action == Action::Delete && !matches!(next, Next::Keep) {
             hub.admission.validate(hub, &write, &old).await?;
         }
+        let stale = hub.store.is_stale(key);
+        let judged_already = matches!(next, Next::Ask { .. });
         let (change, pinned) = match next {
-            Next::Keep => return shown(hub, resource, Edited { record, removed: false }).await,
-            Next::Write { object, .. } if object == old => {
-                return shown(hub, resource, Edited { record, removed: false }).await;
+            Next::Keep => (None, false),
+            Next::Ask { asked, before, make, pinned } => {
+                let object = answered(hub, &write, (asked, before), make).await?;
+                (Change::to(resource, object, &old, stale), pinned)
             }
-            Next::Write { object, pinned } if may_go(resource, &object, &old) => (Change::Remove(object), pinned),
-            Next::Write { object, pinned } => (Change::Write(object), pinned),
-            Next::Remove(last) => (Change::Remove(last), false),
+            Next::Remove(last) => (Some(Change::Remove(last)), false),
+            Next::Write { object, pinned } => (Change::to(resource, object, &old, stale), pinned),
+            Next::Propose { wanted, pinned, part, author } => {
+                let object = admitted(hub, &write, wanted, part, &author).await?;
+                (Change::to(resource, object, &old, stale), pinned)
+            }
         };
-        if writer.action == Action::Update {
+        let Some(change) = change else {
+            return shown(hub, resource, Edited { record, removed: false }).await;
+        };
+        if writer.action == Action::Update && !judged_already {
             hub.admission.validate(hub, &write, change.object()).await?;
         }
         match apply(hub, &write, &record, change, writer.dry_run).await {
@@ -121,12 +144,50 @@ async fn shown(hub: &Hub, resource: &Resource, edited: Edited) -> ApiResult<Edit
     Ok(Edited { record, ..edited })
 }
 
+/// The version that follows when admission has had its say about what somebody wants.
+async fn admitted(hub: &Hub, write: &Admitted<'_>, mut wanted: Value, part: Part, author: &Author) -> ApiResult<Value> {
+    let (resource, old) = (write.resource, write.old.unwrap_or(&Value::Null));
+    resource.defaults(&mut wanted);
+    hub.admission.admit(hub, write, &mut wanted).await?;
+    let object = revise(resource, part, wanted, old, author)?;
+    resource.change_warnings(&object, old).into_iter().for_each(|warning| write.notes.warn(warning));
+    Ok(object)
+}
+
+/// The version that follows from what somebody asks for in other words, when admission agrees with it. Who asks for
+/// something that was not there before creates it, as upstream has it of bindings.
+async fn answered(
+    hub: &Hub,
+    write: &Admitted<'_>,
+    (mut asked, before): (Value, Option<Value>),
+    make: Make,
+) -> ApiResult<Value> {
+    let action = if before.is_none() { Action::Create } else { Action::Update };
+    let write = Admitted { old: before.as_ref(), action, ..*write };
+    hub.admission.admit(hub, &write, &mut asked).await?;
+    let object = make(&asked)?;
+    // An object is judged as it would be stored.
+    let judged = if asked["kind"] == object["kind"] { &object } else { &asked };
+    hub.admission.validate(hub, &write, judged).await?;
+    Ok(object)
+}
+
 enum Change {
     Write(Value),
     Remove(Value),
 }
 
 impl Change {
+    /// From one version to another; none when they are the same, unless the stored one is `stale`: of an older key, so
+    /// that only writing it takes it to the new one (upstream's `GuaranteedUpdate` does so).
+    fn to(resource: &Resource, object: Value, old: &Value, stale: bool) -> Option<Self> {
+        match object {
+            object if object == *old && !stale => None,
+            object if may_go(resource, &object, old) => Some(Self::Remove(object)),
+            object => Some(Self::Write(object)),
+        }
+    }
+
     fn object(&self) -> &Value {
         match self {
             Self::Write(object) | Self::Remove(object) => object,
@@ -186,3 +247,6 @@ pub(super) fn is_held(resource: &Resource, object: &Value) -> bool {
         && object["spec"]["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty());
     inside || !meta::finalizers(object).is_empty()
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use super::create::{Created, Intent, create_object};
 use super::document::{body_of, validation};
 use super::edit::{Edited, Next, Writer, edit_as};
 use super::owners;
-use super::strategy::{Author, Part, revise};
+use super::strategy::{Author, Part};
 use crate::http::Verb;
 use crate::hub::{Call, Hub};
 use crate::read::{View, key};
@@ -40,9 +40,7 @@ pub(crate) async fn update_part(hub: &Hub, call: &Call, part: Part) -> ApiResult
                 let (mut new, found) = patch_object(resource, kind, old, &call.body, strictness)?;
                 warnings = found;
                 warnings.extend(owners::dedup(&mut new, true));
-                let next = successor(call, part, new, old, &author)?;
-                warnings.extend(change_warnings(call, &next, old));
-                Ok(next)
+                successor(call, part, new, old, &author)
             };
             edit_as(hub, &writer, &key(&call.target), decide).await?
         }
@@ -51,7 +49,7 @@ pub(crate) async fn update_part(hub: &Hub, call: &Call, part: Part) -> ApiResult
             warnings = found;
             warnings.extend(owners::dedup(&mut new, false));
             check_place(call, &new)?;
-            match put(hub, call, (part, new), &author, &mut warnings).await? {
+            match put(hub, call, (part, new), &author).await? {
                 Put::Changed(edited) => edited,
                 Put::Created(created) => {
                     warnings.extend(created.warnings);
@@ -68,13 +66,6 @@ pub(crate) async fn update_part(hub: &Hub, call: &Call, part: Part) -> ApiResult
     respond(call, &edited.record, &warnings)
 }
 
-fn change_warnings(call: &Call, next: &Next, old: &Value) -> Vec<String> {
-    match next {
-        Next::Write { object, .. } => call.target.resource.change_warnings(object, old),
-        _ => Vec::new(),
-    }
-}
-
 /// What became of a PUT.
 enum Put {
     Changed(Edited),
@@ -82,28 +73,14 @@ enum Put {
 }
 
 /// Changes the object, or makes it if it is not there and its kind is one that a PUT makes.
-async fn put(
-    hub: &Hub,
-    call: &Call,
-    (part, new): (Part, Value),
-    author: &Author,
-    warnings: &mut Vec<String>,
-) -> ApiResult<Put> {
+async fn put(hub: &Hub, call: &Call, (part, new): (Part, Value), author: &Author) -> ApiResult<Put> {
     let (resource, key) = (&call.target.resource, key(&call.target));
     for _ in 0..MAX_ATTEMPTS {
-        let mut found = Vec::new();
-        let decide = |old: &Value| {
-            let next = successor(call, part, new.clone(), old, author)?;
-            found = change_warnings(call, &next, old);
-            Ok(next)
-        };
+        let decide = |old: &Value| successor(call, part, new.clone(), old, author);
         match edit_as(hub, &Writer::of(call)?, &key, decide).await {
             Err(error) if error.reason == Reason::NotFound && part == Part::Main && resource.is_created_by_update() => {
             }
-            outcome => {
-                warnings.append(&mut found);
-                return outcome.map(Put::Changed);
-            }
+            outcome => return outcome.map(Put::Changed),
         }
         match create_by_update(hub, call, new.clone(), author).await {
             // Somebody else was faster, and there is something to update now.
@@ -128,7 +105,7 @@ async fn create_by_update(hub: &Hub, call: &Call, mut object: Value, author: &Au
     }
     meta::metadata_mut(&mut object).remove("resourceVersion");
     let dry_run = call.params.dry_run()?;
-    let intent = Intent { resource, namespace: &target.namespace, dry_run, author, user: &call.user };
+    let intent = Intent::of(call, author, dry_run);
     create_object(hub, &intent, object).await
 }
 
@@ -141,7 +118,7 @@ pub(crate) fn respond(call: &Call, record: &Record, warnings: &[String]) -> ApiR
 /// The next version, if the author means the one that is there.
 pub(super) fn successor(call: &Call, part: Part, new: Value, old: &Value, author: &Author) -> ApiResult<Next> {
     let pinned = check_version(call, &new, old)?;
-    Ok(Next::Write { object: revise(&call.target.resource, part, new, old, author)?, pinned })
+    Ok(Next::Propose { wanted: new, pinned, part, author: author.clone() })
 }
 
 /// Whether the author chose the version to follow, which must be the one that is there: 409 otherwise, and 400 for an

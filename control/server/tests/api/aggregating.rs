@@ -138,8 +138,25 @@ async fn a_user_without_rights_does_not_reach_the_remote() {
     let text = "flunders.wardle.example.com is forbidden: User \"jane\" cannot list resource \"flunders\" in API group \
                 \"wardle.example.com\" at the cluster scope";
     refused.fails(403, text);
-    let map = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication";
-    let mut asked = http::Request::get(map).body(Body::empty()).unwrap();
-    asked.extensions_mut().insert(coracle_server::User::new("jane", []));
-    assert_eq!(cluster.send(asked).await.code, 200);
+}
+
+/// What a server behind this one needs to know is read by its account, once that is bound as its manifests say.
+#[tokio::test]
+async fn who_certifies_clients_is_read_by_leave() {
+    let cluster = Cluster::new().await;
+    let ask = async || {
+        let map = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication";
+        let mut asked = http::Request::get(map).body(Body::empty()).unwrap();
+        asked.extensions_mut().insert(coracle_server::User::new("system:serviceaccount:kube-system:metrics", []));
+        cluster.send(asked).await.code
+    };
+    assert_eq!(ask().await, 403);
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": { "name": "metrics" },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "extension-apiserver-authentication-reader" },
+        "subjects": [{ "kind": "ServiceAccount", "name": "metrics", "namespace": "kube-system" }],
+    });
+    let path = "/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/rolebindings";
+    cluster.post(path, binding).await.ok();
+    assert_eq!(ask().await, 200);
 }

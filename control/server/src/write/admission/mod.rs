@@ -1,19 +1,28 @@
 //! Admission: what may not exist although it is valid, and what is filled in although nobody asked.
 //!
-//! Plugins are small, named after Kubernetes' own, and run in order: those that change a new object before it is
-//! validated, those that only judge afterwards, on every write.
+//! Plugins are small, named after Kubernetes' own, and run in order: first they may change what somebody wants to write,
+//! before it is validated; afterwards they judge what would be stored. Deletions and connections are only judged.
 
+mod cel;
 mod certificates;
 mod claim_resize;
 mod default_class;
 mod default_tolerations;
+mod escalation;
 mod limits;
 mod namespace_lifecycle;
+mod node_restriction;
+mod notes;
+mod options;
+mod pod_security;
+mod policies;
 mod priority;
 mod quota;
+mod rounds;
 mod runtime_class;
 mod service_account;
 mod token_volume;
+mod webhooks;
 
 use async_trait::async_trait;
 use coracle_api::{ApiResult, Resource};
@@ -22,7 +31,11 @@ use serde_json::Value;
 
 use crate::hub::Hub;
 use crate::identity::User;
+use rounds::Rounds;
 
+pub(crate) use notes::Notes;
+pub(crate) use options::Options;
+pub use pod_security::{PodSecurityConfig, PodSecurityError};
 pub(crate) use quota::{Charge, Quotas};
 
 /// What is about to happen.
@@ -31,6 +44,8 @@ pub(crate) enum Action {
     Create,
     Update,
     Delete,
+    /// Nothing is written: something that runs is talked to (`pods/exec`).
+    Connect,
 }
 
 /// A write that asks to be admitted.
@@ -46,6 +61,10 @@ pub(crate) struct Admitted<'a> {
     /// What is there now, if anything.
     pub(crate) old: Option<&'a Value>,
     pub(crate) user: &'a User,
+    /// Nothing will be stored.
+    pub(crate) dry_run: bool,
+    /// Where warnings and audit annotations go.
+    pub(crate) notes: &'a Notes,
 }
 
 impl Admitted<'_> {
@@ -82,9 +101,15 @@ trait Plugin: Send + Sync {
     /// Whether the plugin has anything to say about the write. Asked first: most have not.
     fn handles(&self, write: &Admitted<'_>) -> bool;
 
-    /// Before validation of a new object: may change it, may refuse the write.
+    /// Before validation of a new object or version: may change it, may refuse the write. A change is decided again when
+    /// somebody else was faster, so this may be asked several times.
     async fn admit(&self, _: &Hub, _: &Admitted<'_>, _: &mut Value) -> ApiResult<()> {
         Ok(())
+    }
+
+    /// The same in one of two rounds, for plugins that have to know: those that ask others.
+    async fn admit_in(&self, hub: &Hub, write: &Admitted<'_>, object: &mut Value, _: &mut Rounds) -> ApiResult<()> {
+        self.admit(hub, write, object).await
     }
 
     /// After validation, on every write: may refuse it. `object` is the new version, of a deletion the last one.
@@ -108,6 +133,8 @@ impl Chain {
                 Box::new(namespace_lifecycle::NamespaceLifecycle),
                 Box::new(limits::LimitRanger),
                 Box::new(service_account::ServiceAccount),
+                Box::new(node_restriction::NodeRestriction),
+                Box::new(pod_security::PodSecurity),
                 Box::new(priority::Priority),
                 Box::new(default_tolerations::DefaultTolerationSeconds),
                 Box::new(default_class::DefaultStorageClass),
@@ -115,6 +142,11 @@ impl Chain {
                 Box::new(runtime_class::RuntimeClass),
                 Box::new(certificates::Certificates),
                 Box::new(default_class::DefaultIngressClass),
+                Box::new(escalation::Escalation),
+                Box::new(policies::MutatingAdmissionPolicy::default()),
+                Box::new(webhooks::MutatingAdmissionWebhook::default()),
+                Box::new(policies::ValidatingAdmissionPolicy::default()),
+                Box::new(webhooks::ValidatingAdmissionWebhook::default()),
             ],
             quotas: Quotas::default(),
         }
@@ -122,10 +154,15 @@ impl Chain {
 
     /// Has every plugin fill in what it has to. The first refusal counts.
     pub(crate) async fn admit(&self, hub: &Hub, write: &Admitted<'_>, object: &mut Value) -> ApiResult<()> {
-        for plugin in self.plugins.iter().filter(|plugin| plugin.handles(write)) {
-            plugin.admit(hub, write, object).await?;
+        let mut rounds = Rounds::default();
+        loop {
+            for plugin in self.plugins.iter().filter(|plugin| plugin.handles(write)) {
+                plugin.admit_in(hub, write, object, &mut rounds).await?;
+            }
+            if !rounds.next() {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Asks every plugin about a write that is otherwise fine. The first refusal counts.

@@ -78,7 +78,7 @@ fn is_counted(write: &Admitted<'_>) -> bool {
         && match write.action {
             Action::Create => write.subresource.is_empty(),
             Action::Update => grows(),
-            Action::Delete => false,
+            Action::Delete | Action::Connect => false,
         }
 }
 

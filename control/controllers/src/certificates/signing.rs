@@ -1,0 +1,122 @@
+//! Signs what has been approved.
+
+use super::request::{condition, is_approved, is_issued, pem, subject};
+use super::signers;
+use crate::cluster::Cluster;
+use crate::framework::{Key, Reconcile, ReconcileError, WorkQueue};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::certificates::v1::{CertificateSigningRequest, CertificateSigningRequestCondition};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::Api;
+use kube::api::PostParams;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long certificates are good for (`--cluster-signing-duration`).
+const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+/// The shortest that somebody may ask for.
+const SHORTEST: Duration = Duration::from_secs(600);
+
+/// See the module's documentation.
+pub struct SigningController {
+    cluster: Arc<Cluster>,
+    queue: WorkQueue,
+}
+
+impl SigningController {
+    /// The controller, listening to the informer it needs.
+    pub fn new(cluster: &Arc<Cluster>) -> Arc<SigningController> {
+        let controller = Arc::new(SigningController { cluster: cluster.clone(), queue: WorkQueue::new() });
+        cluster.signing_requests.enqueue_for(&controller);
+        controller
+    }
+
+    /// The certificate of a request.
+    fn certificate(&self, csr: &CertificateSigningRequest) -> Result<String, String> {
+        let Some(signer) = &self.cluster.config.signer else { return Err("there is no signer".to_owned()) };
+        let (request, usages) = (pem(csr), csr.spec.usages.clone().unwrap_or_default());
+        signers::check(&csr.spec.signer_name, &subject(&request)?, &usages)?;
+        signer.0.sign(&request, &usages, lifetime(csr.spec.expiration_seconds))
+    }
+}
+
+fn lifetime(asked: Option<i32>) -> Duration {
+    let asked = asked.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
+    asked.unwrap_or(LONGEST).clamp(SHORTEST, LONGEST)
+}
+
+/// The request with its certificate, or with why there will be none.
+fn answered(csr: &CertificateSigningRequest, outcome: Result<String, String>) -> CertificateSigningRequest {
+    let mut csr = csr.clone();
+    let status = csr.status.get_or_insert_default();
+    match outcome {
+        Ok(certificate) => status.certificate = Some(ByteString(certificate.into_bytes())),
+        Err(why) => {
+            let now = Some(Time(Timestamp::now()));
+            status.conditions.get_or_insert_default().push(CertificateSigningRequestCondition {
+                type_: "Failed".to_owned(),
+                status: "True".to_owned(),
+                reason: Some("SignerValidationFailure".to_owned()),
+                message: Some(why),
+                last_update_time: now.clone(),
+                last_transition_time: now,
+            });
+        }
+    }
+    csr
+}
+
+#[async_trait]
+impl Reconcile for SigningController {
+    fn name(&self) -> &'static str {
+        "csrsigning"
+    }
+
+    fn queue(&self) -> &WorkQueue {
+        &self.queue
+    }
+
+    async fn reconcile(&self, key: &Key) -> Result<Option<Duration>, ReconcileError> {
+        let Some(csr) = self.cluster.signing_requests.store().get(key) else { return Ok(None) };
+        let is_over = is_issued(&csr) || condition(&csr, "Failed").is_some();
+        if self.cluster.config.signer.is_none()
+            || is_over
+            || !is_approved(&csr)
+            || !signers::is_own(&csr.spec.signer_name)
+        {
+            return Ok(None);
+        }
+        let answered = answered(&csr, self.certificate(&csr));
+        let api: Api<CertificateSigningRequest> = Api::all(self.cluster.client.clone());
+        api.replace_status(&key.name, &PostParams::default(), &answered).await?;
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_says_for_how_long_within_bounds() {
+        assert_eq!(lifetime(None), LONGEST);
+        assert_eq!(lifetime(Some(3600)), Duration::from_secs(3600));
+        assert_eq!(lifetime(Some(1)), SHORTEST);
+        assert_eq!(lifetime(Some(-1)), LONGEST);
+        assert_eq!(lifetime(Some(i32::MAX)), LONGEST);
+    }
+
+    #[test]
+    fn a_request_that_is_not_signed_says_why() {
+        let failed = answered(&CertificateSigningRequest::default(), Err("no".to_owned()));
+        let condition = condition(&failed, "Failed").unwrap();
+        assert_eq!(
+            (condition.reason.as_deref(), condition.message.as_deref()),
+            (Some("SignerValidationFailure"), Some("no"))
+        );
+        assert!(!is_issued(&failed));
+        assert!(is_issued(&answered(&CertificateSigningRequest::default(), Ok("pem".to_owned()))));
+    }
+}

@@ -1,0 +1,112 @@
+//! The audit log: what is written about which request.
+
+use std::path::Path;
+
+use coracle_server::{AuditConfig, LogConfig, Policy};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Cluster, MAPS, PATIENCE, config, map, request};
+
+const POLICY: &str = r#"
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitManagedFields: true
+rules:
+- level: None
+  verbs: [delete]
+- level: RequestResponse
+  resources: [{ group: "", resources: [configmaps] }]
+  omitStages: [RequestReceived]
+- level: Metadata
+  resources: [{ group: "", resources: [pods] }]
+- level: Metadata
+  nonResourceURLs: ["/api", "/metrics"]
+"#;
+
+async fn cluster(directory: &Path) -> Cluster {
+    let log = LogConfig { path: directory.join("audit.log"), max_megabytes: 100, max_backups: 0, max_days: 0 };
+    let mut config = config();
+    config.audit = Some(AuditConfig { policy: Policy::parse(POLICY).unwrap(), log });
+    Cluster::with(config, |_| {}).await
+}
+
+/// The events so far, once there are `count`.
+async fn events(directory: &Path, count: usize) -> Vec<Value> {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let text = std::fs::read_to_string(directory.join("audit.log")).unwrap_or_default();
+        let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        if events.len() >= count {
+            return events;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{} events of {count}", events.len());
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_written_as_much_as_the_policy_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = cluster(directory.path()).await;
+    let mut asked = request(Method::POST, MAPS, map("a", json!({})));
+    asked.headers_mut().insert("impersonate-user", "jane".parse().unwrap());
+    asked.headers_mut().insert("impersonate-group", "system:masters".parse().unwrap());
+    asked.headers_mut().insert("user-agent", "test/1".parse().unwrap());
+    asked.headers_mut().insert("audit-id", "mine".parse().unwrap());
+    let answer = cluster.send(asked).await;
+    assert_eq!(answer.headers["audit-id"], "mine");
+    cluster.delete(&format!("{MAPS}/a")).await.ok();
+    assert_eq!(cluster.get("/api/v1/namespaces/default/pods/none").await.code, 404);
+    let events = events(directory.path(), 3).await;
+    let event = &events[0];
+    let object = &event["responseObject"];
+    assert_eq!((&object["metadata"]["name"], &object["metadata"]["managedFields"]), (&json!("a"), &Value::Null));
+    assert_eq!(event["requestObject"], map("a", json!({})));
+    let expected = json!({
+        "kind": "Event", "apiVersion": "audit.k8s.io/v1", "level": "RequestResponse", "auditID": "mine",
+        "stage": "ResponseComplete", "requestURI": MAPS, "verb": "create", "userAgent": "test/1", "sourceIPs": [],
+        "user": { "username": "admin", "groups": ["system:masters", "system:authenticated"] },
+        "impersonatedUser": { "username": "jane", "groups": ["system:masters", "system:authenticated"] },
+        "objectRef": { "resource": "configmaps", "namespace": "default", "name": "a", "apiVersion": "v1" },
+        "responseStatus": { "metadata": {}, "code": 201 },
+        "annotations": { "authorization.k8s.io/decision": "allow", "authorization.k8s.io/reason": "" },
+    });
+    for (field, value) in expected.as_object().unwrap() {
+        assert_eq!(event[field], *value, "{field}");
+    }
+    let stages: Vec<_> = events.iter().map(|event| (&event["stage"], &event["objectRef"]["resource"])).collect();
+    let (received, complete) = (json!("RequestReceived"), json!("ResponseComplete"));
+    let (maps, pods) = (json!("configmaps"), json!("pods"));
+    assert_eq!(stages, [(&complete, &maps), (&received, &pods), (&complete, &pods)]);
+    assert_eq!(events[2]["responseStatus"]["reason"], "NotFound");
+    assert_eq!(events[2]["responseObject"], Value::Null);
+    // Metadata is no more than that.
+    assert_eq!((&events[2]["level"], &events[1]["auditID"]), (&json!("Metadata"), &events[2]["auditID"]));
+}
+
+#[tokio::test]
+async fn who_may_not_and_who_is_nobody_are_written_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = cluster(directory.path()).await;
+    let mut asked = request(Method::GET, "/metrics", Value::Null);
+    asked.extensions_mut().insert(coracle_server::User::new("jane", []));
+    assert_eq!(cluster.send(asked).await.code, 403);
+    let mut asked = request(Method::GET, "/api", Value::Null);
+    asked.extensions_mut().clear();
+    assert_eq!(cluster.send(asked).await.code, 401);
+    let events = events(directory.path(), 4).await;
+    assert_eq!(events[1]["annotations"]["authorization.k8s.io/decision"], "forbid");
+    assert_eq!((&events[1]["responseStatus"]["code"], &events[1]["user"]["username"]), (&json!(403), &json!("jane")));
+    assert_eq!((&events[3]["responseStatus"]["code"], &events[3]["user"]), (&json!(401), &json!({})));
+}
+
+#[tokio::test]
+async fn a_watch_is_written_when_it_begins_and_when_it_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = cluster(directory.path()).await;
+    let watch = cluster.watch("/api/v1/namespaces/default/pods?watch=1").await;
+    assert_eq!(events(directory.path(), 2).await[1]["stage"], "ResponseStarted");
+    drop(watch);
+    assert_eq!(events(directory.path(), 3).await[2]["stage"], "ResponseComplete");
+}
