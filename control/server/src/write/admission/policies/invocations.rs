@@ -20,6 +20,9 @@ use crate::hub::Hub;
 /// How long the policies of one plugin may take together: what kube-apiserver gives a request (`--request-timeout`). Each
 /// evaluation is bounded, but a binding may select thousands of parameters.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// How long evaluations may go on before others have a turn. A turn asks the kernel what has happened meanwhile, which
+/// costs more than a small evaluation.
+const TURN: Duration = Duration::from_micros(500);
 
 /// One evaluation that is to be made.
 pub(super) struct Invocation<'p, R> {
@@ -127,6 +130,8 @@ pub(super) struct Case<'a> {
     namespace: Option<Value>,
     asks: RequestAuthorizer<'a>,
     begun: Instant,
+    /// When others had a turn.
+    rested: Instant,
 }
 
 impl<'a> Case<'a> {
@@ -134,15 +139,19 @@ impl<'a> Case<'a> {
     /// 404 when the namespace of the request is not there.
     pub(super) fn of(hub: &'a Hub, asked: &'a Asked<'a>) -> ApiResult<Self> {
         let asks = RequestAuthorizer::new(&hub.authorizer, asked.write, (&asked.namespace, &asked.name));
-        Ok(Self { hub, asked, namespace: namespace_of(hub, asked)?, asks, begun: Instant::now() })
+        let now = Instant::now();
+        Ok(Self { hub, asked, namespace: namespace_of(hub, asked)?, asks, begun: now, rested: now })
     }
 
-    /// Lets others run, before the next evaluation.
+    /// Lets others run before the next evaluation, if it is time to.
     ///
     /// # Errors
     /// 504 when all together has taken too long.
-    pub(super) async fn next(&self) -> ApiResult<()> {
-        tokio::task::yield_now().await;
+    pub(super) async fn next(&mut self) -> ApiResult<()> {
+        if self.rested.elapsed() >= TURN {
+            tokio::task::yield_now().await;
+            self.rested = Instant::now();
+        }
         if self.begun.elapsed() < TIMEOUT {
             return Ok(());
         }
@@ -195,6 +204,34 @@ pub(super) struct View<'v> {
     request: Value,
     /// The same, with the resource that it is really about.
     unmatched: Value,
+}
+
+/// The view of the last policy, for the next one: most want the same version of objects that none of them changes.
+#[derive(Default)]
+pub(super) struct LastView<'v>(Option<(Version, View<'v>)>);
+
+impl<'v> LastView<'v> {
+    /// The view in the version that a policy wants.
+    ///
+    /// # Errors
+    /// When an object can't be converted.
+    pub(super) async fn of(
+        &mut self,
+        case: &Case<'_>,
+        version: &Version,
+        objects: Objects<'v>,
+    ) -> Result<&View<'v>, String> {
+        let known = self.0.take().filter(|(known, _)| match (known, version) {
+            (None, None) => true,
+            (Some(known), Some(version)) => Arc::ptr_eq(known, version),
+            _ => false,
+        });
+        let view = match known {
+            Some((_, view)) => view,
+            None => case.view(version.as_deref(), objects).await?,
+        };
+        Ok(&self.0.insert((version.clone(), view)).1)
+    }
 }
 
 /// The namespace that the request is in. A namespace is in none.

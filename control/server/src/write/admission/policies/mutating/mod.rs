@@ -93,12 +93,12 @@ async fn all(
     if todo.is_empty() {
         return Ok(refusals);
     }
-    let case = Case::of(hub, asked)?;
+    let mut case = Case::of(hub, asked)?;
     rounds.begin(NAME, object);
     for invocation in &todo {
         case.next().await?;
         rounds.left()?;
-        for why in one(hub, &case, invocation, object, rounds).await? {
+        for why in one(hub, &mut case, invocation, object, rounds).await? {
             refusals.extend(Refusal::of(invocation.policy, Some(invocation.binding), &why, true));
         }
     }
@@ -112,7 +112,7 @@ async fn all(
 /// When the request must be refused whatever the policy says about failures.
 async fn one(
     hub: &Hub,
-    case: &Case<'_>,
+    case: &mut Case<'_>,
     invocation: &Invocation<'_, Mutations>,
     object: &mut Value,
     rounds: &mut Rounds,

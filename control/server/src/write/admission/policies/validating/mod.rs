@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use coracle_api::ApiResult;
 use serde_json::Value;
 
-use super::super::webhooks::Asked;
+use super::super::webhooks::{Asked, Objects};
 use super::super::{Action, Admitted, Plugin};
-use super::invocations::{Case, Invocation, Misfit, View, invocations};
+use super::invocations::{Case, Invocation, LastView, Misfit, View, invocations};
 use super::is_exempt;
 use super::source::{Policies, Source};
 use crate::hub::Hub;
@@ -61,7 +61,7 @@ async fn all(
         return Ok(None);
     }
     let mut case: Option<Case<'_>> = None;
-    let (mut denied, mut annotations) = (None, Annotations::default());
+    let (mut denied, mut annotations, mut view) = (None, Annotations::default(), LastView::default());
     for invocation in &todo {
         let denial = match invocation {
             Ok(invocation) => {
@@ -70,7 +70,7 @@ async fn all(
                     none => none.insert(Case::of(hub, asked)?),
                 };
                 case.next().await?;
-                one(hub, case, invocation, objects, &mut annotations).await
+                one(hub, case, invocation, (objects, &mut view), &mut annotations).await
             }
             Err(misfit) => misfitted(misfit),
         };
@@ -81,11 +81,11 @@ async fn all(
 }
 
 /// Has one policy judge the request, with one parameter.
-async fn one(
+async fn one<'v>(
     hub: &Hub,
     case: &Case<'_>,
     invocation: &Invocation<'_, Validations>,
-    objects: (Option<&Value>, Option<&Value>),
+    (objects, last): (Objects<'v>, &mut LastView<'v>),
     annotations: &mut Annotations,
 ) -> Option<Denial> {
     let broken = |why: String| {
@@ -96,11 +96,11 @@ async fn one(
         Ok(param) => param,
         Err(why) => return broken(why),
     };
-    let view = match case.view(invocation.version.as_deref(), objects).await {
+    let view = match last.of(case, &invocation.version, objects).await {
         Ok(view) => view,
         Err(why) => return broken(why),
     };
-    let verdict = judge(case, invocation, &view, param.as_ref());
+    let verdict = judge(case, invocation, view, param.as_ref());
     report::settle(case.asked.write.notes, invocation, verdict, annotations)
 }
 
