@@ -42,7 +42,7 @@ mod write;
 pub use aggregate::FrontProxy;
 pub use audit::{AuditConfig, Level, LogConfig, Policy, PolicyError, Stage};
 pub use config::{Limits, ServerConfig, Version};
-pub use identity::User;
+pub use identity::{AuthenticationConfig, AuthenticationError, OidcFlags, User};
 pub use identity::token::KeyError;
 pub use lift::lift;
 pub use nodes::NodeTransports;

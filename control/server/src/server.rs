@@ -29,7 +29,7 @@ use crate::dispatch::dispatch;
 use crate::docs::Documents;
 use crate::http::{Compressible, error};
 use crate::hub::Hub;
-use crate::identity::User;
+use crate::identity::{Issuers, User};
 use crate::identity::token::{Issuer, KeyError, TokenKey};
 use crate::metrics::Metrics;
 use crate::nodes::{Kubelets, NodeTransports};
@@ -60,6 +60,9 @@ pub enum StartError {
     /// The certificate that nodes know this server by cannot be used.
     #[error("cannot reach nodes: {0}")]
     Kubelets(String),
+    /// An issuer of ID tokens can't be asked for its keys.
+    #[error("cannot reach the issuer {0}: {1}")]
+    Issuer(String, String),
     /// The audit log could not be opened.
     #[error("cannot open the audit log: {0}")]
     Audit(#[from] std::io::Error),
@@ -96,6 +99,9 @@ impl Server {
         let kubelets = Kubelets::new(store.clone(), config.kubelet_client.as_ref());
         nodes.reach(kubelets.map_err(|error| StartError::Kubelets(error.to_string()))?);
         let issuer = Issuer::new(&config.token_issuer, key);
+        let closing = CancellationToken::new();
+        let issuers = Issuers::start(&config, &store, &closing)
+            .map_err(|(issuer, error)| StartError::Issuer(issuer, error.to_string()))?;
         let documents = Documents::new(&config.catalog, &config.version);
         let served = Served { catalog: config.catalog.clone(), documents, remotes: Vec::new() };
         let hub = Hub {
@@ -112,11 +118,12 @@ impl Server {
             admission: Chain::built_in(),
             allocators,
             issuer,
+            issuers,
             usage: usage::Cache::default(),
             readiness,
             metrics,
             registry: Arc::new(registry),
-            closing: CancellationToken::new(),
+            closing,
         };
         let server = Self { hub: Arc::new(hub) };
         bootstrap::ensure(&server.hub).await?;

@@ -1,0 +1,91 @@
+//! ID tokens of other issuers (OpenID Connect), as kube-apiserver takes them (KEP-3331,
+//! `k8s.io/apiserver/plugin/pkg/authenticator/token/oidc`).
+//!
+//! [`config`](AuthenticationConfig) is what the operator says, compiled; a [`Provider`] asks the issuer for its keys; a
+//! [`Jwt`](jwt::Jwt) is what a request brings; a [`Mapper`](mapping::Mapper) makes a user of it.
+//!
+//! Invariant: claims decide about nothing but which issuer is asked, until a key of that issuer has signed them.
+//!
+//! Invariant: a request waits for an issuer only if its token could be the issuer's, for no longer than
+//! [`provider::KEYS_WAIT`], and never holds up another one.
+
+mod algorithm;
+mod config;
+mod expressions;
+mod jwks;
+mod jwt;
+mod mapping;
+mod provider;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod validation;
+
+use std::sync::Arc;
+
+use coracle_store::Store;
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::User;
+use crate::config::ServerConfig;
+use crate::outbound::{Outbound, Trust, TrustError};
+
+use config::IssuerConfig;
+pub use config::{AuthenticationConfig, AuthenticationError, OidcFlags};
+use jwt::Jwt;
+use provider::Provider;
+pub(super) use settings::AnonymousSettings;
+
+/// The issuers that are believed.
+pub(crate) struct Issuers(Vec<Issuer>);
+
+struct Issuer {
+    config: Arc<IssuerConfig>,
+    provider: Provider,
+}
+
+impl Issuers {
+    /// Begins to ask the configured issuers who they are, until `closing`. Those that are Services are found in the store.
+    ///
+    /// # Errors
+    /// Which issuer can't ever be asked, and why.
+    pub(crate) fn start(
+        config: &ServerConfig,
+        store: &Store,
+        closing: &CancellationToken,
+    ) -> Result<Self, (String, TrustError)> {
+        let start = |issuer: &Arc<IssuerConfig>| {
+            let trust = Trust::authorities(issuer.authorities.as_deref());
+            let outbound = Outbound::new(store.clone(), &trust).map_err(|error| (issuer.url.clone(), error))?;
+            let provider = Provider::start(issuer.clone(), outbound, config.limits.issuer_retry, closing.clone());
+            Ok(Issuer { config: issuer.clone(), provider })
+        };
+        Ok(Self(config.authentication.issuers.iter().map(start).collect::<Result<_, _>>()?))
+    }
+
+    /// The user of a token; `None` if no issuer that is believed calls it its own.
+    ///
+    /// # Errors
+    /// Says why the token is not believed.
+    pub(crate) async fn user_of(&self, token: &str, now: Timestamp) -> Option<Result<User, String>> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let token = Jwt::parse(token).ok()?;
+        let issuer = self.0.iter().find(|issuer| token.is_of(&issuer.config.url))?;
+        Some(issuer.user_of(&token, now).await)
+    }
+}
+
+impl Issuer {
+    async fn user_of(&self, token: &Jwt<'_>, now: Timestamp) -> Result<User, String> {
+        if !self.provider.is_ready() {
+            return Err("oidc: authenticator not initialized".into());
+        }
+        let verified = |why| format!("oidc: verify token: {why}");
+        token.check(&self.config.audiences, &self.config.algorithms, now).map_err(verified)?;
+        self.provider.check_signature(token).await.map_err(verified)?;
+        self.config.mapper.user(&token.claims)
+    }
+}
