@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use coracle_node::parse_duration;
 
-use super::{AddressArgs, AdmissionArgs, AuditArgs, EncryptionArgs, NodeArgs};
+use super::{AddressArgs, AdmissionArgs, AuditArgs, AuthenticationArgs, EncryptionArgs, NodeArgs};
 
 /// How a cluster is started.
 #[derive(Debug, Clone, clap::Args)]
@@ -34,6 +34,8 @@ pub struct ClusterArgs {
     #[command(flatten)]
     pub addresses: AddressArgs,
     #[command(flatten)]
+    pub authentication: AuthenticationArgs,
+    #[command(flatten)]
     pub admission: AdmissionArgs,
     #[command(flatten)]
     pub audit: AuditArgs,
@@ -53,6 +55,7 @@ impl ClusterArgs {
             event_ttl: Duration::from_secs(3600),
             node: NodeArgs::usual(),
             addresses: AddressArgs::loopback(),
+            authentication: AuthenticationArgs::default(),
             admission: AdmissionArgs::default(),
             audit: AuditArgs::default(),
             encryption: EncryptionArgs::default(),

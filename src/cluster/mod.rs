@@ -6,6 +6,7 @@
 mod admission;
 mod args;
 mod audit;
+mod authentication;
 mod block;
 mod components;
 mod credentials;
@@ -38,6 +39,7 @@ use credentials::Credentials;
 pub use admission::AdmissionArgs;
 pub use args::ClusterArgs;
 pub use audit::AuditArgs;
+pub use authentication::AuthenticationArgs;
 pub use block::{AddressArgs, Block, Claim, check_node_ip, choose as choose_block};
 pub use components::{node_config, node_name};
 pub use data_dir::{DataDir, default_data_dir, is_root};
@@ -98,6 +100,7 @@ impl Cluster {
         let nodes = NodeTransports::default();
         let credentials = Credentials::load(&directory, &block, api_address)?;
         let mut config = ServerConfig::new(api_address);
+        config.authentication = args.authentication.config(&config.token_issuer)?;
         config.audit = args.audit.config()?;
         config.pod_security = args.admission.pod_security()?;
         config.version.git_commit = option_env!("CORACLE_GIT_COMMIT").unwrap_or(NO_COMMIT).into();

@@ -35,9 +35,9 @@ impl Anonymous {
     /// Whether somebody unknown may ask for the path.
     pub(crate) fn admits(&self, path: &str) -> bool {
         match self {
-            Self::Usual => USUAL_PATHS.into_iter().any(|open| {
-                path.strip_prefix(open).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            }),
+            Self::Usual => USUAL_PATHS
+                .into_iter()
+                .any(|open| path.strip_prefix(open).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))),
             Self::Never => false,
             Self::Everywhere => true,
             Self::At(paths) => paths.iter().any(|open| open == path),

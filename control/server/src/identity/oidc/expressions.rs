@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn claims_are_texts_and_lists_of_them() {
-        let claims = json!({ "sub": "jane", "roles": ["a", "", "b"], "age": 7, "mixed": ["a", 1], "none": null, "big": 1e30 });
+        let claims =
+            json!({ "sub": "jane", "roles": ["a", "", "b"], "age": 7, "mixed": ["a", 1], "none": null, "big": 1e30 });
         let texts = |source: &str| Expression::of(source).unwrap().texts(&claims);
         assert_eq!(texts("claims.sub"), Ok(vec!["jane".into()]));
         assert_eq!(texts("claims.roles.map(r, 'x:' + r)"), Ok(vec!["x:a".into(), "x:".into(), "x:b".into()]));

@@ -49,7 +49,8 @@ pub(super) fn issuers(
 /// What is wrong with `anonymous`.
 pub(super) fn anonymous(settings: Option<&AnonymousSettings>) -> Option<FieldError> {
     let settings = settings.filter(|settings| !settings.enabled && !settings.conditions.is_empty())?;
-    let conditions: Vec<Value> = settings.conditions.iter().map(|condition| json!({ "path": condition.path })).collect();
+    let conditions: Vec<Value> =
+        settings.conditions.iter().map(|condition| json!({ "path": condition.path })).collect();
     let why = "enabled should be set to true when conditions are defined";
     Some(FieldError::invalid(&Path::root("anonymous").child("conditions"), &json!(conditions), why))
 }

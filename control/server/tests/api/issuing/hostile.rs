@@ -97,10 +97,9 @@ async fn keys_that_never_come_hold_up_only_who_needs_them() {
 }
 
 #[tokio::test]
-async fn an_issuer_may_send_somewhere_else_over_tls() {
+async fn an_issuer_sends_to_nobody_of_another_authority() {
     let provider = IdProvider::start(Key::first()).await;
     let target = provider.url.clone();
-    // Another server, in the name of its own authority: it is not believed.
     let away = Router::new().route(
         DISCOVERY,
         get(move || async move { Redirect::to(&format!("{target}/.well-known/openid-configuration")) }),

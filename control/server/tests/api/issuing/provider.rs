@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -76,7 +76,7 @@ impl IdProvider {
         });
         let router = Router::new()
             .route("/realm/.well-known/openid-configuration", get(discovery))
-            .route("/elsewhere", get(discovery))
+            .route("/elsewhere", get(|| async { Redirect::to("realm/.well-known/openid-configuration") }))
             .route("/keys", get(keys))
             .with_state(state.clone());
         let (url, authority) = serve(router).await;

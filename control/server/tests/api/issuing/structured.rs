@@ -42,9 +42,7 @@ async fn each_issuer_has_rules_of_its_own() {
     let cluster = Cluster::with(with(configured(&format!("jwt: {jwt}"))), |_| {}).await;
     let jane = one.token(json!({ "sub": "jane", "aud": ["x", "web"] }));
     assert_eq!(user(&cluster, &jane).await["username"], "one:jane");
-    let claims = |name: &str, tenant: &str| {
-        json!({ "name": name, "tenant": tenant, "teams": ["a", "b"], "id": "7", "aud": "cli" })
-    };
+    let claims = |name: &str, tenant: &str| json!({ "name": name, "tenant": tenant, "teams": ["a", "b"], "id": "7", "aud": "cli" });
     let expected = json!({
         "username": "two:joe", "uid": "7", "groups": ["team-a", "team-b", "system:authenticated"],
         "extra": { "example.com/tenant": ["red"] },

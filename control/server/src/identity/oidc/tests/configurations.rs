@@ -49,10 +49,7 @@ fn issuers_are_judged() {
             "url: https://i, discoveryURL: 'https://i/', audiences: [a]",
             "jwt[0].issuer.discoveryURL: Invalid value: \"https://i/\": discoveryURL must be different from URL",
         ),
-        (
-            "url: https://i",
-            "jwt[0].issuer.audiences: Required value: at least one jwt[0].issuer.audiences is required",
-        ),
+        ("url: https://i", "jwt[0].issuer.audiences: Required value: at least one jwt[0].issuer.audiences is required"),
         (
             "url: https://i, audiences: [a, a, '']",
             "[jwt[0].issuer.audiences[1]: Duplicate value: \"a\", jwt[0].issuer.audiences[2]: Required value, \
@@ -136,7 +133,8 @@ fn mappings_are_judged() {
         assert_eq!(errors(ISSUER, &format!("claimMappings: {mappings}")), told, "{mappings}");
     }
     let broken = errors(ISSUER, "claimMappings: {username: {expression: 'claims.('}}");
-    let head = "jwt[0].claimMappings.username.expression: Invalid value: \"claims.(\": compilation failed: ERROR: <input>:1:";
+    let head =
+        "jwt[0].claimMappings.username.expression: Invalid value: \"claims.(\": compilation failed: ERROR: <input>:1:";
     assert!(broken.starts_with(head), "{broken}");
     let verified = "claimMappings: {username: {expression: claims.email}}, \
                     claimValidationRules: [{expression: claims.?email_verified.orValue(true) == true}]";

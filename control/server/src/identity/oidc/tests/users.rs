@@ -144,7 +144,8 @@ fn rules_refuse_tokens_with_their_messages() {
 #[test]
 fn names_that_expressions_make_are_not_empty() {
     let mappings = "  claimMappings: {username: {expression: claims.user}}\n";
-    let why = "oidc: error evaluating username claim expression: username claim expression must not return an empty string";
+    let why =
+        "oidc: error evaluating username claim expression: username claim expression must not return an empty string";
     assert_eq!(of_file(mappings, claims(json!({ "user": "" }))).unwrap_err(), why);
     let why = "oidc: error evaluating username claim expression: username claim expression must return a string";
     assert_eq!(of_file(mappings, claims(json!({ "user": ["a"] }))).unwrap_err(), why);

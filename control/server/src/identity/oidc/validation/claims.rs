@@ -132,9 +132,7 @@ fn mapping(mapping: &Mapping, path: &Path, is_required: bool, errors: Errors<'_>
 fn uid(uid: &Uid, path: &Path, errors: Errors<'_>) -> Option<Source> {
     match (uid.claim.as_str(), uid.expression.as_str()) {
         ("", "") => None,
-        ("", source) => {
-            kept(Expression::of(source), source, &path.child("expression"), errors).map(Source::Expression)
-        }
+        ("", source) => kept(Expression::of(source), source, &path.child("expression"), errors).map(Source::Expression),
         (claim, "") => Some(Source::Claim { name: claim.to_string(), prefix: String::new() }),
         _ => {
             errors.push(invalid(path, "", BOTH));
