@@ -1,15 +1,19 @@
 //! The flags of authentication, under the names that kube-apiserver has for them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use coracle_server::{AuthenticationConfig, OidcFlags};
+use coracle_server::{AuthenticationConfig, OidcFlags, Server};
+
+/// How often the file is looked at for another configuration.
+const LOOK: Duration = Duration::from_secs(60);
 
 /// Whose ID tokens are believed, and what is open to everybody.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct AuthenticationArgs {
     /// Issuers of ID tokens, and what is open to everybody (`apiserver.config.k8s.io/v1 AuthenticationConfiguration`);
-    /// instead of the --oidc flags [default: no issuer].
+    /// instead of the --oidc flags. Other issuers are taken from the file while the cluster runs [default: no issuer].
     #[arg(long, value_name = "FILE")]
     pub authentication_config: Option<PathBuf>,
     /// The issuer of ID tokens that are believed; HTTPS only [default: none].
@@ -58,6 +62,22 @@ impl AuthenticationArgs {
         }
     }
 
+    /// Follows what the file says of issuers, for as long as it is polled. Does nothing without a file.
+    pub async fn follow(self, server: Server, own_issuer: String) {
+        let Some(file) = self.authentication_config else { return std::future::pending().await };
+        let mut known = std::fs::read_to_string(&file).unwrap_or_default();
+        loop {
+            tokio::time::sleep(LOOK).await;
+            match tokio::fs::read_to_string(&file).await {
+                Ok(text) if text == known => {}
+                Ok(text) => take(&file, text, (&server, &own_issuer), &mut known).await,
+                Err(error) => {
+                    tracing::warn!(file = %file.display(), %error, "cannot read the authentication configuration")
+                }
+            }
+        }
+    }
+
     fn has_flags(&self) -> bool {
         let texts = [
             &self.oidc_issuer_url,
@@ -97,6 +117,19 @@ impl AuthenticationArgs {
             ca_pem: self.oidc_ca_file.as_ref().map(read).transpose()?,
         })
     }
+}
+
+/// Takes a new configuration. One that makes no sense is not looked at again; one whose issuers don't answer is.
+async fn take(file: &Path, text: String, (server, own_issuer): (&Server, &str), known: &mut String) {
+    let file = file.display();
+    match AuthenticationConfig::parse(&text, own_issuer) {
+        Err(error) => tracing::error!(%file, %error, "the authentication configuration stays what it was"),
+        Ok(config) => match server.set_authentication(config).await {
+            Ok(()) => tracing::info!(%file, "there is another authentication configuration"),
+            Err(error) => return tracing::error!(%file, %error, "the authentication configuration stays what it was"),
+        },
+    }
+    *known = text;
 }
 
 fn parse_pair(text: &str) -> Result<(String, String), String> {

@@ -30,7 +30,7 @@ use crate::docs::Documents;
 use crate::http::{Compressible, error};
 use crate::hub::Hub;
 use crate::identity::token::{Issuer, KeyError, TokenKey};
-use crate::identity::{Issuers, User};
+use crate::identity::{AuthenticationConfig, AuthenticationError, Issuers, User};
 use crate::metrics::Metrics;
 use crate::nodes::{Kubelets, NodeTransports};
 use crate::pki::PkiError;
@@ -186,6 +186,18 @@ impl Server {
         let failed = self.hub.readiness.run().into_iter().filter_map(|(name, outcome)| Some((name, outcome.err()?)));
         let texts: Vec<String> = failed.map(|(name, why)| format!("{name}: {why}")).collect();
         if texts.is_empty() { Ok(()) } else { Err(texts.join(", ")) }
+    }
+
+    /// Believes other issuers from now on, once all of them have said who they are. What is open to everybody stays.
+    ///
+    /// # Errors
+    /// Says what stands in the way; then nothing has changed.
+    pub async fn set_authentication(&self, config: AuthenticationConfig) -> Result<(), AuthenticationError> {
+        if config.anonymous != self.hub.config.authentication.anonymous {
+            let why = "anonymous: Forbidden: changed from initial configuration file";
+            return Err(AuthenticationError::Invalid(why.into()));
+        }
+        self.hub.issuers.replace(&config).await.map_err(AuthenticationError::Issuer)
     }
 
     /// How the server reaches its nodes.

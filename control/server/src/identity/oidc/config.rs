@@ -30,6 +30,9 @@ pub enum AuthenticationError {
     /// A signing algorithm is not known, or can't be verified here.
     #[error("oidc: unsupported signing alg: {0:?}")]
     Algorithm(String),
+    /// An issuer does not say who it is.
+    #[error("{0}")]
+    Issuer(String),
 }
 
 /// Whose tokens are believed, and what is open to everybody. By default there is no issuer but the cluster itself.

@@ -22,10 +22,12 @@ mod tests;
 mod validation;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use coracle_store::Store;
 use jiff::Timestamp;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::User;
 use crate::config::ServerConfig;
@@ -37,12 +39,22 @@ use jwt::Jwt;
 use provider::Provider;
 pub(super) use settings::AnonymousSettings;
 
+/// New issuers are waited for as long as it takes to ask them so often (a minute, as in kube-apiserver).
+const ATTEMPTS: u32 = 6;
+
 /// The issuers that are believed.
-pub(crate) struct Issuers(Vec<Issuer>);
+pub(crate) struct Issuers {
+    current: ArcSwap<Vec<Issuer>>,
+    store: Store,
+    retry: Duration,
+    closing: CancellationToken,
+}
 
 struct Issuer {
     config: Arc<IssuerConfig>,
     provider: Provider,
+    /// The issuer is asked for as long as it is believed.
+    _asked: DropGuard,
 }
 
 impl Issuers {
@@ -55,13 +67,37 @@ impl Issuers {
         store: &Store,
         closing: &CancellationToken,
     ) -> Result<Self, (String, TrustError)> {
-        let start = |issuer: &Arc<IssuerConfig>| {
+        let (store, closing, retry) = (store.clone(), closing.clone(), config.limits.issuer_retry);
+        let issuers = Self { current: ArcSwap::default(), store, retry, closing };
+        issuers.current.store(Arc::new(issuers.begin(&config.authentication)?));
+        Ok(issuers)
+    }
+
+    /// Believes these issuers instead, once all of them have said who they are.
+    ///
+    /// # Errors
+    /// Which of them has not, or can't be asked; then those of before are believed.
+    pub(crate) async fn replace(&self, config: &AuthenticationConfig) -> Result<(), String> {
+        let issuers = self.begin(config).map_err(|(issuer, error)| format!("issuer {issuer}: {error}"))?;
+        let deadline = tokio::time::Instant::now() + self.retry * ATTEMPTS;
+        for issuer in &issuers {
+            if tokio::time::timeout_at(deadline, issuer.provider.ready()).await.is_err() {
+                return Err(format!("issuer {}: oidc: authenticator not initialized", issuer.config.url));
+            }
+        }
+        self.current.store(Arc::new(issuers));
+        Ok(())
+    }
+
+    fn begin(&self, config: &AuthenticationConfig) -> Result<Vec<Issuer>, (String, TrustError)> {
+        let begin = |issuer: &Arc<IssuerConfig>| {
             let trust = Trust::authorities(issuer.authorities.as_deref());
-            let outbound = Outbound::new(store.clone(), &trust).map_err(|error| (issuer.url.clone(), error))?;
-            let provider = Provider::start(issuer.clone(), outbound, config.limits.issuer_retry, closing.clone());
-            Ok(Issuer { config: issuer.clone(), provider })
+            let outbound = Outbound::new(self.store.clone(), &trust).map_err(|error| (issuer.url.clone(), error))?;
+            let closing = self.closing.child_token();
+            let provider = Provider::start(issuer.clone(), outbound, self.retry, closing.clone());
+            Ok(Issuer { config: issuer.clone(), provider, _asked: closing.drop_guard() })
         };
-        Ok(Self(config.authentication.issuers.iter().map(start).collect::<Result<_, _>>()?))
+        config.issuers.iter().map(begin).collect()
     }
 
     /// The user of a token; `None` if no issuer that is believed calls it its own.
@@ -69,11 +105,12 @@ impl Issuers {
     /// # Errors
     /// Says why the token is not believed.
     pub(crate) async fn user_of(&self, token: &str, now: Timestamp) -> Option<Result<User, String>> {
-        if self.0.is_empty() {
+        let issuers = self.current.load_full();
+        if issuers.is_empty() {
             return None;
         }
         let token = Jwt::parse(token).ok()?;
-        let issuer = self.0.iter().find(|issuer| token.is_of(&issuer.config.url))?;
+        let issuer = issuers.iter().find(|issuer| token.is_of(&issuer.config.url))?;
         Some(issuer.user_of(&token, now).await)
     }
 }

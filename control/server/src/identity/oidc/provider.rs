@@ -76,6 +76,12 @@ impl Provider {
         self.known.borrow().is_ready
     }
 
+    /// Returns when it has.
+    pub(super) async fn ready(&self) {
+        // The sender is kept by a task that ends with the server only; then nobody waits any more.
+        let _ = self.known.clone().wait_for(|known| known.is_ready).await;
+    }
+
     /// Whether the issuer has signed the token. A key that isn't known yet is asked for.
     pub(super) async fn check_signature(&self, token: &Jwt<'_>) -> Result<(), String> {
         let known = self.known.borrow().clone();

@@ -59,6 +59,33 @@ async fn each_issuer_has_rules_of_its_own() {
 }
 
 #[tokio::test]
+async fn issuers_are_exchanged_while_the_server_runs() {
+    let (one, two) = (IdProvider::start(Key::first()).await, IdProvider::start(Key::second()).await);
+    let of = |provider: &IdProvider, prefix: &str| {
+        let issuer = json!({ "url": provider.url, "certificateAuthority": provider.authority, "audiences": ["cli"] });
+        let name = json!({ "username": { "claim": "sub", "prefix": prefix } });
+        configured(&format!("jwt: {}", json!([{ "issuer": issuer, "claimMappings": name }])))
+    };
+    let cluster = Cluster::with(with(of(&one, "a:")), |_| {}).await;
+    let jane = one.token(json!({ "sub": "jane" }));
+    assert_eq!(user(&cluster, &jane).await["username"], "a:jane");
+    cluster.server.set_authentication(of(&one, "b:")).await.unwrap();
+    assert_eq!(user(&cluster, &jane).await["username"], "b:jane");
+    // One that does not answer replaces nobody, and neither does what would change who comes without a name.
+    two.leave();
+    let error = cluster.server.set_authentication(of(&two, "c:")).await.unwrap_err().to_string();
+    assert_eq!(error, format!("issuer {}: oidc: authenticator not initialized", two.url));
+    let error = cluster.server.set_authentication(configured("anonymous: {enabled: true}")).await.unwrap_err();
+    let told = "invalid authentication configuration: anonymous: Forbidden: changed from initial configuration file";
+    assert_eq!(error.to_string(), told);
+    assert_eq!(user(&cluster, &jane).await["username"], "b:jane");
+    two.come_back();
+    cluster.server.set_authentication(of(&two, "c:")).await.unwrap();
+    assert_eq!(review(&cluster, &jane).await["error"], "invalid bearer token");
+    assert_eq!(user(&cluster, &two.token(json!({ "sub": "joe" }))).await["username"], "c:joe");
+}
+
+#[tokio::test]
 async fn anonymous_access_is_as_wide_as_configured() {
     let codes = async |yaml: &str| {
         let cluster = Cluster::with(with(configured(yaml)), |_| {}).await;
