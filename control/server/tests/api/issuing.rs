@@ -186,3 +186,37 @@ async fn service_accounts_and_newcomers_are_believed_as_before() {
     assert_eq!(found["status"]["userInfo"]["username"], "system:serviceaccount:default:robot");
     assert_eq!(provider.asked_for_keys(), 0);
 }
+
+#[tokio::test]
+async fn groups_may_be_somewhere_else() {
+    let provider = IdProvider::start(Key::first()).await;
+    let cluster = Cluster::with(believing(&provider), |_| {}).await;
+    let endpoint = provider.url.replace("/realm", "/groups");
+    let elsewhere = |word: &str, endpoint: &str| {
+        let source = json!({ "endpoint": endpoint, "access_token": word });
+        let claims = json!({ "_claim_names": { "groups": "s" }, "_claim_sources": { "s": source }, "sub": "jane" });
+        provider.token(claims)
+    };
+    provider.tell_groups("word", provider.token(json!({ "groups": ["many", "more"] })));
+    let jane = elsewhere("word", &endpoint);
+    let groups = json!(["oidc:many", "oidc:more", "system:authenticated"]);
+    assert_eq!(user(&cluster, &jane).await["groups"], groups);
+    let error = async |token: &str| review(&cluster, token).await["error"].as_str().unwrap_or_default().to_string();
+    let forbidden = error(&elsewhere("other", &endpoint)).await;
+    assert!(forbidden.ends_with("error while getting distributed claim JWT: 403 Forbidden"), "{forbidden}");
+    let clear = error(&elsewhere("word", &endpoint.replace("https", "http"))).await;
+    assert!(clear.contains("URL scheme must be https"), "{clear}");
+    // What is found there must be signed, and meant for this server.
+    provider.tell_groups("word", provider.token_of(&Key::second(), json!({ "groups": ["admins"] })));
+    let forged = error(&jane).await;
+    let head = "oidc: could not expand distributed claims: verify distributed claim token: ";
+    assert_eq!(forged, format!("{head}failed to verify signature: failed to verify id token signature"));
+    provider.tell_groups("word", provider.token(json!({ "groups": ["admins"], "aud": "other" })));
+    let foreign = error(&jane).await;
+    assert_eq!(foreign, format!("{head}oidc: expected audience \"cli\" got [\"other\"]"));
+    provider.tell_groups("word", provider.token(json!({ "team": "a" })));
+    assert!(error(&jane).await.ends_with("did not contain claim: groups"));
+    // Who has groups in the token itself needs no others.
+    let own = json!({ "sub": "joe", "groups": "dev", "_claim_names": { "groups": "s" } });
+    assert_eq!(user(&cluster, &provider.token(own)).await["groups"], json!(["oidc:dev", "system:authenticated"]));
+}

@@ -47,7 +47,6 @@ pub(super) struct Mapper {
 impl Mapper {
     /// The user of a token with these claims, which have been verified.
     pub(super) fn user(&self, claims: &Claims) -> Result<User, String> {
-        self.check_distributed(claims)?;
         let all = Value::Object(claims.clone());
         let mut user = User::new(self.username(claims, &all)?, []);
         user.groups = self.groups(claims, &all)?;
@@ -66,19 +65,6 @@ impl Mapper {
         // After the rules: they are about what the issuer says. Whoever has signed in is in one group more.
         let (uid, extra) = (user.uid, user.extra);
         Ok(User { uid, extra, ..User::new(user.name, user.groups) })
-    }
-
-    /// Groups that are to be fetched somewhere else (OpenID Connect Core 1.0, section 5.6.2) are not: rather than take the
-    /// bearer for somebody without groups, the token is refused.
-    fn check_distributed(&self, claims: &Claims) -> Result<(), String> {
-        let Some(Source::Claim { name, .. }) = &self.groups else { return Ok(()) };
-        let is_elsewhere = claims.get("_claim_names").is_some_and(|names| !names[name.as_str()].is_null());
-        if is_elsewhere && !claims.contains_key(name) {
-            return Err(format!(
-                "oidc: could not expand distributed claims: claim {name:?} is distributed, which is not supported"
-            ));
-        }
-        Ok(())
     }
 
     fn username(&self, claims: &Claims, all: &Value) -> Result<String, String> {

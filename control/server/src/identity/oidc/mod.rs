@@ -11,6 +11,7 @@
 
 mod algorithm;
 mod config;
+mod distributed;
 mod expressions;
 mod jwks;
 mod jwt;
@@ -35,8 +36,9 @@ use crate::outbound::{Outbound, Trust, TrustError};
 
 use config::IssuerConfig;
 pub use config::{AuthenticationConfig, AuthenticationError, OidcFlags};
+use distributed::Resolver;
 use jwt::Jwt;
-use provider::Provider;
+use provider::{Asking, Provider};
 pub(super) use settings::AnonymousSettings;
 
 /// New issuers are waited for as long as it takes to ask them so often (a minute, as in kube-apiserver).
@@ -53,6 +55,8 @@ pub(crate) struct Issuers {
 struct Issuer {
     config: Arc<IssuerConfig>,
     provider: Provider,
+    /// Fetches what a token only names.
+    resolver: Option<Resolver>,
     /// The issuer is asked for as long as it is believed.
     _asked: DropGuard,
 }
@@ -93,9 +97,10 @@ impl Issuers {
         let begin = |issuer: &Arc<IssuerConfig>| {
             let trust = Trust::authorities(issuer.authorities.as_deref());
             let outbound = Outbound::new(self.store.clone(), &trust).map_err(|error| (issuer.url.clone(), error))?;
-            let closing = self.closing.child_token();
-            let provider = Provider::start(issuer.clone(), outbound, self.retry, closing.clone());
-            Ok(Issuer { config: issuer.clone(), provider, _asked: closing.drop_guard() })
+            let asking = Asking { outbound, retry: self.retry, closing: self.closing.child_token() };
+            let provider = Provider::start(&issuer.url, &issuer.discovery_url, &asking);
+            let resolver = Resolver::of(issuer, &asking);
+            Ok(Issuer { config: issuer.clone(), provider, resolver, _asked: asking.closing.drop_guard() })
         };
         config.issuers.iter().map(begin).collect()
     }
@@ -111,18 +116,22 @@ impl Issuers {
         }
         let token = Jwt::parse(token).ok()?;
         let issuer = issuers.iter().find(|issuer| token.is_of(&issuer.config.url))?;
-        Some(issuer.user_of(&token, now).await)
+        Some(issuer.user_of(token, now).await)
     }
 }
 
 impl Issuer {
-    async fn user_of(&self, token: &Jwt<'_>, now: Timestamp) -> Result<User, String> {
+    async fn user_of(&self, mut token: Jwt<'_>, now: Timestamp) -> Result<User, String> {
         if !self.provider.is_ready() {
             return Err("oidc: authenticator not initialized".into());
         }
         let verified = |why| format!("oidc: verify token: {why}");
         token.check(&self.config.audiences, &self.config.algorithms, now).map_err(verified)?;
-        self.provider.check_signature(token).await.map_err(verified)?;
+        self.provider.check_signature(&token).await.map_err(verified)?;
+        if let Some(resolver) = &self.resolver {
+            let expanded = resolver.expand(&mut token.claims, &self.config, now).await;
+            expanded.map_err(|why| format!("oidc: could not expand distributed claims: {why}"))?;
+        }
         self.config.mapper.user(&token.claims)
     }
 }

@@ -15,7 +15,6 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::config::IssuerConfig;
 use super::jwks::Keys;
 use super::jwt::Jwt;
 use crate::outbound::Outbound;
@@ -23,7 +22,7 @@ use crate::outbound::Outbound;
 /// What an answer of the issuer may take, redirects included (kube-apiserver's client has as much).
 const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a document of the issuer. The longest that are known have some 20 KB.
-const MAX_DOCUMENT_BYTES: usize = 1 << 20;
+pub(super) const MAX_DOCUMENT_BYTES: usize = 1 << 20;
 /// How often the issuer may send somewhere else (Go's client: 10).
 const MAX_REDIRECTS: usize = 5;
 /// Between two requests for keys.
@@ -49,6 +48,16 @@ struct Known {
     failure: Option<String>,
 }
 
+/// How issuers are asked.
+#[derive(Clone)]
+pub(super) struct Asking {
+    pub(super) outbound: Outbound,
+    /// How soon again, when there is no answer.
+    pub(super) retry: Duration,
+    /// Until when.
+    pub(super) closing: CancellationToken,
+}
+
 /// See the module's documentation.
 pub(super) struct Provider {
     known: watch::Receiver<Known>,
@@ -57,16 +66,13 @@ pub(super) struct Provider {
 }
 
 impl Provider {
-    /// Begins to ask the issuer, again and again until it answers, and ends with `closing`.
-    pub(super) fn start(
-        issuer: Arc<IssuerConfig>,
-        outbound: Outbound,
-        retry: Duration,
-        closing: CancellationToken,
-    ) -> Self {
+    /// Begins to ask the issuer, again and again until it answers.
+    pub(super) fn start(issuer: &str, discovery_url: &str, asking: &Asking) -> Self {
         let (known, seen) = watch::channel(Known::default());
         let wanted = Arc::new(Notify::new());
-        let keeper = Keeper { issuer, outbound, retry, known, wanted: wanted.clone() };
+        let (asking, closing) = (asking.clone(), asking.closing.clone());
+        let (issuer, discovery_url) = (issuer.to_string(), discovery_url.to_string());
+        let keeper = Keeper { issuer, discovery_url, asking, known, wanted: wanted.clone() };
         tokio::spawn(async move { closing.run_until_cancelled(keeper.work()).await });
         Self { known: seen, wanted, waiting: Semaphore::new(MAX_WAITING) }
     }
@@ -103,9 +109,9 @@ impl Provider {
 
 /// Asks the issuer.
 struct Keeper {
-    issuer: Arc<IssuerConfig>,
-    outbound: Outbound,
-    retry: Duration,
+    issuer: String,
+    discovery_url: String,
+    asking: Asking,
     known: watch::Sender<Known>,
     wanted: Arc<Notify>,
 }
@@ -122,11 +128,11 @@ impl Keeper {
         let keys_url = loop {
             match self.discover().await {
                 Ok(url) => break url,
-                Err(why) => tracing::warn!(issuer = self.issuer.url, %why, "oidc authenticator: initializing plugin"),
+                Err(why) => tracing::warn!(issuer = self.issuer, %why, "oidc authenticator: initializing plugin"),
             }
-            tokio::time::sleep(self.retry).await;
+            tokio::time::sleep(self.asking.retry).await;
         };
-        tracing::info!(issuer = self.issuer.url, "tokens of the issuer are believed from now on");
+        tracing::info!(issuer = self.issuer, "tokens of the issuer are believed from now on");
         self.known.send_modify(|known| known.is_ready = true);
         loop {
             // Either way it is time.
@@ -145,14 +151,14 @@ impl Keeper {
 
     /// Where the keys are.
     async fn discover(&self) -> Result<Url, String> {
-        let url = Url::parse(&self.issuer.discovery_url).map_err(|error| error.to_string())?;
+        let url = Url::parse(&self.discovery_url).map_err(|error| error.to_string())?;
         let document = self.get(url).await?;
         let failed = |why: &dyn std::fmt::Display| format!("oidc: failed to decode provider discovery object: {why}");
         let found: Discovery = serde_json::from_slice(&document).map_err(|error| failed(&error))?;
-        if found.issuer != self.issuer.url {
+        if found.issuer != self.issuer {
             return Err(format!(
                 "oidc: issuer did not match the issuer returned by provider, expected {:?} got {:?}",
-                self.issuer.url, found.issuer
+                self.issuer, found.issuer
             ));
         }
         let keys = Url::parse(&found.jwks_uri).map_err(|error| failed(&format!("jwks_uri: {error}")))?;
@@ -185,7 +191,7 @@ impl Keeper {
         let failed = |why: &dyn std::fmt::Display| format!("Get \"{url}\": {why}");
         let request = Request::get(url.as_str()).header(ACCEPT, "application/json").body(Body::empty());
         let request = request.map_err(|error| failed(&error))?;
-        let answer = self.outbound.exchange(request, FETCH_TIMEOUT, MAX_DOCUMENT_BYTES).await;
+        let answer = self.asking.outbound.exchange(request, FETCH_TIMEOUT, MAX_DOCUMENT_BYTES).await;
         let (head, body) = answer.map_err(|error| failed(&error))?.into_parts();
         if head.status == StatusCode::OK {
             return Ok(Answer::Document(body));

@@ -46,6 +46,11 @@ pub(super) fn issuers(
     (issuers, errors)
 }
 
+/// Where an issuer says where its keys are, unless it is configured.
+pub(super) fn discovery_url(issuer: &str) -> String {
+    format!("{}{WELL_KNOWN}", issuer.strip_suffix('/').unwrap_or(issuer))
+}
+
 /// What is wrong with `anonymous`.
 pub(super) fn anonymous(settings: Option<&AnonymousSettings>) -> Option<FieldError> {
     let settings = settings.filter(|settings| !settings.enabled && !settings.conditions.is_empty())?;
@@ -65,7 +70,7 @@ fn compiled(
     let mapper = claims::compile(settings, path, errors);
     let issuer = &settings.issuer;
     let discovery_url = match issuer.discovery_url.as_str() {
-        "" => format!("{}{WELL_KNOWN}", issuer.url.strip_suffix('/').unwrap_or(&issuer.url)),
+        "" => discovery_url(&issuer.url),
         other => other.to_string(),
     };
     Some(IssuerConfig {

@@ -9,7 +9,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use http::StatusCode;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
 use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair, RsaPublicKeyComponents};
@@ -64,6 +65,8 @@ struct Provided {
     key: Mutex<Key>,
     is_away: AtomicBool,
     asked_for_keys: AtomicUsize,
+    /// What is said of groups to who has the word for it.
+    groups: Mutex<(String, String)>,
 }
 
 impl IdProvider {
@@ -73,11 +76,13 @@ impl IdProvider {
             key: Mutex::new(key),
             is_away: AtomicBool::new(false),
             asked_for_keys: AtomicUsize::new(0),
+            groups: Mutex::default(),
         });
         let router = Router::new()
             .route("/realm/.well-known/openid-configuration", get(discovery))
             .route("/elsewhere", get(|| async { Redirect::to("realm/.well-known/openid-configuration") }))
             .route("/keys", get(keys))
+            .route("/groups", get(groups))
             .with_state(state.clone());
         let (url, authority) = serve(router).await;
         let url = format!("{url}/realm");
@@ -127,6 +132,11 @@ impl IdProvider {
         self.state.is_away.store(false, Ordering::SeqCst);
     }
 
+    /// Answers with this token at `/groups`, if it is shown the word.
+    pub fn tell_groups(&self, word: &str, token: String) {
+        *self.state.groups.lock() = (format!("Bearer {word}"), token);
+    }
+
     pub fn asked_for_keys(&self) -> usize {
         self.state.asked_for_keys.load(Ordering::SeqCst)
     }
@@ -149,6 +159,12 @@ async fn keys(State(state): State<Arc<Provided>>) -> Response {
     state.asked_for_keys.fetch_add(1, Ordering::SeqCst);
     let key = state.key.lock().public();
     state.answer(json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "first", "x": "AA" }, key] }))
+}
+
+async fn groups(State(state): State<Arc<Provided>>, headers: HeaderMap) -> Response {
+    let (word, token) = state.groups.lock().clone();
+    let shown = headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok());
+    if shown == Some(word.as_str()) { token.into_response() } else { StatusCode::FORBIDDEN.into_response() }
 }
 
 impl Provided {
