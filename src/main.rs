@@ -91,7 +91,7 @@ fn main() -> std::process::ExitCode {
 
 async fn dispatch(verb: Verb) -> anyhow::Result<std::process::ExitCode> {
     match verb {
-        Verb::Up(args) => up::run(*args).await,
+        Verb::Up(args) => Box::pin(up::run(*args)).await,
         Verb::Node(args) => node::run(*args).await,
         Verb::Run(args) => run::run(args).await,
         Verb::Status(args) => status::run(args).await,

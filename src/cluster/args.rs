@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use coracle_node::parse_duration;
 
-use super::{AddressArgs, AdmissionArgs, AuditArgs, EncryptionArgs, NodeArgs};
+use super::{AddressArgs, AdmissionArgs, AuditArgs, AuthenticationArgs, EncryptionArgs, NodeArgs};
 
 /// How a cluster is started.
 #[derive(Debug, Clone, clap::Args)]
@@ -38,6 +38,8 @@ pub struct ClusterArgs {
     #[command(flatten)]
     pub addresses: AddressArgs,
     #[command(flatten)]
+    pub authentication: AuthenticationArgs,
+    #[command(flatten)]
     pub admission: AdmissionArgs,
     #[command(flatten)]
     pub audit: AuditArgs,
@@ -65,6 +67,7 @@ impl ClusterArgs {
             kubelet_certificate_authority: None,
             node: NodeArgs::usual(),
             addresses: AddressArgs::loopback(),
+            authentication: AuthenticationArgs::default(),
             admission: AdmissionArgs::default(),
             audit: AuditArgs::default(),
             encryption: EncryptionArgs::default(),

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::block::Block;
-use super::{DataDir, NodeArgs};
+use super::{ClusterArgs, DataDir, NodeArgs};
 
 /// Name of the one node.
 const NODE_NAME_FALLBACK: &str = "coracle";
@@ -29,6 +29,22 @@ pub(super) fn serve_api(
 ) {
     let (server, shutdown) = (server.clone(), shutdown.clone());
     tasks.spawn(async move { server.serve(listener, tls, shutdown).await.context("the API server stopped") });
+}
+
+/// Keeps the issuers of ID tokens as the operator's file has them.
+pub(super) fn follow_authentication(
+    server: &Server,
+    args: &ClusterArgs,
+    own_issuer: String,
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+    shutdown: &CancellationToken,
+) {
+    let following = args.authentication.clone().follow(server.clone(), own_issuer);
+    let shutdown = shutdown.clone();
+    tasks.spawn(async move {
+        shutdown.run_until_cancelled(following).await;
+        Ok(())
+    });
 }
 
 pub(super) fn start_control_loops(

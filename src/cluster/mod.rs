@@ -6,6 +6,7 @@
 mod admission;
 mod args;
 mod audit;
+mod authentication;
 mod block;
 mod components;
 mod credentials;
@@ -32,12 +33,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use components::{serve_api, start_control_loops, start_node};
+use components::{follow_authentication, serve_api, start_control_loops, start_node};
 use credentials::Credentials;
 
 pub use admission::AdmissionArgs;
 pub use args::ClusterArgs;
 pub use audit::AuditArgs;
+pub use authentication::AuthenticationArgs;
 pub use block::{AddressArgs, Block, Claim, check_node_ip, choose as choose_block};
 pub use components::{node_config, node_name};
 pub use data_dir::{DataDir, default_data_dir, is_root};
@@ -98,6 +100,8 @@ impl Cluster {
         let nodes = NodeTransports::default();
         let credentials = Credentials::load(&directory, &block, api_address)?;
         let mut config = ServerConfig::new(api_address);
+        let own_issuer = config.token_issuer.clone();
+        config.authentication = args.authentication.config(&own_issuer)?;
         config.audit = args.audit.config()?;
         config.pod_security = args.admission.pod_security()?;
         config.version.git_commit = option_env!("CORACLE_GIT_COMMIT").unwrap_or(NO_COMMIT).into();
@@ -112,6 +116,7 @@ impl Cluster {
         server.set_ready("node", Err(format!("node {name} is not registered yet")));
 
         serve_api(&server, listener, credentials.tls, &mut tasks, &shutdown);
+        follow_authentication(&server, args, own_issuer, &mut tasks, &clients_shutdown);
         let controllers = ControllersConfig {
             root_ca_pem: Some(credentials.ca_pem),
             signer: Some(credentials.signer),

@@ -90,6 +90,11 @@ impl Program {
         fields
     }
 
+    /// Whether it selects this field of the variable, or asks whether it is there.
+    pub fn names_field(&self, variable: &str, field: &str) -> bool {
+        names_field(&self.expr, variable, field)
+    }
+
     /// Whether it names the variable.
     pub fn uses(&self, variable: &str) -> bool {
         mentions(&self.expr, variable)
@@ -134,6 +139,16 @@ fn named_fields<'e>(expr: &'e Expr, variable: &str, fields: &mut Vec<&'e str>) {
         fields.push(field);
     }
     expr.parts().into_iter().for_each(|part| named_fields(part, variable, fields));
+}
+
+fn names_field(expr: &Expr, variable: &str, wanted: &str) -> bool {
+    let named = match &expr.kind {
+        Kind::Select { operand, field, .. } | Kind::Has { operand, field } => {
+            field == wanted && matches!(&operand.kind, Kind::Ident(name) if name == variable)
+        }
+        _ => false,
+    };
+    named || expr.parts().into_iter().any(|part| names_field(part, variable, wanted))
 }
 
 fn mentions(expr: &Expr, variable: &str) -> bool {

@@ -11,10 +11,6 @@ use crate::names;
 /// `must be greater than or equal to 0`
 pub(super) const NOT_NEGATIVE: &str = "must be greater than or equal to 0";
 
-/// Signs of a path in a URL besides letters and digits.
-const PATH_SIGNS: &[u8] = b"/-._~%!$&'()*+,;=:";
-const INVALID_PATH: &str = "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
-
 /// The errors found so far.
 #[derive(Debug, Default)]
 pub(super) struct Errors(pub(super) Vec<FieldError>);
@@ -82,16 +78,7 @@ impl Errors {
 
     /// `example.com/name`
     pub(super) fn domain_path(&mut self, path: &Path, text: &str) {
-        match text.split_once('/') {
-            _ if text.is_empty() => self.required(path, ""),
-            Some((domain, rest)) if !domain.is_empty() && !rest.is_empty() => {
-                self.named(path, domain, names::dns1123_subdomain);
-                if !rest.bytes().all(|b| b.is_ascii_alphanumeric() || PATH_SIGNS.contains(&b)) {
-                    self.invalid(path, &rest, INVALID_PATH);
-                }
-            }
-            _ => self.invalid(path, &text, "must be a domain-prefixed path (such as \"acme.io/foo\")"),
-        }
+        self.0.extend(names::domain_path(path, text));
     }
 
     /// The number, if it is there, is not below zero.

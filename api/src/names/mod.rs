@@ -3,9 +3,11 @@
 //! Every function returns the error details for one value, empty when it is fine
 //! (`k8s.io/apimachinery/pkg/util/validation`).
 
+mod domain;
 mod fields;
 mod generated;
 
+pub use domain::domain_path;
 pub use fields::{config_map_key, env_var_name, http_header_name, port_name, port_number};
 pub use generated::{SUFFIX_LENGTH, generate, safe_encode};
 

@@ -10,6 +10,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::aggregate::FrontProxy;
 use crate::audit::AuditConfig;
+use crate::identity::AuthenticationConfig;
 use crate::pki::Identity;
 use crate::write::PodSecurityConfig;
 
@@ -40,6 +41,8 @@ pub struct ServerConfig {
     pub token_issuer: String,
     /// The longest that a token may be good for; longer ones are cut.
     pub max_token_seconds: i64,
+    /// Who is believed besides those whom the cluster itself certifies, and what is open to everybody.
+    pub authentication: AuthenticationConfig,
     /// Which requests are written to an audit log; none by default.
     pub audit: Option<AuditConfig>,
     /// Which Pod Security Standards hold where namespaces' labels name none, and who is exempt.
@@ -64,6 +67,7 @@ impl ServerConfig {
             token_key_pem: None,
             token_issuer: "https://kubernetes.default.svc.cluster.local".into(),
             max_token_seconds: 1 << 32,
+            authentication: AuthenticationConfig::default(),
             audit: None,
             pod_security: PodSecurityConfig::default(),
             limits: Limits::default(),
@@ -115,6 +119,8 @@ pub struct Limits {
     pub bookmark_interval: Duration,
     /// How long a read waits for a resourceVersion that this server has not seen yet.
     pub revision_wait: Duration,
+    /// How soon an issuer of ID tokens is asked again that did not say who it is.
+    pub issuer_retry: Duration,
 }
 
 impl Default for Limits {
@@ -130,6 +136,7 @@ impl Default for Limits {
             watch_timeout: Duration::from_secs(1800),
             bookmark_interval: Duration::from_secs(60),
             revision_wait: Duration::from_secs(3),
+            issuer_retry: Duration::from_secs(10),
         }
     }
 }

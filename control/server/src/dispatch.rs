@@ -119,7 +119,7 @@ async fn handle(
         let limit = hub.config.limits.uri_bytes;
         return Err(ApiError::bad_request(format!("the URL of the request is too long: limit is {limit} bytes")));
     }
-    let sender = authenticate(hub, &request)?;
+    let sender = authenticate(hub, &request).await?;
     let user = impersonate(&hub.authorizer, sender.clone(), request.headers_mut())?;
     seen.sender = (user != sender).then_some(sender);
     let served = hub.now_served();

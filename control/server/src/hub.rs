@@ -17,8 +17,8 @@ use crate::authz::Authorizers;
 use crate::config::ServerConfig;
 use crate::custom::Custom;
 use crate::http::{Accept, Params, Target, Verb, object};
-use crate::identity::User;
 use crate::identity::token::Issuer;
+use crate::identity::{Issuers, User};
 use crate::metrics::{Metrics, SharedRegistry};
 use crate::nodes::NodeTransports;
 use crate::ready::Readiness;
@@ -40,6 +40,8 @@ pub(crate) struct Hub {
     pub(crate) allocators: Allocators,
     /// Makes and checks the tokens of service accounts.
     pub(crate) issuer: Issuer,
+    /// Others whose tokens are believed.
+    pub(crate) issuers: Issuers,
     /// The catalogue of this moment, and what is made of it.
     pub(crate) served: ArcSwap<Served>,
     /// Held while the next one is made.

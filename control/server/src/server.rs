@@ -29,8 +29,8 @@ use crate::dispatch::dispatch;
 use crate::docs::Documents;
 use crate::http::{Compressible, error};
 use crate::hub::Hub;
-use crate::identity::User;
 use crate::identity::token::{Issuer, KeyError, TokenKey};
+use crate::identity::{AuthenticationConfig, AuthenticationError, Issuers, User};
 use crate::metrics::Metrics;
 use crate::nodes::{Kubelets, NodeTransports};
 use crate::pki::PkiError;
@@ -60,6 +60,9 @@ pub enum StartError {
     /// The certificate that nodes know this server by cannot be used.
     #[error("cannot reach nodes: {0}")]
     Kubelets(String),
+    /// An issuer of ID tokens can't be asked for its keys.
+    #[error("cannot reach the issuer {0}: {1}")]
+    Issuer(String, String),
     /// The audit log could not be opened.
     #[error("cannot open the audit log: {0}")]
     Audit(#[from] std::io::Error),
@@ -97,6 +100,9 @@ impl Server {
         let kubelets = Kubelets::new(store.clone(), config.kubelet_client.as_ref(), authorities);
         nodes.reach(kubelets.map_err(|error| StartError::Kubelets(error.to_string()))?);
         let issuer = Issuer::new(&config.token_issuer, key);
+        let closing = CancellationToken::new();
+        let issuers = Issuers::start(&config, &store, &closing)
+            .map_err(|(issuer, error)| StartError::Issuer(issuer, error.to_string()))?;
         let documents = Documents::new(&config.catalog, &config.version);
         let served = Served { catalog: config.catalog.clone(), documents, remotes: Vec::new() };
         let hub = Hub {
@@ -113,11 +119,12 @@ impl Server {
             admission: Chain::built_in(),
             allocators,
             issuer,
+            issuers,
             usage: usage::Cache::default(),
             readiness,
             metrics,
             registry: Arc::new(registry),
-            closing: CancellationToken::new(),
+            closing,
         };
         let server = Self { hub: Arc::new(hub) };
         bootstrap::ensure(&server.hub).await?;
@@ -180,6 +187,18 @@ impl Server {
         let failed = self.hub.readiness.run().into_iter().filter_map(|(name, outcome)| Some((name, outcome.err()?)));
         let texts: Vec<String> = failed.map(|(name, why)| format!("{name}: {why}")).collect();
         if texts.is_empty() { Ok(()) } else { Err(texts.join(", ")) }
+    }
+
+    /// Believes other issuers from now on, once all of them have said who they are. What is open to everybody stays.
+    ///
+    /// # Errors
+    /// Says what stands in the way; then nothing has changed.
+    pub async fn set_authentication(&self, config: AuthenticationConfig) -> Result<(), AuthenticationError> {
+        if config.anonymous != self.hub.config.authentication.anonymous {
+            let why = "anonymous: Forbidden: changed from initial configuration file";
+            return Err(AuthenticationError::Invalid(why.into()));
+        }
+        self.hub.issuers.replace(&config).await.map_err(AuthenticationError::Issuer)
     }
 
     /// How the server reaches its nodes.

@@ -2,6 +2,7 @@
 
 mod away;
 mod away_kinds;
+mod issuers;
 mod join;
 mod node;
 mod proxy;

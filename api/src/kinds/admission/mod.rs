@@ -11,6 +11,6 @@ mod webhooks;
 
 pub use environment::{Environment, Purpose};
 pub use policies::{MUTATING_POLICY, MUTATING_POLICY_BINDING, VALIDATING_POLICY, VALIDATING_POLICY_BINDING};
-pub use seen::{NAMESPACE, REQUEST};
+pub use seen::{NAMESPACE, REQUEST, USER_INFO};
 pub use type_check::{TypedKind, expression_warnings};
 pub use webhooks::{MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS};

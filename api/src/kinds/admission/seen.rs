@@ -6,15 +6,19 @@ use std::sync::{Arc, LazyLock};
 use super::expressions::sized;
 use crate::cel::{Decl, DeclKind, FieldDecl, ListKind, ObjectDecl};
 
+/// A user: `request.userInfo` here, `user` in the rules of an AuthenticationConfiguration.
+pub static USER_INFO: LazyLock<Arc<Decl>> = LazyLock::new(|| {
+    object(
+        "kubernetes.UserInfo",
+        &[("username", text()), ("uid", text()), ("groups", texts()), ("extra", map(texts()))],
+    )
+});
+
 /// `request`: `AdmissionRequest` without its objects, which are variables of their own.
 pub static REQUEST: LazyLock<Arc<Decl>> = LazyLock::new(|| {
     let typed = |name, last| object(name, &[("group", text()), ("version", text()), (last, text())]);
     let kind = || typed("kubernetes.GroupVersionKind", "kind");
     let resource = || typed("kubernetes.GroupVersionResource", "resource");
-    let user = object(
-        "kubernetes.UserInfo",
-        &[("username", text()), ("uid", text()), ("groups", texts()), ("extra", map(texts()))],
-    );
     object(
         "kubernetes.AdmissionRequest",
         &[
@@ -27,7 +31,7 @@ pub static REQUEST: LazyLock<Arc<Decl>> = LazyLock::new(|| {
             ("name", text()),
             ("namespace", text()),
             ("operation", text()),
-            ("userInfo", user),
+            ("userInfo", Arc::clone(&USER_INFO)),
             ("dryRun", sized(DeclKind::Bool)),
             ("options", Decl::dynamic()),
         ],

@@ -7,26 +7,25 @@ use jiff::Timestamp;
 
 use super::{User, bootstrap_token};
 use crate::hub::Hub;
-
-/// What nobody in particular may ask for, if RBAC lets him: whether the server is there, what it is, and where a new node
-/// finds its cluster (`anonymous.conditions` of an AuthenticationConfiguration, KEP-4633).
-const ANONYMOUS_PATHS: [&str; 5] =
-    ["/healthz", "/livez", "/readyz", "/version", "/api/v1/namespaces/kube-public/configmaps/cluster-info"];
+use crate::identity::token::TokenError;
 
 /// Finds out who sends a request.
 ///
 /// # Errors
 /// 401 when its token is not believed, and when there is none and the path is not open to everybody.
-pub(crate) fn authenticate(hub: &Hub, request: &Request<()>) -> ApiResult<User> {
+pub(crate) async fn authenticate(hub: &Hub, request: &Request<()>) -> ApiResult<User> {
     if let Some(user) = request.extensions().get::<User>() {
         return Ok(user.clone());
     }
     if let Some(token) = bearer(request) {
-        return of_token(hub, token).ok_or_else(ApiError::unauthorized);
+        let audiences = [hub.issuer.audience().to_string()];
+        let believed = believe(hub, token, &audiences).await;
+        return believed.map(|(user, _)| user).map_err(|why| {
+            tracing::debug!(%why, "a bearer token is not believed");
+            ApiError::unauthorized()
+        });
     }
-    let path = request.uri().path();
-    let is_open = |open: &str| path.strip_prefix(open).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    if ANONYMOUS_PATHS.into_iter().any(is_open) {
+    if hub.config.authentication.anonymous.admits(request.uri().path()) {
         return Ok(User::anonymous());
     }
     Err(ApiError::unauthorized())
@@ -40,10 +39,24 @@ fn bearer<T>(request: &Request<T>) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-/// The user of a token that this server has signed for itself, or that a Secret makes one.
-fn of_token(hub: &Hub, token: &str) -> Option<User> {
+/// The user of a token that this server has signed for itself, that a Secret makes one, or that an issuer has signed; and
+/// those of `audiences` that the token is meant for. Only the first knows audiences; the others are for this server.
+///
+/// # Errors
+/// Says why the token is not believed.
+pub(crate) async fn believe(hub: &Hub, token: &str, audiences: &[String]) -> Result<(User, Vec<String>), String> {
     let now = Timestamp::now();
-    let audience = [hub.issuer.audience().to_string()];
-    let of_account = hub.issuer.check(hub, token, &audience, now).ok().map(|(user, _)| user);
-    of_account.or_else(|| bootstrap_token::user_of(hub, token, now))
+    let foreign = match hub.issuer.check(hub, token, audiences, now) {
+        Err(TokenError::Foreign) => TokenError::Foreign.to_string(),
+        own => return own.map_err(|error| error.to_string()),
+    };
+    let ours: Vec<String> = audiences.iter().filter(|audience| *audience == hub.issuer.audience()).cloned().collect();
+    if ours.is_empty() {
+        return Err(foreign);
+    }
+    if let Some(user) = bootstrap_token::user_of(hub, token, now) {
+        return Ok((user, ours));
+    }
+    let user = hub.issuers.user_of(token, now).await.ok_or(foreign)??;
+    Ok((user, ours))
 }

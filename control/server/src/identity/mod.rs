@@ -1,21 +1,26 @@
 //! Who sends a request. A [`User`] travels as a request extension: the TLS listener puts it there from the client
 //! certificate, the in-process client from what it was made for. A request without one may bring a token: of a service
-//! account, signed by this server, or of somebody new. With neither it is nobody's.
+//! account, signed by this server, of somebody new, or of an issuer that the operator trusts. With neither it is nobody's.
 //!
 //! Invariant: nothing else in a request's headers or body makes an identity. Whom headers ask to impersonate, the sender
 //! must be allowed to be.
 
+mod anonymous;
 mod authenticate;
 mod bootstrap_token;
 mod certificate;
 mod impersonate;
+mod oidc;
 pub(crate) mod token;
 
 use std::collections::BTreeMap;
 
-pub(crate) use authenticate::authenticate;
+pub(crate) use anonymous::Anonymous;
+pub(crate) use authenticate::{authenticate, believe};
 pub(crate) use certificate::user_of;
 pub(crate) use impersonate::impersonate;
+pub(crate) use oidc::Issuers;
+pub use oidc::{AuthenticationConfig, AuthenticationError, OidcFlags};
 use serde_json::{Value, json};
 
 /// The group whose members may do everything.

@@ -43,7 +43,7 @@ impl Kubelets {
         identity: Option<&Identity>,
         authorities: Option<&str>,
     ) -> Result<Self, TrustError> {
-        let trust = authorities.map_or_else(Trust::anybody, Trust::authorities);
+        let trust = authorities.map_or_else(Trust::anybody, |pem| Trust::authorities(Some(pem)));
         let trust = match identity {
             Some(identity) => trust.showing(identity),
             None => trust,

@@ -56,9 +56,15 @@ impl Trust {
         Ok(Self { roots, identity: None })
     }
 
-    /// Believes those whom one of these authorities (PEM) certifies.
-    pub(crate) fn authorities(pem: &str) -> Self {
-        Self { roots: Roots::Bundle(pem.as_bytes().to_vec()), identity: None }
+    /// Believes those certified by these authorities (PEM), or by those of the system.
+    pub(crate) fn authorities(pem: Option<&str>) -> Self {
+        let roots = pem.map_or(Roots::System, |pem| Roots::Bundle(pem.as_bytes().to_vec()));
+        Self { roots, identity: None }
+    }
+
+    /// Whether there are authorities in this text.
+    pub(crate) fn check_authorities(pem: &str) -> Result<(), TrustError> {
+        roots_of(pem.as_bytes()).map(drop)
     }
 
     /// Believes anybody.

@@ -17,6 +17,7 @@ mod deleting;
 mod discovering;
 mod impersonating;
 mod inside;
+mod issuing;
 mod listing;
 mod logs;
 mod nodes;

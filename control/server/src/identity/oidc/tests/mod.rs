@@ -1,0 +1,5 @@
+//! Configurations and what they make of tokens.
+
+mod configurations;
+mod signatures;
+mod users;
