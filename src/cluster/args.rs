@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use coracle_node::parse_duration;
 
-use super::{AddressArgs, AdmissionArgs, AuditArgs, EncryptionArgs, NodeArgs};
+use super::{AddressArgs, AdmissionArgs, AuditArgs, EncryptionArgs, FairnessArgs, NodeArgs};
 
 /// How a cluster is started.
 #[derive(Debug, Clone, clap::Args)]
@@ -39,6 +39,8 @@ pub struct ClusterArgs {
     pub audit: AuditArgs,
     #[command(flatten)]
     pub encryption: EncryptionArgs,
+    #[command(flatten)]
+    pub fairness: FairnessArgs,
 }
 
 impl ClusterArgs {
@@ -56,6 +58,7 @@ impl ClusterArgs {
             admission: AdmissionArgs::default(),
             audit: AuditArgs::default(),
             encryption: EncryptionArgs::default(),
+            fairness: FairnessArgs::default(),
         }
     }
 }

@@ -54,7 +54,7 @@ pub(super) struct Route {
 }
 
 impl Route {
-    fn new(schema: SchemaSpec, level: &LevelSpec, metrics: &Metrics) -> Self {
+    pub(super) fn new(schema: SchemaSpec, level: &LevelSpec, metrics: &Metrics) -> Self {
         let header = |uid: &str| HeaderValue::from_str(uid).unwrap_or(HeaderValue::from_static(""));
         Self {
             level: level.name.clone(),

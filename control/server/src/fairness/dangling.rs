@@ -60,7 +60,8 @@ async fn review(hub: &Arc<Hub>) {
         fairness.follow();
     }
     let levels = hub.store.list(&Scope::all(LEVELS));
-    let levels: HashSet<String> = objects(&levels).filter_map(|level| LevelSpec::read(&level)).map(|level| level.name.to_string()).collect();
+    let levels: HashSet<String> =
+        objects(&levels).filter_map(|level| LevelSpec::read(&level)).map(|level| level.name.to_string()).collect();
     let schemas = hub.store.list(&Scope::all(SCHEMAS));
     for schema in objects(&schemas) {
         let condition = condition(level_of(&schema), &levels);
@@ -101,8 +102,7 @@ fn condition(level: &str, levels: &HashSet<String>) -> Value {
         true => ("False", "Found", "and it exists"),
         false => ("True", "NotFound", "but there is no such object"),
     };
-    let message =
-        format!("This FlowSchema references the PriorityLevelConfiguration object named {level:?} {then}");
+    let message = format!("This FlowSchema references the PriorityLevelConfiguration object named {level:?} {then}");
     json!({ "type": "Dangling", "status": status, "reason": reason, "message": message })
 }
 
@@ -110,7 +110,9 @@ fn condition(level: &str, levels: &HashSet<String>) -> Value {
 fn says(schema: &Value, condition: &Value) -> bool {
     let stored = schema["status"]["conditions"].as_array().into_iter().flatten();
     let mut stored = stored.filter(|stored| stored["type"] == condition["type"]);
-    stored.next().is_some_and(|stored| ["status", "reason", "message"].iter().all(|field| stored[*field] == condition[*field]))
+    stored
+        .next()
+        .is_some_and(|stored| ["status", "reason", "message"].iter().all(|field| stored[*field] == condition[*field]))
 }
 
 #[cfg(test)]

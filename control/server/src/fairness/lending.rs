@@ -17,10 +17,24 @@ impl Level {
         self.debts.values().sum()
     }
 
-    /// The level's own seats that nobody has.
+    /// The level's own seats that are not lent.
+    fn kept(&self) -> u32 {
+        self.limits.nominal.saturating_sub(self.lent)
+    }
+
+    /// Seats that it lacks to have `more` in use, those included that it has in use and lacks already.
+    fn lacks(&self, more: u32) -> u32 {
+        self.used.saturating_add(more).saturating_sub(self.kept()).saturating_sub(self.borrowed())
+    }
+
+    /// Seats that it has borrowed and need not have.
+    fn surplus(&self) -> u32 {
+        self.borrowed().saturating_sub(self.used.saturating_sub(self.kept()))
+    }
+
+    /// Its own seats that nobody has. There are none while it has borrowed some.
     fn free(&self) -> u32 {
-        let own = self.used.saturating_sub(self.borrowed());
-        self.limits.nominal.saturating_sub(self.lent).saturating_sub(own)
+        self.kept().saturating_sub(self.used.saturating_sub(self.borrowed()))
     }
 
     /// Seats that the level lends now.
@@ -30,7 +44,7 @@ impl Level {
 
     /// Whether the level runs nothing, and has fewer seats than a request of that width needs.
     fn is_stuck(&self, seats: u32) -> bool {
-        self.used == 0 && self.limits.nominal.saturating_sub(self.lent) < seats
+        self.used == 0 && self.kept() < seats
     }
 }
 
@@ -38,7 +52,7 @@ impl State {
     /// Takes seats for a request of a level, borrowed ones too if it is to. `false` when there are not enough.
     pub(super) fn take(&mut self, id: LevelId, seats: u32, borrow: bool) -> bool {
         let Some(level) = self.levels.get(&id) else { return false };
-        let missing = seats.saturating_sub(level.free());
+        let missing = level.lacks(seats);
         let (exempt, stuck) = (level.spec.is_exempt(), level.is_stuck(seats));
         let may_borrow = borrow && level.used.saturating_add(seats) <= level.limits.most;
         if missing > 0 && !exempt && !(may_borrow && self.borrow(id, missing)) && !stuck {
@@ -76,23 +90,36 @@ impl State {
         true
     }
 
-    /// Gives back what a level has borrowed and need not have: first to those whose requests wait.
+    /// Gives back what a level has borrowed and need not have, and so do those that have it back: each pays a debt, so that
+    /// there is an end.
     pub(super) fn repay(&mut self, id: LevelId) {
+        let mut payers = vec![id];
+        while let Some(id) = payers.pop() {
+            self.repay_lenders(id, &mut payers);
+        }
+    }
+
+    /// First those whose requests wait.
+    fn repay_lenders(&mut self, id: LevelId, paid: &mut Vec<LevelId>) {
         let Some(level) = self.levels.get(&id).filter(|level| !level.debts.is_empty()) else { return };
-        let mut idle = level.free();
+        let mut surplus = level.surplus();
         let mut lenders: Vec<LevelId> = level.debts.keys().copied().collect();
         lenders.sort_by_key(|lender| self.levels.get(lender).is_none_or(|level| level.queues.waiting() == 0));
         for lender in lenders {
             let Some(level) = self.levels.get_mut(&id) else { return };
             let Some(debt) = level.debts.get_mut(&lender) else { continue };
-            let some = idle.min(*debt);
-            idle -= some;
+            let some = surplus.min(*debt);
+            if some == 0 {
+                return;
+            }
+            surplus -= some;
             *debt -= some;
             if *debt == 0 {
                 level.debts.remove(&lender);
             }
-            if let Some(lender) = self.levels.get_mut(&lender) {
-                lender.lent = lender.lent.saturating_sub(some);
+            if let Some(level) = self.levels.get_mut(&lender) {
+                level.lent = level.lent.saturating_sub(some);
+                paid.push(lender);
             }
         }
     }

@@ -199,9 +199,7 @@ mod tests {
         assert!(is(group("devs"), &jane) && is(group("*"), &jane) && !is(group("ops"), &jane));
         let user = |name: &str| json!({ "kind": "User", "user": { "name": name } });
         assert!(is(user("jane"), &jane) && is(user("*"), &jane) && !is(user("joe"), &jane));
-        let account = |namespace: &str, name: &str| {
-            json!({ "kind": "ServiceAccount", "serviceAccount": { "namespace": namespace, "name": name } })
-        };
+        let account = |namespace: &str, name: &str| json!({ "kind": "ServiceAccount", "serviceAccount": { "namespace": namespace, "name": name } });
         let robot = User::new("system:serviceaccount:team:robot", []);
         assert!(is(account("team", "robot"), &robot) && is(account("team", "*"), &robot));
         assert!(!is(account("tea", "*"), &robot) && !is(account("team", "rob"), &robot));

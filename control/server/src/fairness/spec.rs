@@ -174,6 +174,9 @@ mod tests {
         assert_eq!(queue(Value::Null), None);
         let kept = queue(json!({ "queues": 4, "handSize": 9, "queueLengthLimit": 2 })).unwrap();
         assert_eq!(kept.response, Response::Queue(Queuing { queues: 4, hand: 4, length: 2 }));
-        assert_eq!(level("exempt", json!({ "type": "Limited", "limited": { "limitResponse": { "type": "Reject" } } })), None);
+        assert_eq!(
+            level("exempt", json!({ "type": "Limited", "limited": { "limitResponse": { "type": "Reject" } } })),
+            None
+        );
     }
 }

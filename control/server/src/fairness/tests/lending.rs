@@ -28,9 +28,10 @@ fn the_first_seats_that_a_borrower_frees_go_back() {
     assert_eq!(hall.leave(busy.remove(0)), 1);
     assert_eq!(woken.try_recv(), Ok(()));
     assert_eq!((hall.used("busy"), hall.used("lender")), (59, 41));
-    let (_, _, mut waits) = hall.waits("busy");
-    assert_eq!(hall.leave(busy.remove(0)), 0, "this one goes back too, and is not lent while requests wait");
-    assert!(waits.try_recv().is_ok() || hall.used("busy") == 58);
+    // With nobody waiting there, the next one is lent again.
+    let (.., mut woken) = hall.waits("busy");
+    assert_eq!(hall.leave(busy.remove(0)), 1);
+    assert_eq!((woken.try_recv(), hall.used("busy")), (Ok(()), 59));
 }
 
 #[test]
@@ -60,6 +61,27 @@ fn freed_seats_go_to_whoever_may_borrow_them_each_in_turn() {
         assert_eq!(hall.leave(seat), 1);
     }
     assert_eq!((hall.used("a"), hall.used("b"), hall.used("lender")), (13, 13, 4));
+}
+
+#[test]
+fn seats_that_come_back_pay_for_borrowed_ones() {
+    let mut between = level("between", 10, 50);
+    between["spec"]["limited"]["borrowingLimitPercent"] = 20.into();
+    let mut hall = Hall::new(30, &[level("first", 10, 100), between, level("last", 10, 0)]);
+    let first = hall.runs("first");
+    let last = hall.fill("last");
+    assert_eq!(last.len(), 10 + 9 + 5, "all that the others lend");
+    let mut between = hall.fill("between");
+    assert_eq!(between.len(), 5);
+    hall.leave(first);
+    between.extend(hall.fill("between"));
+    assert_eq!(between.len(), 6);
+    for seat in last {
+        hall.leave(seat);
+    }
+    // It has its own seats back, and may have two more; not two more than it had when it borrowed.
+    between.extend(hall.fill("between"));
+    assert_eq!(between.len(), 12);
 }
 
 #[test]

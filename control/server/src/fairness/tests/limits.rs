@@ -10,11 +10,18 @@ const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 /// What may happen to a server.
 #[derive(Debug, Clone)]
 enum Step {
-    Enter { level: usize, width: u32, flow: u64 },
+    Enter {
+        level: usize,
+        width: u32,
+        flow: u64,
+    },
     /// One of the requests goes, whatever it does.
     Leave(usize),
     /// Objects change.
-    Configure { shares: [u32; 4], lendable: [u32; 4] },
+    Configure {
+        shares: [u32; 4],
+        lendable: [u32; 4],
+    },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -35,7 +42,15 @@ fn changes() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn levels(shares: [u32; 4], lendable: [u32; 4]) -> Vec<serde_json::Value> {
-    (0..4).filter(|i| shares[*i] > 0 || *i == 0).map(|i| level(NAMES[i], shares[i], lendable[i])).collect()
+    let with_limit = |i: usize| {
+        let mut level = level(NAMES[i], shares[i], lendable[i]);
+        // Two of them may not borrow all that there is.
+        if let Some(percent) = [None, Some(0), Some(30), None][i] {
+            level["spec"]["limited"]["borrowingLimitPercent"] = percent.into();
+        }
+        level
+    };
+    (0..4).filter(|i| shares[*i] > 0 || *i == 0).map(with_limit).collect()
 }
 
 fn borrowed(level: &Level) -> u32 {
