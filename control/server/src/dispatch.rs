@@ -173,6 +173,7 @@ async fn on_remote(
     })?;
     seen.begins().await;
     seen.lasts = true;
+    seen.flow.take_if(|_| kind == Kind::Connection);
     let asked = Asked { user: &user, flow: seen.flow.as_ref(), kind, writes, width: || 1, timeout: None };
     let Ok(Room { held, seat }) = room(hub, asked).await else { return Ok(turned_away(body).await) };
     // How a watch begins is the other server's business.
@@ -226,6 +227,7 @@ async fn on_verb(
     seen.begins().await;
     let kind = kind(verb, &target, &params);
     seen.lasts = kind != Kind::Short;
+    seen.flow.take_if(|_| kind == Kind::Connection);
     let width = || fairness::seats(hub, verb, &target, &params);
     let timeout = params.get("timeout");
     let asked = Asked { user: &user, flow: seen.flow.as_ref(), kind, writes: verb.writes(), width, timeout };
@@ -249,7 +251,7 @@ async fn on_verb(
     }
     let notes = seen.notes.clone();
     notes.asks(write::Options::of_query(&params));
-    let call = Call { target, verb, params, user, accept, headers: parts.headers.clone(), body, notes, seat };
+    let call = Call { target, verb, params, user, accept, headers: parts.headers.clone(), body, notes, _seat: seat };
     if call.target.subresource.is_some() {
         return subresource::serve(hub, call, parts, held).await;
     }

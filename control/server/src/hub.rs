@@ -74,7 +74,7 @@ pub(crate) struct Call {
     /// What else is said about it.
     pub(crate) notes: Arc<Notes>,
     /// What it takes of the server. Whoever goes on with it after the client has left, goes on with this.
-    pub(crate) seat: Option<Arc<Seat>>,
+    pub(crate) _seat: Option<Arc<Seat>>,
 }
 
 impl Call {

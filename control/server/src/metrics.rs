@@ -59,7 +59,7 @@ struct Bounded {
 /// One of them. Dropped when it is over.
 pub(crate) struct Held {
     now: Gauge<i64, AtomicI64>,
-    _share: Option<Share>,
+    share: Option<Share>,
 }
 
 impl Drop for Held {
@@ -72,7 +72,7 @@ impl Bounded {
     /// One more, unless there are `limit` already.
     fn hold(&self, limit: usize) -> Option<Held> {
         let before = self.now.inc();
-        let held = Held { now: self.now.clone(), _share: None };
+        let held = Held { now: self.now.clone(), share: None };
         // Counted before it is judged, so that many at once cannot all slip under the limit.
         usize::try_from(before).is_ok_and(|before| before < limit).then_some(held)
     }
@@ -137,9 +137,12 @@ impl Metrics {
 
     /// Room for one more watch or followed log, among all and among those of a user, who has a limit of his own.
     pub(crate) fn long_running(&self, limit: usize, user: Option<(&str, usize)>) -> Option<Held> {
-        let held = self.long_running.hold(limit).and_then(|held| match user {
+        let held = self.long_running.hold(limit).and_then(|mut held| match user {
             None => Some(held),
-            Some((user, own)) => Some(Held { _share: Some(self.shares.hold(user, own)?), ..held }),
+            Some((user, own)) => {
+                held.share = Some(self.shares.hold(user, own)?);
+                Some(held)
+            }
         });
         self.counted(held)
     }
