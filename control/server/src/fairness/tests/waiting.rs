@@ -8,6 +8,7 @@ use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 
 use super::super::config::Route;
+use super::super::deal;
 use super::super::meter::Metrics;
 use super::super::seat::{Refusal, Seat};
 use super::super::spec::{LevelSpec, SchemaSpec};
@@ -37,6 +38,7 @@ impl Server {
     }
 
     async fn take(&self, flow: u64, patience: Duration) -> Result<Seat, Refusal> {
+        let flow = deal::flow("s", &flow.to_string());
         Seat::take(&self.state, &self.route, (flow, 1), patience).await
     }
 
