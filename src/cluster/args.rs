@@ -7,7 +7,9 @@ use std::time::Duration;
 use anyhow::Context;
 use coracle_node::parse_duration;
 
-use super::{AddressArgs, AdmissionArgs, AuditArgs, AuthenticationArgs, EncryptionArgs, NodeArgs};
+use super::{
+    AddressArgs, AdmissionArgs, AuditArgs, AuthenticationArgs, EncryptionArgs, FairnessArgs, NodeArgs,
+};
 
 /// How a cluster is started.
 #[derive(Debug, Clone, clap::Args)]
@@ -45,6 +47,8 @@ pub struct ClusterArgs {
     pub audit: AuditArgs,
     #[command(flatten)]
     pub encryption: EncryptionArgs,
+    #[command(flatten)]
+    pub fairness: FairnessArgs,
 }
 
 impl ClusterArgs {
@@ -71,6 +75,7 @@ impl ClusterArgs {
             admission: AdmissionArgs::default(),
             audit: AuditArgs::default(),
             encryption: EncryptionArgs::default(),
+            fairness: FairnessArgs::default(),
         }
     }
 }

@@ -12,6 +12,7 @@ mod components;
 mod credentials;
 mod data_dir;
 mod encryption;
+mod fairness;
 mod node_args;
 mod registry;
 mod settings;
@@ -44,6 +45,7 @@ pub use block::{AddressArgs, Block, Claim, check_node_ip, choose as choose_block
 pub use components::{node_config, node_name};
 pub use data_dir::{DataDir, default_data_dir, is_root};
 pub use encryption::EncryptionArgs;
+pub use fairness::FairnessArgs;
 pub use node_args::NodeArgs;
 pub use registry::{REGISTRY_NAME, RegistryEndpoint};
 
@@ -102,6 +104,7 @@ impl Cluster {
         let mut config = ServerConfig::new(api_address);
         let own_issuer = config.token_issuer.clone();
         config.authentication = args.authentication.config(&own_issuer)?;
+        args.fairness.apply(&mut config.limits)?;
         config.audit = args.audit.config()?;
         config.pod_security = args.admission.pod_security()?;
         config.version.git_commit = option_env!("CORACLE_GIT_COMMIT").unwrap_or(NO_COMMIT).into();

@@ -11,6 +11,8 @@ use futures::future::try_join_all;
 use futures::try_join;
 use serde_json::{Value, json};
 
+pub(crate) use flow_control::{levels as priority_levels, schemas as flow_schemas};
+
 use crate::authz::rbac::Rule;
 use crate::hub::Hub;
 use crate::identity::User;

@@ -105,8 +105,15 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// Path and query together; Go's default for a whole header is 1 MiB, no sane selector comes near this.
     pub uri_bytes: usize,
-    /// Requests of outside clients in progress, watches and logs not counted (Kubernetes: 400 + 200).
-    pub in_flight: usize,
+    /// Whether requests queue by FlowSchemas and PriorityLevelConfigurations, which share the two numbers below, or are
+    /// refused beyond them (`--enable-priority-and-fairness`).
+    pub priority_and_fairness: bool,
+    /// Requests of outside clients in progress that read, watches and logs not counted (`--max-requests-inflight`).
+    pub read_only_in_flight: usize,
+    /// Those that write (`--max-mutating-requests-inflight`).
+    pub mutating_in_flight: usize,
+    /// The time that a request has, unless it asks for less (`--request-timeout`): a quarter of it may pass in a queue.
+    pub request_timeout: Duration,
     /// Watches and followed logs of outside clients at a time. Each costs a task and a cursor, a few KB.
     pub long_running: usize,
     /// TLS connections at a time.
@@ -129,7 +136,10 @@ impl Default for Limits {
             body_bytes: 3 << 20,
             body_timeout: Duration::from_secs(60),
             uri_bytes: 64 << 10,
-            in_flight: 600,
+            priority_and_fairness: true,
+            read_only_in_flight: 400,
+            mutating_in_flight: 200,
+            request_timeout: Duration::from_secs(60),
             long_running: 20_000,
             connections: 10_000,
             handshake_timeout: Duration::from_secs(10),

@@ -8,18 +8,18 @@ use axum::body::Body;
 use bytes::Bytes;
 use coracle_api::{ApiError, ApiResult, Reason};
 use futures::FutureExt;
-use http::header::{ACCEPT, HeaderValue};
-use http::{Request, Response};
+use http::header::{ACCEPT, HeaderValue, UPGRADE};
+use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 
 use crate::aggregate::{self, Remote};
 use crate::audit::{Origin, Trail};
 use crate::authz::{Attributes, Subject};
 use crate::docs;
+use crate::fairness::{self, Asked, Flow, Kind, Room, room, turned_away};
 use crate::http::{Accept, Params, Place, Target, Verb, drain, error_in, read_bytes, resolve, warn};
 use crate::hub::{Call, Hub};
 use crate::identity::{User, authenticate, impersonate};
-use crate::metrics::Held;
 use crate::server::panic_error;
 use crate::write::Notes;
 use crate::{custom, read, review, subresource, usage, write};
@@ -36,6 +36,8 @@ struct Seen {
     trail: Option<Trail>,
     /// The answer goes on for as long as somebody listens.
     lasts: bool,
+    /// How it queues.
+    flow: Option<Flow>,
 }
 
 impl Seen {
@@ -46,6 +48,10 @@ impl Seen {
             if let (Some(trail), Some(_)) = (&mut self.trail, &self.sender) {
                 trail.impersonates(user);
             }
+        }
+        // The components of this process are never limited.
+        if let (Some(fairness), None, false) = (&hub.fairness, &self.flow, user.in_process) {
+            self.flow = fairness.classify(user, attributes);
         }
         hub.authorizer.require(user, attributes, &self.notes)
     }
@@ -104,6 +110,9 @@ pub(crate) async fn dispatch(hub: Arc<Hub>, request: Request<Body>) -> Response<
     if let Ok(id) = HeaderValue::from_str(&seen.origin.audit_id) {
         response.headers_mut().insert("audit-id", id);
     }
+    if let Some(flow) = &seen.flow {
+        flow.mark(response.headers_mut());
+    }
     response
 }
 
@@ -132,6 +141,10 @@ async fn handle(
             allow_path(hub, &user, &request, seen)?;
             seen.begins().await;
             let (parts, _) = request.into_parts();
+            let writes = !matches!(parts.method, Method::GET | Method::HEAD);
+            let (flow, timeout) = (seen.flow.as_ref(), None);
+            let asked = Asked { user: &user, flow, kind: Kind::Short, writes, width: || 1, timeout };
+            let Ok(_room) = room(hub, asked).await else { return Ok(turned_away(body).await) };
             docs::serve(hub, &served, &parts, &user).await
         }
     }
@@ -142,7 +155,8 @@ fn whole(request: Request<()>, body: &mut Option<Body>) -> Request<Body> {
     request.map(|()| body.take().unwrap_or_default())
 }
 
-/// A request that another server answers. What may last is counted as lasting: nobody here can tell.
+/// A request that another server answers. All are counted as lasting: nobody here can tell how long an answer goes on.
+/// Those that end by themselves queue as well, until the head of the answer is there.
 async fn on_remote(
     hub: &Arc<Hub>,
     (request, body): (Request<()>, &mut Option<Body>),
@@ -151,11 +165,19 @@ async fn on_remote(
     seen: &mut Seen,
 ) -> ApiResult<Response<Body>> {
     (seen.verb, seen.resource) = ("proxy", remote.name.clone());
-    aggregate::allow(remote, &request, |attributes| seen.permit(hub, &user, attributes))?;
+    let (kind, watches, writes) = aggregate::allow(remote, &request, |attributes| {
+        seen.permit(hub, &user, attributes)?;
+        let kind = if request.headers().contains_key(UPGRADE) { Kind::Connection } else { Kind::Watch };
+        let reads = matches!(attributes.verb, "get" | "list" | "watch");
+        ApiResult::Ok((kind, attributes.verb == "watch", !reads))
+    })?;
     seen.begins().await;
     seen.lasts = true;
-    let limit = if user.in_process { usize::MAX } else { hub.config.limits.long_running };
-    let held = hub.metrics.long_running(limit).ok_or_else(too_many)?;
+    seen.flow.take_if(|_| kind == Kind::Connection);
+    let asked = Asked { user: &user, flow: seen.flow.as_ref(), kind, writes, width: || 1, timeout: None };
+    let Ok(Room { held, seat }) = room(hub, asked).await else { return Ok(turned_away(body).await) };
+    // How a watch begins is the other server's business.
+    let _seat = seat.filter(|_| !watches);
     let answer = aggregate::forward(hub, &user, remote, whole(request, body)).await;
     Ok(answer.map(|body| {
         Body::new(body.map_frame(move |frame| {
@@ -203,8 +225,13 @@ async fn on_verb(
         allow(hub, &user, Verb::Create, &target, (&params, seen))?;
     }
     seen.begins().await;
-    seen.lasts = lasts(verb, &target, &params);
-    let held = room(hub, &user, seen.lasts)?;
+    let kind = kind(verb, &target, &params);
+    seen.lasts = kind != Kind::Short;
+    seen.flow.take_if(|_| kind == Kind::Connection);
+    let width = || fairness::seats(hub, verb, &target, &params);
+    let timeout = params.get("timeout");
+    let asked = Asked { user: &user, flow: seen.flow.as_ref(), kind, writes: verb.writes(), width, timeout };
+    let Ok(Room { held, seat }) = room(hub, asked).await else { return Ok(turned_away(body).await) };
     if verb == Verb::Create {
         custom::check_create(hub, &target.resource)?;
     }
@@ -224,7 +251,7 @@ async fn on_verb(
     }
     let notes = seen.notes.clone();
     notes.asks(write::Options::of_query(&params));
-    let call = Call { target, verb, params, user, accept, headers: parts.headers.clone(), body, notes };
+    let call = Call { target, verb, params, user, accept, headers: parts.headers.clone(), body, notes, _seat: seat };
     if call.target.subresource.is_some() {
         return subresource::serve(hub, call, parts, held).await;
     }
@@ -278,34 +305,19 @@ fn allow(hub: &Hub, user: &User, verb: Verb, target: &Target, (params, seen): (&
     seen.permit(hub, user, &attributes)
 }
 
-/// Whether the answer goes on for as long as somebody listens.
-fn lasts(verb: Verb, target: &Target, params: &Params) -> bool {
+/// How long the request goes on.
+fn kind(verb: Verb, target: &Target, params: &Params) -> Kind {
     let log = target.subresource == Some(coracle_api::Subresource::Log);
     let proxy = target.subresource == Some(coracle_api::Subresource::Proxy);
-    verb == Verb::Watch || proxy || connects(target) || (log && params.flag("follow"))
-}
-
-/// Room among the requests of its kind. The components of this process bound themselves, and must not be starved by
-/// clients outside: they are counted, never refused.
-fn room(hub: &Hub, user: &User, lasts: bool) -> ApiResult<Held> {
-    let bound = |limit: usize| if user.in_process { usize::MAX } else { limit };
-    let limits = &hub.config.limits;
-    let held = if lasts {
-        hub.metrics.long_running(bound(limits.long_running))
-    } else {
-        hub.metrics.request(bound(limits.in_flight))
-    };
-    held.ok_or_else(too_many)
+    match () {
+        () if proxy || connects(target) || (log && params.flag("follow")) => Kind::Connection,
+        () if verb == Verb::Watch => Kind::Watch,
+        () => Kind::Short,
+    }
 }
 
 /// Whether a request ends in a connection with something that runs.
 fn connects(target: &Target) -> bool {
     use coracle_api::Subresource::{Attach, Exec, PortForward};
     matches!(target.subresource, Some(Attach | Exec | PortForward))
-}
-
-fn too_many() -> ApiError {
-    let mut refused = ApiError::new(Reason::TooManyRequests, "Too many requests, please try again later.");
-    refused.details.insert("retryAfterSeconds".into(), 1.into());
-    refused
 }

@@ -16,6 +16,7 @@ use crate::audit::Audit;
 use crate::authz::Authorizers;
 use crate::config::ServerConfig;
 use crate::custom::Custom;
+use crate::fairness::{Fairness, Seat};
 use crate::http::{Accept, Params, Target, Verb, object};
 use crate::identity::token::Issuer;
 use crate::identity::{Issuers, User};
@@ -47,6 +48,8 @@ pub(crate) struct Hub {
     /// Held while the next one is made.
     pub(crate) publishing: parking_lot::Mutex<()>,
     pub(crate) custom: Custom,
+    /// Who waits for whom; `None` when nobody does.
+    pub(crate) fairness: Option<Fairness>,
     pub(crate) aggregator: Arc<Aggregator>,
     pub(crate) front_proxy: FrontProxy,
     /// What nodes have said that they use.
@@ -72,6 +75,8 @@ pub(crate) struct Call {
     pub(crate) body: Bytes,
     /// What else is said about it.
     pub(crate) notes: Arc<Notes>,
+    /// What it takes of the server. Whoever goes on with it after the client has left, goes on with this.
+    pub(crate) _seat: Option<Arc<Seat>>,
 }
 
 impl Call {

@@ -19,6 +19,7 @@ mod convert;
 mod custom;
 mod dispatch;
 mod docs;
+mod fairness;
 mod http;
 mod hub;
 mod identity;

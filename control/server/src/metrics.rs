@@ -11,13 +11,18 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use crate::fairness::{Share, Shares};
+
 /// Counters, histograms and gauges of one server.
 #[derive(Clone)]
 pub(crate) struct Metrics {
     requests: Family<Request, Counter<u64, AtomicU64>>,
     seconds: Family<Kind, Histogram, fn() -> Histogram>,
-    in_flight: Bounded,
+    in_flight: Family<RequestKind, Gauge<i64, AtomicI64>>,
+    reading: Bounded,
+    writing: Bounded,
     long_running: Bounded,
+    shares: Shares,
     refused: Counter<u64, AtomicU64>,
     handshake_failures: Counter<u64, AtomicU64>,
 }
@@ -35,6 +40,11 @@ struct Kind {
     resource: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestKind {
+    request_kind: &'static str,
+}
+
 fn latencies() -> Histogram {
     // 100 µs to 3.3 s: from a read out of memory to a request that waited for its timeout.
     Histogram::new(exponential_buckets(100e-6, 2.0, 16))
@@ -48,14 +58,13 @@ struct Bounded {
 
 /// One of them. Dropped when it is over.
 pub(crate) struct Held {
-    now: Option<Gauge<i64, AtomicI64>>,
+    now: Gauge<i64, AtomicI64>,
+    share: Option<Share>,
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if let Some(now) = &self.now {
-            now.dec();
-        }
+        self.now.dec();
     }
 }
 
@@ -63,7 +72,7 @@ impl Bounded {
     /// One more, unless there are `limit` already.
     fn hold(&self, limit: usize) -> Option<Held> {
         let before = self.now.inc();
-        let held = Held { now: Some(self.now.clone()) };
+        let held = Held { now: self.now.clone(), share: None };
         // Counted before it is judged, so that many at once cannot all slip under the limit.
         usize::try_from(before).is_ok_and(|before| before < limit).then_some(held)
     }
@@ -71,11 +80,17 @@ impl Bounded {
 
 impl Default for Metrics {
     fn default() -> Self {
+        let in_flight: Family<RequestKind, Gauge<i64, AtomicI64>> = Family::default();
+        let bounded = |request_kind| Bounded { now: in_flight.get_or_create_owned(&RequestKind { request_kind }) };
+        let (reading, writing) = (bounded("readOnly"), bounded("mutating"));
         Self {
             requests: Family::default(),
             seconds: Family::new_with_constructor(latencies),
-            in_flight: Bounded::default(),
+            in_flight,
+            reading,
+            writing,
             long_running: Bounded::default(),
+            shares: Shares::default(),
             refused: Counter::default(),
             handshake_failures: Counter::default(),
         }
@@ -89,7 +104,7 @@ impl Metrics {
         let m = &metrics;
         registry.register("apiserver_request", "Requests by verb, resource and answer", m.requests.clone());
         registry.register("apiserver_request_duration_seconds", "Time to the head of the answer", m.seconds.clone());
-        registry.register("apiserver_current_inflight_requests", "Requests in progress", m.in_flight.now.clone());
+        registry.register("apiserver_current_inflight_requests", "Requests in progress", m.in_flight.clone());
         registry.register(
             "apiserver_longrunning_requests",
             "Watches and followed logs in progress",
@@ -115,14 +130,21 @@ impl Metrics {
         self.handshake_failures.inc();
     }
 
-    /// Room for one more request; `None` when there are `limit` already.
-    pub(crate) fn request(&self, limit: usize) -> Option<Held> {
-        self.counted(self.in_flight.hold(limit))
+    /// Room for one more request; `None` when there are `limit` already that do the same: write, or read.
+    pub(crate) fn request(&self, writes: bool, limit: usize) -> Option<Held> {
+        self.counted(if writes { self.writing.hold(limit) } else { self.reading.hold(limit) })
     }
 
-    /// Room for one more watch or followed log.
-    pub(crate) fn long_running(&self, limit: usize) -> Option<Held> {
-        self.counted(self.long_running.hold(limit))
+    /// Room for one more watch or followed log, among all and among those of a user, who has a limit of his own.
+    pub(crate) fn long_running(&self, limit: usize, user: Option<(&str, usize)>) -> Option<Held> {
+        let held = self.long_running.hold(limit).and_then(|mut held| match user {
+            None => Some(held),
+            Some((user, own)) => {
+                held.share = Some(self.shares.hold(user, own)?);
+                Some(held)
+            }
+        });
+        self.counted(held)
     }
 
     fn counted(&self, held: Option<Held>) -> Option<Held> {
@@ -143,9 +165,21 @@ mod tests {
     #[test]
     fn there_is_room_again_when_something_ends() {
         let metrics = Metrics::default();
-        let one = metrics.request(1).unwrap();
-        assert!(metrics.request(1).is_none());
+        let one = metrics.request(true, 1).unwrap();
+        assert!(metrics.request(true, 1).is_none() && metrics.request(false, 1).is_some());
         drop(one);
-        assert!(metrics.request(1).is_some());
+        assert!(metrics.request(true, 1).is_some());
+    }
+
+    #[test]
+    fn nobody_takes_all_that_lasts() {
+        let metrics = Metrics::default();
+        let hold = |user| metrics.long_running(3, Some((user, 2)));
+        let jane: Vec<Held> = (0..2).map(|_| hold("jane").unwrap()).collect();
+        assert!(hold("jane").is_none());
+        let joe = hold("joe").unwrap();
+        assert!(hold("joe").is_none(), "there are three");
+        drop((jane, joe));
+        assert!(hold("jane").is_some());
     }
 }

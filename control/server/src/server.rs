@@ -27,6 +27,7 @@ use crate::config::ServerConfig;
 use crate::custom::{self, Custom};
 use crate::dispatch::dispatch;
 use crate::docs::Documents;
+use crate::fairness::{self, Fairness};
 use crate::http::{Compressible, error};
 use crate::hub::Hub;
 use crate::identity::token::{Issuer, KeyError, TokenKey};
@@ -84,6 +85,7 @@ impl Server {
         let mut registry = Registry::default();
         store.register_metrics(&mut registry);
         let metrics = Metrics::registered(&mut registry);
+        let fairness = Fairness::new(&store, &config.limits, &mut registry);
         let allocators = Allocators::rebuild(&store, &config)?;
         let readiness = Readiness::default();
         let health = store.clone();
@@ -109,6 +111,7 @@ impl Server {
             served: ArcSwap::from_pointee(served),
             publishing: Mutex::default(),
             custom: Custom::default(),
+            fairness,
             aggregator: Arc::new(Aggregator::default()),
             front_proxy,
             authorizer: Authorizers::new(store.clone()),
@@ -130,6 +133,7 @@ impl Server {
         bootstrap::ensure(&server.hub).await?;
         // Definitions before the first request: what was served before a restart is served after it.
         custom::start(&server.hub).await;
+        fairness::start(&server.hub);
         let failed =
             |what: &'static str| move |source| StartError::Bootstrap { what: what.into(), source: Box::new(source) };
         aggregate::publish_authentication(&server.hub).await.map_err(failed("the authentication ConfigMap"))?;

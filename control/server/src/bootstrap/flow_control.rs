@@ -48,7 +48,8 @@ fn object(kind: &str, name: &str, spec: Value) -> Value {
     json!({ "apiVersion": VERSION, "kind": kind, "metadata": metadata, "spec": spec })
 }
 
-fn levels() -> Vec<Value> {
+/// The levels, as they are created.
+pub(crate) fn levels() -> Vec<Value> {
     let level = |name: &str, spec| object("PriorityLevelConfiguration", name, spec);
     let exempt = json!({ "type": "Exempt", "exempt": { "nominalConcurrencyShares": 0, "lendablePercent": 0 } });
     let limited = |shares: u32, lendable: u32, response: Value| {
@@ -99,7 +100,8 @@ fn some_resources(subjects: Vec<Value>, rules: Vec<Value>) -> Value {
     json!({ "subjects": subjects, "resourceRules": rules })
 }
 
-fn schemas() -> Vec<Value> {
+/// The schemas, as they are created.
+pub(crate) fn schemas() -> Vec<Value> {
     const ELECT: [&str; 3] = ["get", "create", "update"];
     let elects = || on_resources(&ELECT, "coordination.k8s.io", &["leases"], false);
     let candidates = users(&[CONTROLLERS, SCHEDULER]).into_iter().chain(accounts(&["*"])).collect();

@@ -15,6 +15,7 @@ use http::{Method, Response, StatusCode};
 use serde_json::json;
 
 use crate::config::Version;
+use crate::fairness::{DUMP_PATH, Fairness};
 use crate::http::{Params, text, value};
 use crate::hub::Hub;
 use crate::identity::{MASTERS, User};
@@ -59,6 +60,10 @@ pub(crate) async fn serve(
     match path {
         "/version" | "/version/" => Ok(value(StatusCode::OK, &version::info(&hub.config.version))),
         "/metrics" => metrics(hub),
+        DUMP_PATH => {
+            let dump = hub.fairness.as_ref().map(Fairness::dump).ok_or_else(ApiError::no_such_path)?;
+            Ok(text(StatusCode::OK, dump))
+        }
         "/openid/v1/jwks" => Ok(value(StatusCode::OK, &hub.issuer.jwks())),
         "/.well-known/openid-configuration" => {
             Ok(value(StatusCode::OK, &hub.issuer.configuration(&hub.config.advertise.to_string())))

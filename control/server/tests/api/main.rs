@@ -15,6 +15,7 @@ mod customizing;
 mod defining;
 mod deleting;
 mod discovering;
+mod fairness;
 mod impersonating;
 mod inside;
 mod issuing;
