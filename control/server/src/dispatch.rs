@@ -120,8 +120,13 @@ async fn handle(
         return Err(ApiError::bad_request(format!("the URL of the request is too long: limit is {limit} bytes")));
     }
     let sender = authenticate(hub, &request)?;
-    let user = impersonate(&hub.authorizer, sender.clone(), request.headers_mut())?;
-    seen.sender = (user != sender).then_some(sender);
+    let user = match impersonate(&hub.authorizer, &sender, request.headers_mut())? {
+        None => sender,
+        Some(user) => {
+            seen.sender = Some(sender);
+            user
+        }
+    };
     let served = hub.now_served();
     if let Some(remote) = served.remote(request.uri().path()) {
         return on_remote(hub, (request, body), user, remote, seen).await;

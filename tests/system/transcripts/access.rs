@@ -1,6 +1,9 @@
 //! Who may do what: roles, bindings, questions about rights, and what somebody without them is told.
 
+use std::path::PathBuf;
+
 use expect_test::expect_file;
+use serde_json::{Value, json};
 
 use crate::harness::{Cluster, Transcript};
 
@@ -65,6 +68,24 @@ fn who_has_no_right_is_told_which() {
     expect_file!["../golden/forbidden.txt"].assert_eq(&transcript.normalised());
 }
 
+/// A kubeconfig for the cluster and its team's namespace, with other credentials than the administrator's.
+fn kubeconfig(cluster: &Cluster, name: &str, credentials: &Value) -> PathBuf {
+    let view = |field: &str| {
+        let path = format!("jsonpath={{.clusters[0].cluster.{field}}}");
+        cluster.kubectl(&format!("config view --raw --minify -o {path}")).ok()
+    };
+    let (server, authority) = (view("server"), view("certificate-authority-data"));
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "here",
+        "clusters": [{"name": "here", "cluster": {"server": server, "certificate-authority-data": authority}}],
+        "users": [{"name": name, "user": credentials}],
+        "contexts": [{"name": "here", "context": {"cluster": "here", "user": name, "namespace": "team"}}],
+    });
+    let file = cluster.scratch().join(format!("{name}.kubeconfig"));
+    std::fs::write(&file, config.to_string()).unwrap();
+    file
+}
+
 /// A token of `kubectl create token` is its service account, with the rights of that one.
 #[test]
 fn a_created_token_is_its_service_account() {
@@ -72,21 +93,8 @@ fn a_created_token_is_its_service_account() {
     with_a_team(&mut Transcript::new(&cluster));
     let token = cluster.kubectl("create token bot -n team --duration=10m").ok();
     let token = token.trim();
-    let as_bot = |line: &str| {
-        let server = cluster.kubectl("config view --minify -o jsonpath={.clusters[0].cluster.server}").ok();
-        let file = cluster.scratch().join("bot.kubeconfig");
-        let ca = cluster
-            .kubectl("config view --raw --minify -o jsonpath={.clusters[0].cluster.certificate-authority-data}")
-            .ok();
-        let config = serde_json::json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "bot",
-            "clusters": [{"name": "here", "cluster": {"server": server, "certificate-authority-data": ca}}],
-            "users": [{"name": "bot", "user": {"token": token}}],
-            "contexts": [{"name": "bot", "context": {"cluster": "here", "user": "bot", "namespace": "team"}}],
-        });
-        std::fs::write(&file, config.to_string()).unwrap();
-        cluster.kubectl(&format!("--kubeconfig {} {line}", file.display()))
-    };
+    let file = kubeconfig(&cluster, "bot", &json!({"token": token}));
+    let as_bot = |line: &str| cluster.kubectl(&format!("--kubeconfig {} {line}", file.display()));
     let who = as_bot("auth whoami -o jsonpath={.status.userInfo.username}").ok();
     assert_eq!(who, "system:serviceaccount:team:bot");
     assert_eq!(as_bot("auth can-i get pods/web").ok(), "yes\n");

@@ -41,6 +41,19 @@ pub(crate) enum Subject<'a> {
     Path(&'a str),
 }
 
+impl<'a> Subject<'a> {
+    /// A resource, field by field.
+    pub(crate) fn resource(
+        group: &'a str,
+        resource: &'a str,
+        subresource: &'a str,
+        namespace: &'a str,
+        name: &'a str,
+    ) -> Self {
+        Self::Resource { group, resource, subresource, namespace, name }
+    }
+}
+
 /// What an authorizer says. Allowed or not, there may be something to say about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Verdict {

@@ -26,13 +26,17 @@ struct Wanted {
     extra: BTreeMap<String, Vec<String>>,
 }
 
-/// The user as whom the request is made: the one who sends it, unless its headers name another.
+/// The user as whom the request is made, if its headers name another than the one who sends it.
 ///
 /// # Errors
 /// 403 when the sender may not be that user, in the words of the check that fails; 500, as from kube-apiserver, when
 /// groups or more are named without a user.
-pub(crate) fn impersonate(authorizers: &Authorizers, sender: User, headers: &mut HeaderMap) -> ApiResult<User> {
-    let Some(wanted) = Wanted::read(headers)? else { return Ok(sender) };
+pub(crate) fn impersonate(
+    authorizers: &Authorizers,
+    sender: &User,
+    headers: &mut HeaderMap,
+) -> ApiResult<Option<User>> {
+    let Some(wanted) = Wanted::read(headers)? else { return Ok(None) };
     // Whoever answers behind this server is told who asks, and must not ask again.
     let own = |name: &HeaderName| name.as_str().starts_with("impersonate-");
     let names: Vec<HeaderName> = headers.keys().filter(|name| own(name)).cloned().collect();
@@ -40,9 +44,9 @@ pub(crate) fn impersonate(authorizers: &Authorizers, sender: User, headers: &mut
         headers.remove(name);
     }
     for target in wanted.targets() {
-        authorizers.require(&sender, &Attributes::new("impersonate", target), &Notes::default())?;
+        authorizers.require(sender, &Attributes::new("impersonate", target), &Notes::default())?;
     }
-    Ok(wanted.into_user())
+    Ok(Some(wanted.into_user()))
 }
 
 impl Wanted {
@@ -89,16 +93,16 @@ impl Wanted {
     /// Everything that the sender must be allowed to be.
     fn targets(&self) -> Vec<Subject<'_>> {
         let mut targets = vec![match self.account() {
-            Some((namespace, name)) => about("", "serviceaccounts", "", namespace, name),
-            None => about("", "users", "", "", self.user.as_str()),
+            Some((namespace, name)) => Subject::resource("", "serviceaccounts", "", namespace, name),
+            None => Subject::resource("", "users", "", "", self.user.as_str()),
         }];
-        targets.extend(self.groups.iter().map(|group| about("", "groups", "", "", group.as_str())));
+        targets.extend(self.groups.iter().map(|group| Subject::resource("", "groups", "", "", group.as_str())));
         for (key, values) in &self.extra {
-            let of = |value| about("authentication.k8s.io", "userextras", key.as_str(), "", value);
+            let of = |value| Subject::resource("authentication.k8s.io", "userextras", key.as_str(), "", value);
             targets.extend(values.iter().map(|value| of(value.as_str())));
         }
         if !self.uid.is_empty() {
-            targets.push(about("authentication.k8s.io", "uids", "", "", self.uid.as_str()));
+            targets.push(Subject::resource("authentication.k8s.io", "uids", "", "", self.uid.as_str()));
         }
         targets
     }
@@ -115,16 +119,6 @@ impl Wanted {
         }
         User { name: self.user, groups, uid: self.uid, extra: self.extra, in_process: false }
     }
-}
-
-fn about<'a>(
-    group: &'a str,
-    resource: &'a str,
-    subresource: &'a str,
-    namespace: &'a str,
-    name: &'a str,
-) -> Subject<'a> {
-    Subject::Resource { group, resource, subresource, namespace, name }
 }
 
 #[cfg(test)]
