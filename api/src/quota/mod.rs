@@ -9,7 +9,7 @@ mod scope;
 mod tests;
 mod usage;
 
-pub use check::{QuotaError, charge};
+pub use check::{Costing, QuotaError, Wish, charge};
 pub use scope::covers;
 pub use usage::{counts_resource, usage};
 

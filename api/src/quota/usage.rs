@@ -124,15 +124,22 @@ fn of_claim(claim: &Value, usage: &mut ResourceList) {
     let class = claim["spec"]["storageClassName"]
         .as_str()
         .or_else(|| claim["metadata"]["annotations"]["volume.beta.kubernetes.io/storage-class"].as_str());
-    let storage = Quantity::from_value(&claim["spec"]["resources"]["requests"]["storage"]);
     let class = class.filter(|c| !c.is_empty()).map(|c| format!("{c}.storageclass.storage.k8s.io/"));
     if let Some(class) = &class {
         usage.insert(format!("{class}persistentvolumeclaims"), Quantity::from_units(1, Format::DecimalSi));
     }
-    if let Some(storage) = storage {
+    if let Some(storage) = storage_of(claim) {
         usage.insert("requests.storage".into(), storage);
         if let Some(class) = &class {
             usage.insert(format!("{class}requests.storage"), storage);
         }
     }
+}
+
+/// What a claim asks for in whole bytes: at least what it has been given already, while it takes back a larger wish.
+fn storage_of(claim: &Value) -> Option<Quantity> {
+    let asked = Quantity::from_value(&claim["spec"]["resources"]["requests"]["storage"])?;
+    let given = Quantity::from_value(&claim["status"]["allocatedResources"]["storage"]).filter(|given| *given > asked);
+    let storage = given.unwrap_or(asked);
+    Some(if storage.is_whole() { storage } else { Quantity::from_units(storage.value(), storage.format()) })
 }

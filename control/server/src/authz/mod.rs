@@ -7,7 +7,7 @@ pub(crate) mod rbac;
 use coracle_api::ApiResult;
 use coracle_store::Store;
 
-use forbidden::forbidden;
+pub(crate) use forbidden::forbidden;
 use node::NodeAuthorizer;
 use rbac::Rbac;
 

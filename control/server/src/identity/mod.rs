@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 pub(crate) use authenticate::authenticate;
 pub(crate) use certificate::user_of;
-pub(crate) use impersonate::impersonate;
+pub(crate) use impersonate::Wanted;
 use serde_json::{Value, json};
 
 /// The group whose members may do everything.
