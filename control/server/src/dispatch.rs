@@ -270,6 +270,7 @@ fn allow(
 ) -> ApiResult<()> {
     let selected = match verb {
         Verb::List | Verb::Watch => read::Selected::of(params),
+        Verb::DeleteCollection => read::Selected { name: None, ..read::Selected::of(params) },
         _ => read::Selected::default(),
     };
     // A pod that is bound by a Binding is named inside of it.
