@@ -1,14 +1,11 @@
 //! Who may do what: roles, bindings, questions about rights, and what somebody without them is told.
 
-use std::path::PathBuf;
-
 use expect_test::expect_file;
-use serde_json::{Value, json};
 
 use crate::harness::{Cluster, Transcript};
 
 /// Two teams: `jane` reads pods of one, `kim` works in it, `ann` is its administrator.
-fn with_a_team(transcript: &mut Transcript<'_>) {
+pub(super) fn with_a_team(transcript: &mut Transcript<'_>) {
     transcript
         .kubectl("create namespace team")
         .kubectl("create serviceaccount bot -n team")
@@ -30,6 +27,7 @@ fn rights_are_listed_and_asked_for() {
         .kubectl_in_any_order("auth can-i --list --as=jane -n team")
         .kubectl_in_any_order("auth can-i --list --as=nobody")
         .kubectl_in_any_order("auth can-i --list --as=system:serviceaccount:team:bot -n team")
+        .kubectl_in_any_order("auth can-i --list --as=system:node:elsewhere -n team")
         .kubectl("auth can-i get pods/web --as=jane -n team")
         .kubectl("auth can-i get pods/other --as=jane -n team")
         .kubectl("auth can-i list pods --as=jane")
@@ -68,40 +66,41 @@ fn who_has_no_right_is_told_which() {
     expect_file!["../golden/forbidden.txt"].assert_eq(&transcript.normalised());
 }
 
-/// A kubeconfig for the cluster and its team's namespace, with other credentials than the administrator's.
-fn kubeconfig(cluster: &Cluster, name: &str, credentials: &Value) -> PathBuf {
-    let view = |field: &str| {
-        let path = format!("jsonpath={{.clusters[0].cluster.{field}}}");
-        cluster.kubectl(&format!("config view --raw --minify -o {path}")).ok()
-    };
-    let (server, authority) = (view("server"), view("certificate-authority-data"));
-    let config = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "here",
-        "clusters": [{"name": "here", "cluster": {"server": server, "certificate-authority-data": authority}}],
-        "users": [{"name": name, "user": credentials}],
-        "contexts": [{"name": "here", "context": {"cluster": "here", "user": name, "namespace": "team"}}],
-    });
-    let file = cluster.scratch().join(format!("{name}.kubeconfig"));
-    std::fs::write(&file, config.to_string()).unwrap();
-    file
+/// A role that may do this with pods, and who has it.
+fn readers(verbs: &str, role: &str, user: &str) -> String {
+    format!(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {{name: reader, namespace: team}}\nrules:\n\
+         - {{apiGroups: [\"\"], resources: [pods], verbs: [{verbs}]}}\n---\n\
+         apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {{name: reads, namespace: team}}\nroleRef: \
+         {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: {role}}}\nsubjects:\n\
+         - {{apiGroup: rbac.authorization.k8s.io, kind: User, name: {user}}}\n"
+    )
 }
 
-/// A token of `kubectl create token` is its service account, with the rights of that one.
 #[test]
-fn a_created_token_is_its_service_account() {
+fn roles_are_reconciled() {
     let cluster = Cluster::start();
-    with_a_team(&mut Transcript::new(&cluster));
-    let token = cluster.kubectl("create token bot -n team --duration=10m").ok();
-    let token = token.trim();
-    let file = kubeconfig(&cluster, "bot", &json!({"token": token}));
-    let as_bot = |line: &str| cluster.kubectl(&format!("--kubeconfig {} {line}", file.display()));
-    let who = as_bot("auth whoami -o jsonpath={.status.userInfo.username}").ok();
-    assert_eq!(who, "system:serviceaccount:team:bot");
-    assert_eq!(as_bot("auth can-i get pods/web").ok(), "yes\n");
-    let refused = as_bot("get secrets").failed();
-    let expected = "Error from server (Forbidden): secrets is forbidden: User \"system:serviceaccount:team:bot\" cannot list \
-                    resource \"secrets\" in API group \"\" in the namespace \"team\"\n";
-    assert_eq!(refused, expected);
-    cluster.kubectl("delete serviceaccount bot -n team").ok();
-    assert_eq!(as_bot("get pods").failed(), "error: You must be logged in to the server (Unauthorized)\n");
+    let mut transcript = Transcript::new(&cluster);
+    let reconcile = "auth reconcile -f -";
+    transcript
+        .kubectl("create namespace team")
+        .kubectl_with_input("auth reconcile -f - --dry-run=server", &readers("get, list", "reader", "jane"))
+        .kubectl("get roles -n team")
+        .kubectl_with_input(reconcile, &readers("get, list", "reader", "jane"))
+        // Nothing to do.
+        .kubectl_with_input(reconcile, &readers("list", "reader", "jane"))
+        .kubectl_with_input(reconcile, &readers("watch", "reader", "kim"))
+        .kubectl("get role reader -n team -o jsonpath={.rules}{\"\\n\"}")
+        .kubectl("get rolebinding reads -n team -o jsonpath={.subjects[*].name}{\"\\n\"}")
+        // What a binding binds to does not change: it is made anew.
+        .kubectl_with_input(reconcile, &readers("watch", "other", "kim"))
+        .kubectl("get rolebinding reads -n team -o jsonpath={.roleRef.name}{\"\\n\"}")
+        .kubectl_with_input(
+            "auth reconcile -f - --remove-extra-permissions --remove-extra-subjects",
+            &readers("watch", "other", "kim"),
+        )
+        .kubectl("get role reader -n team -o jsonpath={.rules}{\"\\n\"}")
+        .kubectl("create rolebinding works --clusterrole=edit --user=kim -n team")
+        .kubectl_with_input("auth reconcile -f - --as=kim", &readers("get", "reader", "kim"));
+    expect_file!["../golden/reconcile.txt"].assert_eq(&transcript.normalised());
 }

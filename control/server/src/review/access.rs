@@ -29,7 +29,7 @@ pub(super) fn of_subject(hub: &Hub, spec: &Value) -> Value {
         .flatten()
         .map(|(key, values)| {
             let values = values.as_array().into_iter().flatten().filter_map(|value| value.as_str().map(str::to_string));
-            (key.to_lowercase(), values.collect())
+            (key.clone(), values.collect())
         })
         .collect();
     decide(hub, &user, spec)

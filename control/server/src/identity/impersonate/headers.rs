@@ -70,12 +70,11 @@ impl Wanted {
             [] => "[]string(nil)".to_string(),
             items => format!("[]string{{{}}}", items.iter().map(|i| format!("{i:?}")).collect::<Vec<_>>().join(", ")),
         };
-        let extra = match self.extra.is_empty() {
-            true => "map[string][]string(nil)".to_string(),
-            false => {
-                let entries = self.extra.iter().map(|(key, values)| format!("{key:?}:{}", list(values)));
-                format!("map[string][]string{{{}}}", entries.collect::<Vec<_>>().join(", "))
-            }
+        let extra = if self.extra.is_empty() {
+            "map[string][]string(nil)".to_string()
+        } else {
+            let entries = self.extra.iter().map(|(key, values)| format!("{key:?}:{}", list(values)));
+            format!("map[string][]string{{{}}}", entries.collect::<Vec<_>>().join(", "))
         };
         format!("&user.DefaultInfo{{Name:\"\", UID:{:?}, Groups:{}, Extra:{extra}}}", self.uid, list(&self.groups))
     }
