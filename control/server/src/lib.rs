@@ -43,7 +43,7 @@ pub use aggregate::FrontProxy;
 pub use audit::{AuditConfig, Level, LogConfig, Policy, PolicyError, Stage};
 pub use config::{Limits, ServerConfig, Version};
 pub use identity::User;
-pub use identity::token::KeyError;
+pub use identity::token::{AccountSecret, AccountTokens, KeyError};
 pub use lift::lift;
 pub use nodes::NodeTransports;
 pub use ready::Check;

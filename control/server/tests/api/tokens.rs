@@ -157,3 +157,56 @@ async fn others_find_the_key_and_may_keep_it() {
     let account = coracle_server::User::new("system:serviceaccount:a:b", ["system:serviceaccounts".to_string()]);
     assert_eq!((as_user(account).await, as_user(coracle_server::User::new("jane", [])).await), (200, 403));
 }
+
+/// A token in a Secret has no end of its own, but that of the Secret, of what is in it, and of the account.
+#[tokio::test]
+async fn a_token_of_a_secret_lasts_as_long_as_the_secret() {
+    const SECRETS: &str = "/api/v1/namespaces/default/secrets";
+    let pem = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    let mut config = config();
+    config.token_key_pem = Some(pem.clone());
+    let cluster = Cluster::with(config, |_| {}).await;
+    let uid = cluster.get(&format!("{ACCOUNTS}/default")).await.ok()["metadata"]["uid"].as_str().unwrap().to_string();
+    let tokens = coracle_server::AccountTokens::from_pem(&pem).unwrap();
+    let of = coracle_server::AccountSecret { namespace: "default", account: "default", uid: &uid, secret: "s" };
+    let token = tokens.sign(of).unwrap();
+    assert_eq!(enter(&cluster, &token).await.code, 401, "there is no such Secret");
+    let secret = |token: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
+            "metadata": { "name": "s", "annotations": { "kubernetes.io/service-account.name": "default" } },
+            "stringData": { "token": token },
+        })
+    };
+    cluster.post(SECRETS, secret(&token)).await.ok();
+    let me = enter(&cluster, &token).await.ok();
+    let expected = json!({
+        "username": "system:serviceaccount:default:default", "uid": uid,
+        "groups": ["system:serviceaccounts", "system:serviceaccounts:default", "system:authenticated"],
+    });
+    assert_eq!(me["status"]["userInfo"], expected);
+    let path = format!("{SECRETS}/s");
+    cluster.merge(&path, json!({ "stringData": { "token": "another" } })).await.ok();
+    assert_eq!(enter(&cluster, &token).await.code, 401, "it is not the one in the Secret");
+    cluster.merge(&path, json!({ "stringData": { "token": token } })).await.ok();
+    enter(&cluster, &token).await.ok();
+    let foreign =
+        coracle_server::AccountTokens::from_pem(&rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    let forged = foreign.sign(of).unwrap();
+    cluster.merge(&path, json!({ "stringData": { "token": forged } })).await.ok();
+    assert_eq!(enter(&cluster, &forged).await.code, 401, "whoever writes Secrets signs no tokens");
+    cluster.merge(&path, json!({ "stringData": { "token": token } })).await.ok();
+    cluster.delete(&path).await.ok();
+    assert_eq!(enter(&cluster, &token).await.code, 401, "the Secret is gone");
+    let opaque = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "s" }, "stringData": { "token": token },
+    });
+    cluster.post(SECRETS, opaque).await.ok();
+    assert_eq!(enter(&cluster, &token).await.code, 401, "a Secret of another type");
+    cluster.delete(&path).await.ok();
+    cluster.post(SECRETS, secret(&token)).await.ok();
+    cluster.delete(&format!("{ACCOUNTS}/default")).await.ok();
+    let again = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "default" } });
+    cluster.post(ACCOUNTS, again).await.ok();
+    assert_eq!(enter(&cluster, &token).await.code, 401, "another account of the same name");
+}

@@ -126,7 +126,7 @@ impl NodeAuthorizer {
 }
 
 /// What devices a node has. Whose a new one is, NodeRestriction looks at.
-fn slice(of: Question<'_>, is_own: impl FnOnce() -> bool) -> Result<(), String> {
+fn slice(of: Question<'_>, is_own: impl Fn() -> bool) -> Result<(), String> {
     const VERBS: &str = "only the following verbs are allowed for a ResourceSlice: get, watch, list, create, update, patch, \
                          delete, deletecollection";
     if !of.subresource.is_empty() {
