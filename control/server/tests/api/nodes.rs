@@ -219,11 +219,6 @@ async fn a_mirror_pod_gives_its_node_nothing() {
     let secret = fake(json!([{ "secretRef": { "name": "of-theirs" } }]));
     let refused = "pods \"fake\" is forbidden: a mirror pod may not reference secrets";
     cluster.post(&pods, secret).await.fails(403, refused);
-    let mut token = fake(json!([]));
-    token["spec"]["volumes"] =
-        json!([{ "name": "v", "projected": { "sources": [{ "serviceAccountToken": { "path": "token" } }] } }]);
-    let refused = "pods \"fake\" is forbidden: a mirror pod may not use ServiceAccountToken volume projections";
-    cluster.post(&pods, token).await.fails(403, refused);
     let mut account = fake(json!([]));
     account["spec"]["serviceAccountName"] = json!("default");
     let refused = "pods \"fake\" is forbidden: a mirror pod may not reference service accounts";

@@ -21,6 +21,12 @@ const REACHED: &[&str] = &[
     "list services",
     "watch services",
     "get endpoints",
+    // What leads to Services: the node is its own proxy.
+    "list endpointslices.discovery.k8s.io",
+    "watch endpointslices.discovery.k8s.io",
+    "get servicecidrs.networking.k8s.io",
+    "list servicecidrs.networking.k8s.io",
+    "watch servicecidrs.networking.k8s.io",
     // Who asks it for something, and whether he may.
     "create tokenreviews.authentication.k8s.io",
     "create subjectaccessreviews.authorization.k8s.io",

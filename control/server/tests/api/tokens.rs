@@ -80,11 +80,11 @@ async fn a_token_is_good_for_ten_minutes_at_least() {
         )
     };
     for (seconds, why) in
-        [(599, "less than 10 minutes"), (0, "less than 10 minutes"), ((1 << 32) + 1, "larger than 2^32 seconds")]
+        [(599, "less than 10 minutes"), (0, "less than 10 minutes"), ((1_i64 << 32) + 1, "larger than 2^32 seconds")]
     {
         ask(&cluster, json!({ "expirationSeconds": seconds })).await.fails(422, &invalid(seconds, why));
     }
-    for seconds in [600, 1 << 32] {
+    for seconds in [600, 1_i64 << 32] {
         let issued = ask(&cluster, json!({ "expirationSeconds": seconds })).await;
         assert!(issued.warnings().is_empty());
         assert_eq!(issued.ok()["spec"]["expirationSeconds"], seconds);

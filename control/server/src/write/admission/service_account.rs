@@ -57,17 +57,11 @@ impl Plugin for ServiceAccount {
         if !object["metadata"]["annotations"][MIRROR_ANNOTATION].is_string() {
             return Ok(());
         }
-        let spec = &object["spec"];
-        let items = |value: &Value, field: &str| value[field].as_array().cloned().unwrap_or_default();
-        let mut sources = items(spec, "volumes").into_iter().flat_map(|volume| items(&volume["projected"], "sources"));
         let why = match () {
-            () if spec["serviceAccountName"].as_str().is_some_and(|name| !name.is_empty()) => {
+            () if object["spec"]["serviceAccountName"].as_str().is_some_and(|name| !name.is_empty()) => {
                 "reference service accounts"
             }
             () if references(object).iter().any(|(vertex, _)| *vertex == Vertex::Secret) => "reference secrets",
-            () if sources.any(|source| source["serviceAccountToken"].is_object()) => {
-                "use ServiceAccountToken volume projections"
-            }
             () => return Ok(()),
         };
         Err(ApiError::forbidden(write.resource, write.name, &format!("a mirror pod may not {why}")))
