@@ -7,9 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use coracle_node::parse_duration;
 
-use super::{
-    AddressArgs, AdmissionArgs, AuditArgs, AuthenticationArgs, EncryptionArgs, FairnessArgs, NodeArgs,
-};
+use super::{AddressArgs, AdmissionArgs, AuditArgs, AuthenticationArgs, EncryptionArgs, FairnessArgs, NodeArgs};
 
 /// How a cluster is started.
 #[derive(Debug, Clone, clap::Args)]

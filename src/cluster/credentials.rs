@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
-use coracle_controllers::Signer;
-use coracle_server::{FrontProxy, pki};
+use coracle_controllers::{Signer, TokenSigner};
+use coracle_server::{AccountTokens, FrontProxy, pki};
 
 use super::DataDir;
 use super::block::Block;
-use super::signer::ClusterSigner;
+use super::signer::{ClusterSigner, ClusterTokens};
 
 /// What the cluster proves itself with; made on first start, certificates renewed when they near their end.
 pub(super) struct Credentials {
@@ -22,6 +22,8 @@ pub(super) struct Credentials {
     pub(super) front_proxy: FrontProxy,
     /// Signs certificates for those who ask by the API.
     pub(super) signer: Signer,
+    /// Signs tokens that are to be kept in Secrets.
+    pub(super) token_signer: TokenSigner,
     /// How nodes of other processes know the API server.
     pub(super) kubelet_client: pki::Identity,
 }
@@ -38,11 +40,13 @@ impl Credentials {
         let url = format!("https://{}", reachable(api_address));
         let kubeconfig = directory.path("kubeconfig");
         pki::write_private(&kubeconfig, &pki::kubeconfig("coracle", &url, &ca_pem, "kubernetes-admin", &admin))?;
+        let token_key_pem = authority.token_key()?;
         Ok(Self {
             tls: authority.tls(&server)?,
             kubeconfig,
             ca_pem,
-            token_key_pem: authority.token_key()?,
+            token_signer: TokenSigner(Arc::new(ClusterTokens(AccountTokens::from_pem(&token_key_pem)?))),
+            token_key_pem,
             signer: Signer(Arc::new(ClusterSigner(authority))),
             kubelet_client,
             front_proxy: FrontProxy::load_or_create(directory.path("pki/front-proxy"))?,

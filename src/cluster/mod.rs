@@ -123,6 +123,7 @@ impl Cluster {
         let controllers = ControllersConfig {
             root_ca_pem: Some(credentials.ca_pem),
             signer: Some(credentials.signer),
+            token_signer: Some(credentials.token_signer),
             event_ttl: Some(args.event_ttl),
             ..ControllersConfig::default()
         };

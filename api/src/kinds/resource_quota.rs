@@ -62,18 +62,8 @@ pub static RULES: Rules = Rules {
     ..Rules::GENERIC
 };
 
-/// What pods use.
-const COMPUTE: &[&str] = &[
-    "cpu",
-    "memory",
-    "ephemeral-storage",
-    "limits.cpu",
-    "limits.memory",
-    "limits.ephemeral-storage",
-    "requests.cpu",
-    "requests.memory",
-    "requests.ephemeral-storage",
-];
+/// What pods use, as far as scopes go: upstream leaves ephemeral storage out.
+const COMPUTE: &[&str] = &["cpu", "memory", "limits.cpu", "limits.memory", "requests.cpu", "requests.memory"];
 const EXISTENCE_SCOPES: &[&str] =
     &["BestEffort", "NotBestEffort", "Terminating", "NotTerminating", "CrossNamespacePodAffinity"];
 const ONLY_EXISTS: &str = "must be 'Exist' only operator when scope is any of ResourceQuotaScopeTerminating, \

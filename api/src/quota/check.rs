@@ -46,19 +46,38 @@ pub enum QuotaError {
     },
 }
 
-/// What `status.used` of the quota becomes when an object that costs `new` replaces one that cost `old` (nothing, for
-/// a create); `None` when the quota is not about it or nothing is added. What becomes less is counted by the
-/// controller: only what grows is taken at once.
+/// An object, and what it costs.
+#[derive(Debug, Clone, Copy)]
+pub struct Costing<'a> {
+    /// The object.
+    pub object: &'a Value,
+    /// Its [`usage`](super::usage).
+    pub cost: &'a ResourceList,
+}
+
+/// A write that quotas are asked about.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    /// Of what: `pods`, `jobs.batch`.
+    pub resource: &'a str,
+    /// What is to be stored.
+    pub new: Costing<'a>,
+    /// What that replaces; nothing, for a create.
+    pub old: Option<Costing<'a>>,
+    /// It tells what is so already: it is counted, and nobody can refuse it.
+    pub is_fact: bool,
+}
+
+/// What `status.used` of the quota becomes by the write; `None` when the quota is not about it or nothing is added. What
+/// becomes less is counted by the controller: only what grows is taken at once. An object that comes into the quota's
+/// scopes by the write costs all that it costs.
 ///
 /// # Errors
 /// When the quota refuses.
-pub fn charge(
-    quota: &Value,
-    resource: &str,
-    object: &Value,
-    new: &ResourceList,
-    old: &ResourceList,
-) -> Result<Option<ResourceList>, QuotaError> {
+pub fn charge(quota: &Value, wish: &Wish<'_>) -> Result<Option<ResourceList>, QuotaError> {
+    let (resource, Costing { object, cost: new }) = (wish.resource, wish.new);
+    let nothing = ResourceList::new();
+    let old = wish.old.filter(|old| super::covers(quota, resource, old.object)).map_or(&nothing, |old| old.cost);
     let name = || meta::name(quota).to_string();
     let (hard, used) = (amounts(quota.pointer("/status/hard")), amounts(quota.pointer("/status/used")));
     let limited: BTreeSet<&str> = hard.keys().map(String::as_str).filter(|n| counts_resource(resource, n)).collect();
@@ -84,7 +103,7 @@ pub fn charge(
         return Ok(None);
     }
     let exceeded: Vec<&String> = added.keys().filter(|n| used[*n] + added[*n] > hard[*n]).collect();
-    if !exceeded.is_empty() {
+    if !exceeded.is_empty() && !wish.is_fact {
         let show = |amounts: &ResourceList| shown(&exceeded, amounts);
         let (requested, used, limited) = (show(&added), show(&used), show(&hard));
         return Err(QuotaError::Exceeded { quota: name(), requested, used, limited });

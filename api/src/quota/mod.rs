@@ -9,9 +9,9 @@ mod scope;
 mod tests;
 mod usage;
 
-pub use check::{QuotaError, charge};
+pub use check::{Costing, QuotaError, Wish, charge};
 pub use scope::covers;
-pub use usage::{counts_resource, usage};
+pub use usage::{class_of_claim, counts_resource, usage};
 
 use serde_json::{Map, Value};
 

@@ -33,9 +33,20 @@ fn pod_matches(requirement: &Value, pod: &Value) -> bool {
     }
 }
 
+/// A claim is of the class that it wants, of the one that it has, and of the one that it is on its way to.
 fn claim_matches(requirement: &Value, claim: &Value) -> bool {
+    let (spec, status) = (&claim["spec"], &claim["status"]);
+    let classes = [
+        &spec["volumeAttributesClassName"],
+        &status["currentVolumeAttributesClassName"],
+        &status["modifyVolumeStatus"]["targetVolumeAttributesClassName"],
+    ];
+    let mut classes = classes.into_iter().filter_map(Value::as_str).filter(|class| !class.is_empty()).peekable();
     requirement["scopeName"] == "VolumeAttributesClass"
-        && selects(requirement, claim["spec"]["volumeAttributesClassName"].as_str().unwrap_or_default())
+        && match classes.peek() {
+            None => selects(requirement, ""),
+            Some(_) => classes.any(|class| selects(requirement, class)),
+        }
 }
 
 fn selects(requirement: &Value, value: &str) -> bool {

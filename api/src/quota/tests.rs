@@ -16,7 +16,14 @@ fn quota(hard: Value, used: Value) -> Value {
 }
 
 fn charged(quota: &Value, resource: &str, object: &Value) -> Result<Option<ResourceList>, QuotaError> {
-    charge(quota, resource, object, &usage(resource, object, now()), &ResourceList::new())
+    let cost = usage(resource, object, now());
+    charge(quota, &Wish { resource, new: Costing { object, cost: &cost }, old: None, is_fact: false })
+}
+
+fn replaced(quota: &Value, resource: &str, new: &Value, old: &Value) -> Result<Option<ResourceList>, QuotaError> {
+    let (cost, before) = (usage(resource, new, now()), usage(resource, old, now()));
+    let (new, old) = (Costing { object: new, cost: &cost }, Costing { object: old, cost: &before });
+    charge(quota, &Wish { resource, new, old: Some(old), is_fact: false })
 }
 
 #[test]
@@ -74,8 +81,7 @@ fn what_nobody_has_counted_can_not_be_given() {
 fn only_what_grows_is_taken() {
     let q = quota(json!({ "services.nodeports": "2" }), json!({ "services.nodeports": "1" }));
     let service = |kind: &str| json!({ "spec": { "type": kind, "ports": [{ "port": 1 }] } });
-    let cost = |kind: &str| usage("services", &service(kind), now());
-    let step = |new: &str, old: &str| charge(&q, "services", &service(new), &cost(new), &cost(old)).unwrap();
+    let step = |new: &str, old: &str| replaced(&q, "services", &service(new), &service(old)).unwrap();
     assert_eq!(step("ClusterIP", "NodePort"), None);
     assert_eq!(step("NodePort", "NodePort"), None);
     assert_eq!(step("NodePort", "ClusterIP").unwrap()["services.nodeports"].value(), 2);
@@ -112,4 +118,81 @@ fn scopes_choose_pods() {
             "{operator}"
         );
     }
+}
+
+#[test]
+fn claims_are_of_every_class_that_they_have_to_do_with() {
+    let scoped = |operator: &str, values: Value| {
+        json!({ "spec": { "scopeSelector": { "matchExpressions": [
+            { "scopeName": "VolumeAttributesClass", "operator": operator, "values": values }] } } })
+    };
+    let plain = json!({ "spec": {} });
+    let wanted = json!({ "spec": { "volumeAttributesClassName": "gold" }, "status": { "currentVolumeAttributesClassName": "silver" } });
+    let target = json!({ "spec": {}, "status": { "modifyVolumeStatus": { "targetVolumeAttributesClassName": "gold", "status": "Pending" } } });
+    for (operator, values, of_plain, of_wanted, of_target) in [
+        ("Exists", json!([]), false, true, true),
+        ("DoesNotExist", json!([]), true, false, false),
+        ("In", json!(["gold"]), false, true, true),
+        ("In", json!(["silver"]), false, true, false),
+        ("NotIn", json!(["gold"]), true, true, false),
+    ] {
+        let quota = scoped(operator, values);
+        let found = [&plain, &wanted, &target].map(|claim| covers(&quota, "persistentvolumeclaims", claim));
+        assert_eq!(found, [of_plain, of_wanted, of_target], "{quota}");
+        assert!(!covers(&quota, "pods", &pod(json!({}))), "{quota}");
+    }
+}
+
+/// Whoever changes the class of a claim pays where it comes to, not only what grows.
+#[test]
+fn a_claim_that_comes_into_a_scope_costs_all_of_it() {
+    let mut q = quota(json!({ "requests.storage": "5Gi" }), json!({ "requests.storage": "1Gi" }));
+    q["spec"]["scopeSelector"] = json!({ "matchExpressions": [
+        { "scopeName": "VolumeAttributesClass", "operator": "In", "values": ["gold"] }] });
+    let claim = |class: &str, size: &str| json!({ "spec": { "volumeAttributesClassName": class, "resources": { "requests": { "storage": size } } } });
+    let step = |new: Value, old: Value| replaced(&q, "persistentvolumeclaims", &new, &old);
+    assert_eq!(
+        step(claim("gold", "3Gi"), claim("silver", "3Gi")).unwrap().unwrap()["requests.storage"].to_string(),
+        "4Gi"
+    );
+    assert_eq!(
+        step(claim("gold", "4Gi"), claim("gold", "3Gi")).unwrap().unwrap()["requests.storage"].to_string(),
+        "2Gi"
+    );
+    assert_eq!(step(claim("silver", "9Gi"), claim("gold", "1Gi")), Ok(None));
+    assert_eq!(
+        step(claim("gold", "5Gi"), claim("silver", "5Gi")).unwrap_err().to_string(),
+        "exceeded quota: q, requested: requests.storage=5Gi, used: requests.storage=1Gi, limited: requests.storage=5Gi"
+    );
+}
+
+#[test]
+fn a_claim_costs_what_it_has_been_given_and_whole_bytes() {
+    let claim = |asked: &str, given: &str| {
+        let claim = json!({
+            "spec": { "resources": { "requests": { "storage": asked } } },
+            "status": { "allocatedResources": { "storage": given } },
+        });
+        usage("persistentvolumeclaims", &claim, now())["requests.storage"].to_string()
+    };
+    assert_eq!(claim("1Gi", "2Gi"), "2Gi");
+    assert_eq!(claim("3Gi", "2Gi"), "3Gi");
+    assert_eq!(claim("1.5", "0"), "2");
+}
+
+#[test]
+fn what_is_so_already_is_counted_and_not_refused() {
+    let q = quota(json!({ "requests.storage": "1Gi" }), json!({ "requests.storage": "1Gi" }));
+    let claim = |given: &str| {
+        json!({
+            "spec": { "resources": { "requests": { "storage": "1Gi" } } },
+            "status": { "allocatedResources": { "storage": given } },
+        })
+    };
+    let (new, old) = (claim("3Gi"), claim("1Gi"));
+    let resource = "persistentvolumeclaims";
+    let (cost, before) = (usage(resource, &new, now()), usage(resource, &old, now()));
+    let (new, old) = (Costing { object: &new, cost: &cost }, Costing { object: &old, cost: &before });
+    let used = charge(&q, &Wish { resource, new, old: Some(old), is_fact: true }).unwrap().unwrap();
+    assert_eq!(used["requests.storage"].to_string(), "3Gi");
 }

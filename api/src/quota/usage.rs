@@ -120,19 +120,31 @@ fn of_service(service: &Value, usage: &mut ResourceList) {
     }
 }
 
+/// The storage class of a claim, empty if it has none. The annotation is older than the field, and goes before it
+/// (`GetPersistentVolumeClaimClass`).
+pub fn class_of_claim(claim: &Value) -> &str {
+    let annotated = claim["metadata"]["annotations"]["volume.beta.kubernetes.io/storage-class"].as_str();
+    annotated.or_else(|| claim["spec"]["storageClassName"].as_str()).unwrap_or_default()
+}
+
 fn of_claim(claim: &Value, usage: &mut ResourceList) {
-    let class = claim["spec"]["storageClassName"]
-        .as_str()
-        .or_else(|| claim["metadata"]["annotations"]["volume.beta.kubernetes.io/storage-class"].as_str());
-    let storage = Quantity::from_value(&claim["spec"]["resources"]["requests"]["storage"]);
-    let class = class.filter(|c| !c.is_empty()).map(|c| format!("{c}.storageclass.storage.k8s.io/"));
+    let class = Some(class_of_claim(claim)).filter(|class| !class.is_empty());
+    let class = class.map(|class| format!("{class}.storageclass.storage.k8s.io/"));
     if let Some(class) = &class {
         usage.insert(format!("{class}persistentvolumeclaims"), Quantity::from_units(1, Format::DecimalSi));
     }
-    if let Some(storage) = storage {
+    if let Some(storage) = storage_of(claim) {
         usage.insert("requests.storage".into(), storage);
         if let Some(class) = &class {
             usage.insert(format!("{class}requests.storage"), storage);
         }
     }
+}
+
+/// What a claim asks for in whole bytes: at least what it has been given already, while it takes back a larger wish.
+fn storage_of(claim: &Value) -> Option<Quantity> {
+    let asked = Quantity::from_value(&claim["spec"]["resources"]["requests"]["storage"])?;
+    let given = Quantity::from_value(&claim["status"]["allocatedResources"]["storage"]).filter(|given| *given > asked);
+    let storage = given.unwrap_or(asked);
+    Some(if storage.is_whole() { storage } else { Quantity::from_units(storage.value(), storage.format()) })
 }

@@ -1,5 +1,6 @@
 //! What all controllers share: the client, one informer per resource, and the event recorder.
 
+use crate::account_tokens::{self, account_index, account_of};
 use crate::config::ControllersConfig;
 use crate::framework::Informer;
 use crate::slim_pod::slim_pod;
@@ -10,7 +11,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Endpoints, Namespace, Node, Pod, ReplicationController, ResourceQuota, Service, ServiceAccount,
+    ConfigMap, Endpoints, Namespace, Node, Pod, ReplicationController, ResourceQuota, Secret, Service, ServiceAccount,
 };
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::rbac::v1::ClusterRole;
@@ -54,8 +55,10 @@ pub struct Cluster {
     pub nodes: Informer<Node>,
     /// The nodes' leases.
     pub leases: Informer<Lease>,
-    /// The service accounts called `default`.
+    /// All service accounts.
     pub service_accounts: Informer<ServiceAccount>,
+    /// The secrets that hold tokens of service accounts, indexed by namespace and account.
+    pub account_secrets: Informer<Secret>,
     /// The config maps called `kube-root-ca.crt`.
     pub root_cas: Informer<ConfigMap>,
     /// All policies that validate.
@@ -108,8 +111,14 @@ impl Cluster {
             validating_policies: Informer::new(Api::all(client.clone()), all.clone(), None, resync),
             signing_requests: Informer::new(Api::all(client.clone()), all.clone(), None, resync),
             cluster_roles: Informer::new(Api::all(client.clone()), all.clone(), None, resync),
+            service_accounts: Informer::new(Api::all(client.clone()), all.clone(), None, resync),
             leases: Informer::new(Api::namespaced(client.clone(), NODE_LEASES), all, None, resync),
-            service_accounts: Informer::new(Api::all(client.clone()), named("default"), None, resync),
+            account_secrets: Informer::new(
+                Api::all(client.clone()),
+                Config::default().fields(&format!("type={}", account_tokens::TYPE)),
+                Some(|secret: &Secret| Some(account_index(secret.metadata.namespace.as_deref()?, account_of(secret)?))),
+                resync,
+            ),
             root_cas: Informer::new(Api::all(client.clone()), named("kube-root-ca.crt"), None, resync),
             client,
             config,
@@ -120,7 +129,7 @@ impl Cluster {
     /// Watches everything for as long as it is polled, each resource in a task of its own.
     pub async fn watch(self: &Arc<Self>) {
         let mut tasks = tokio::task::JoinSet::new();
-        let runs: [fn(Arc<Cluster>) -> futures::future::BoxFuture<'static, ()>; 17] = [
+        let runs: [fn(Arc<Cluster>) -> futures::future::BoxFuture<'static, ()>; 18] = [
             |c| Box::pin(async move { c.pods.run().await }),
             |c| Box::pin(async move { c.replica_sets.run().await }),
             |c| Box::pin(async move { c.replication_controllers.run().await }),
@@ -134,6 +143,7 @@ impl Cluster {
             |c| Box::pin(async move { c.nodes.run().await }),
             |c| Box::pin(async move { c.leases.run().await }),
             |c| Box::pin(async move { c.service_accounts.run().await }),
+            |c| Box::pin(async move { c.account_secrets.run().await }),
             |c| Box::pin(async move { c.root_cas.run().await }),
             |c| Box::pin(async move { c.validating_policies.run().await }),
             |c| Box::pin(async move { c.signing_requests.run().await }),
@@ -168,6 +178,7 @@ impl Cluster {
             one(&self.nodes),
             one(&self.leases),
             one(&self.service_accounts),
+            one(&self.account_secrets),
             one(&self.root_cas),
             one(&self.validating_policies),
             one(&self.signing_requests),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::account_tokens::TokenSigner;
 use crate::certificates::Signer;
 
 /// How the controllers work; [`Default`] is what `coracle up` runs with.
@@ -22,6 +23,8 @@ pub struct ControllersConfig {
     pub root_ca_pem: Option<String>,
     /// Signs certificates for those who ask with a CertificateSigningRequest; without one nobody does.
     pub signer: Option<Signer>,
+    /// Signs the tokens of service accounts in Secrets; without one they stay empty.
+    pub token_signer: Option<TokenSigner>,
     /// Terminated pods kept before the oldest are collected; 0 keeps all.
     pub terminated_pod_threshold: usize,
     /// Events older than this are deleted; None where the server expires them itself.
@@ -42,6 +45,7 @@ impl Default for ControllersConfig {
             workers: 16,
             root_ca_pem: None,
             signer: None,
+            token_signer: None,
             terminated_pod_threshold: 12_500,
             event_ttl: Some(Duration::from_secs(60 * 60)),
             endpoint_batch: Duration::from_millis(5),

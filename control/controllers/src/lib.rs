@@ -6,6 +6,7 @@
 //! goes on where the objects say it was.
 #![forbid(unsafe_code)]
 
+mod account_tokens;
 mod certificates;
 mod cluster;
 mod config;
@@ -29,6 +30,7 @@ mod run;
 mod service_account;
 mod slim_pod;
 
+pub use account_tokens::{SignToken, TokenSigner};
 pub use certificates::{Sign, Signer};
 pub use config::{ControllersConfig, ControllersError};
 pub use run::run;

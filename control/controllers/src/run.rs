@@ -1,5 +1,6 @@
 //! Starts the controllers, watches over them, stops them.
 
+use crate::account_tokens::AccountTokensController;
 use crate::certificates::{ApprovingController, CleaningController, SigningController};
 use crate::cluster::Cluster;
 use crate::config::{ControllersConfig, ControllersError};
@@ -76,6 +77,7 @@ fn controllers(cluster: &Arc<Cluster>) -> Vec<Arc<dyn Reconcile>> {
         MirrorController::new(cluster),
         NamespaceController::new(cluster),
         ServiceAccountController::new(cluster),
+        AccountTokensController::new(cluster),
         NodeController::new(cluster),
         EvictionController::new(cluster),
         PodGcController::new(cluster),

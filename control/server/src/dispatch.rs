@@ -19,7 +19,7 @@ use crate::docs;
 use crate::fairness::{self, Asked, Flow, Kind, Room, room, turned_away};
 use crate::http::{Accept, Params, Place, Target, Verb, drain, error_in, read_bytes, resolve, warn};
 use crate::hub::{Call, Hub};
-use crate::identity::{User, authenticate, impersonate};
+use crate::identity::{User, Wanted, authenticate};
 use crate::server::panic_error;
 use crate::write::Notes;
 use crate::{custom, read, review, subresource, usage, write};
@@ -31,8 +31,8 @@ struct Seen {
     resource: String,
     notes: Arc<Notes>,
     origin: Origin,
-    /// Who sends the request, acting as somebody else.
-    sender: Option<User>,
+    /// As whom the request is to be made, until it is known whether its sender may.
+    wanted: Option<Wanted>,
     trail: Option<Trail>,
     /// The answer goes on for as long as somebody listens.
     lasts: bool,
@@ -41,13 +41,17 @@ struct Seen {
 }
 
 impl Seen {
-    /// Lets the user do what the request asks for.
-    fn permit(&mut self, hub: &Hub, user: &User, attributes: &Attributes<'_>) -> ApiResult<()> {
+    /// Lets the user do what the request asks for. From then on he is whom he wants to act as.
+    fn permit(&mut self, hub: &Hub, user: &mut User, attributes: &Attributes<'_>) -> ApiResult<()> {
         if let (Some(audit), None) = (&hub.audit, &self.trail) {
-            self.trail = audit.begin(&self.origin, Some(self.sender.as_ref().unwrap_or(user)), attributes, &self.notes);
-            if let (Some(trail), Some(_)) = (&mut self.trail, &self.sender) {
-                trail.impersonates(user);
+            self.trail = audit.begin(&self.origin, Some(user), attributes, &self.notes);
+        }
+        if let Some(wanted) = self.wanted.take() {
+            let acting = wanted.permit(&hub.authorizer, user, attributes)?;
+            if let Some(trail) = &mut self.trail {
+                trail.impersonates(&acting.user, acting.constraint);
             }
+            *user = acting.user;
         }
         // The components of this process are never limited.
         if let (Some(fairness), None, false) = (&hub.fairness, &self.flow, user.in_process) {
@@ -128,9 +132,8 @@ async fn handle(
         let limit = hub.config.limits.uri_bytes;
         return Err(ApiError::bad_request(format!("the URL of the request is too long: limit is {limit} bytes")));
     }
-    let sender = authenticate(hub, &request).await?;
-    let user = impersonate(&hub.authorizer, sender.clone(), request.headers_mut())?;
-    seen.sender = (user != sender).then_some(sender);
+    let mut user = authenticate(hub, &request).await?;
+    seen.wanted = Wanted::take(request.headers_mut())?;
     let served = hub.now_served();
     if let Some(remote) = served.remote(request.uri().path()) {
         return on_remote(hub, (request, body), user, remote, seen).await;
@@ -138,7 +141,7 @@ async fn handle(
     match resolve(&served.catalog, request.uri().path())? {
         Place::Resource(target) => on_resource(hub, (request, body), user, target, seen).await,
         Place::Other => {
-            allow_path(hub, &user, &request, seen)?;
+            allow_path(hub, &mut user, &request, seen)?;
             seen.begins().await;
             let (parts, _) = request.into_parts();
             let writes = !matches!(parts.method, Method::GET | Method::HEAD);
@@ -160,13 +163,13 @@ fn whole(request: Request<()>, body: &mut Option<Body>) -> Request<Body> {
 async fn on_remote(
     hub: &Arc<Hub>,
     (request, body): (Request<()>, &mut Option<Body>),
-    user: User,
+    mut user: User,
     remote: &Remote,
     seen: &mut Seen,
 ) -> ApiResult<Response<Body>> {
     (seen.verb, seen.resource) = ("proxy", remote.name.clone());
     let (kind, watches, writes) = aggregate::allow(remote, &request, |attributes| {
-        seen.permit(hub, &user, attributes)?;
+        seen.permit(hub, &mut user, attributes)?;
         let kind = if request.headers().contains_key(UPGRADE) { Kind::Connection } else { Kind::Watch };
         let reads = matches!(attributes.verb, "get" | "list" | "watch");
         ApiResult::Ok((kind, attributes.verb == "watch", !reads))
@@ -188,7 +191,7 @@ async fn on_remote(
     }))
 }
 
-fn allow_path(hub: &Hub, user: &User, request: &Request<()>, seen: &mut Seen) -> ApiResult<()> {
+fn allow_path(hub: &Hub, user: &mut User, request: &Request<()>, seen: &mut Seen) -> ApiResult<()> {
     let verb = request.method().as_str().to_ascii_lowercase();
     seen.permit(hub, user, &Attributes::new(&verb, Subject::Path(request.uri().path())))
 }
@@ -215,14 +218,14 @@ async fn on_resource(
 async fn on_verb(
     hub: &Arc<Hub>,
     (request, body): (Request<()>, &mut Option<Body>),
-    (user, verb): (User, Verb),
+    (mut user, verb): (User, Verb),
     target: Target,
     (params, seen): (Params, &mut Seen),
 ) -> ApiResult<Response<Body>> {
-    allow(hub, &user, verb, &target, (&params, seen))?;
+    allow(hub, &mut user, verb, &target, (&params, seen))?;
     if verb == Verb::Get && connects(&target) {
         // A WebSocket can only be asked for with GET; who may not create such a connection is not to get it that way.
-        allow(hub, &user, Verb::Create, &target, (&params, seen))?;
+        allow(hub, &mut user, Verb::Create, &target, (&params, seen))?;
     }
     seen.begins().await;
     let kind = kind(verb, &target, &params);
@@ -285,9 +288,16 @@ async fn whole_body(hub: &Hub, body: Body) -> ApiResult<Bytes> {
 }
 
 /// A list or watch that selects one name is about that object: who may see it and no other may ask so.
-fn allow(hub: &Hub, user: &User, verb: Verb, target: &Target, (params, seen): (&Params, &mut Seen)) -> ApiResult<()> {
+fn allow(
+    hub: &Hub,
+    user: &mut User,
+    verb: Verb,
+    target: &Target,
+    (params, seen): (&Params, &mut Seen),
+) -> ApiResult<()> {
     let selected = match verb {
         Verb::List | Verb::Watch => read::Selected::of(params),
+        Verb::DeleteCollection => read::Selected { name: None, ..read::Selected::of(params) },
         _ => read::Selected::default(),
     };
     // A pod that is bound by a Binding is named inside of it.

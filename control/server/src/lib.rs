@@ -43,7 +43,7 @@ mod write;
 pub use aggregate::FrontProxy;
 pub use audit::{AuditConfig, Level, LogConfig, Policy, PolicyError, Stage};
 pub use config::{Limits, ServerConfig, Version};
-pub use identity::token::KeyError;
+pub use identity::token::{AccountSecret, AccountTokens, KeyError};
 pub use identity::{AuthenticationConfig, AuthenticationError, OidcFlags, User};
 pub use lift::lift;
 pub use nodes::NodeTransports;

@@ -5,7 +5,7 @@ use expect_test::expect_file;
 use crate::harness::{Cluster, Transcript};
 
 /// Two teams: `jane` reads pods of one, `kim` works in it, `ann` is its administrator.
-fn with_a_team(transcript: &mut Transcript<'_>) {
+pub(super) fn with_a_team(transcript: &mut Transcript<'_>) {
     transcript
         .kubectl("create namespace team")
         .kubectl("create serviceaccount bot -n team")
@@ -27,6 +27,7 @@ fn rights_are_listed_and_asked_for() {
         .kubectl_in_any_order("auth can-i --list --as=jane -n team")
         .kubectl_in_any_order("auth can-i --list --as=nobody")
         .kubectl_in_any_order("auth can-i --list --as=system:serviceaccount:team:bot -n team")
+        .kubectl_in_any_order("auth can-i --list --as=system:node:elsewhere -n team")
         .kubectl("auth can-i get pods/web --as=jane -n team")
         .kubectl("auth can-i get pods/other --as=jane -n team")
         .kubectl("auth can-i list pods --as=jane")
@@ -65,35 +66,41 @@ fn who_has_no_right_is_told_which() {
     expect_file!["../golden/forbidden.txt"].assert_eq(&transcript.normalised());
 }
 
-/// A token of `kubectl create token` is its service account, with the rights of that one.
+/// A role that may do this with pods, and who has it.
+fn readers(verbs: &str, role: &str, user: &str) -> String {
+    format!(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {{name: reader, namespace: team}}\nrules:\n\
+         - {{apiGroups: [\"\"], resources: [pods], verbs: [{verbs}]}}\n---\n\
+         apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {{name: reads, namespace: team}}\nroleRef: \
+         {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: {role}}}\nsubjects:\n\
+         - {{apiGroup: rbac.authorization.k8s.io, kind: User, name: {user}}}\n"
+    )
+}
+
 #[test]
-fn a_created_token_is_its_service_account() {
+fn roles_are_reconciled() {
     let cluster = Cluster::start();
-    with_a_team(&mut Transcript::new(&cluster));
-    let token = cluster.kubectl("create token bot -n team --duration=10m").ok();
-    let token = token.trim();
-    let as_bot = |line: &str| {
-        let server = cluster.kubectl("config view --minify -o jsonpath={.clusters[0].cluster.server}").ok();
-        let file = cluster.scratch().join("bot.kubeconfig");
-        let ca = cluster
-            .kubectl("config view --raw --minify -o jsonpath={.clusters[0].cluster.certificate-authority-data}")
-            .ok();
-        let config = serde_json::json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "bot",
-            "clusters": [{"name": "here", "cluster": {"server": server, "certificate-authority-data": ca}}],
-            "users": [{"name": "bot", "user": {"token": token}}],
-            "contexts": [{"name": "bot", "context": {"cluster": "here", "user": "bot", "namespace": "team"}}],
-        });
-        std::fs::write(&file, config.to_string()).unwrap();
-        cluster.kubectl(&format!("--kubeconfig {} {line}", file.display()))
-    };
-    let who = as_bot("auth whoami -o jsonpath={.status.userInfo.username}").ok();
-    assert_eq!(who, "system:serviceaccount:team:bot");
-    assert_eq!(as_bot("auth can-i get pods/web").ok(), "yes\n");
-    let refused = as_bot("get secrets").failed();
-    let expected = "Error from server (Forbidden): secrets is forbidden: User \"system:serviceaccount:team:bot\" cannot list \
-                    resource \"secrets\" in API group \"\" in the namespace \"team\"\n";
-    assert_eq!(refused, expected);
-    cluster.kubectl("delete serviceaccount bot -n team").ok();
-    assert_eq!(as_bot("get pods").failed(), "error: You must be logged in to the server (Unauthorized)\n");
+    let mut transcript = Transcript::new(&cluster);
+    let reconcile = "auth reconcile -f -";
+    transcript
+        .kubectl("create namespace team")
+        .kubectl_with_input("auth reconcile -f - --dry-run=server", &readers("get, list", "reader", "jane"))
+        .kubectl("get roles -n team")
+        .kubectl_with_input(reconcile, &readers("get, list", "reader", "jane"))
+        // Nothing to do.
+        .kubectl_with_input(reconcile, &readers("list", "reader", "jane"))
+        .kubectl_with_input(reconcile, &readers("watch", "reader", "kim"))
+        .kubectl("get role reader -n team -o jsonpath={.rules}{\"\\n\"}")
+        .kubectl("get rolebinding reads -n team -o jsonpath={.subjects[*].name}{\"\\n\"}")
+        // What a binding binds to does not change: it is made anew.
+        .kubectl_with_input(reconcile, &readers("watch", "other", "kim"))
+        .kubectl("get rolebinding reads -n team -o jsonpath={.roleRef.name}{\"\\n\"}")
+        .kubectl_with_input(
+            "auth reconcile -f - --remove-extra-permissions --remove-extra-subjects",
+            &readers("watch", "other", "kim"),
+        )
+        .kubectl("get role reader -n team -o jsonpath={.rules}{\"\\n\"}")
+        .kubectl("create rolebinding works --clusterrole=edit --user=kim -n team")
+        .kubectl_with_input("auth reconcile -f - --as=kim", &readers("get", "reader", "kim"));
+    expect_file!["../golden/reconcile.txt"].assert_eq(&transcript.normalised());
 }

@@ -4,6 +4,7 @@ mod access;
 mod apply;
 mod connections;
 mod creating;
+mod credentials;
 mod custom;
 mod debugging;
 mod explaining;

@@ -86,9 +86,12 @@ impl Trail {
         self.event.set_version(version);
     }
 
-    /// The sender acts as another.
-    pub(crate) fn impersonates(&mut self, user: &User) {
+    /// The sender acts as another, by a verb of constrained impersonation if he may not do so in everything.
+    pub(crate) fn impersonates(&mut self, user: &User, constraint: Option<&str>) {
         self.event.set("impersonatedUser", user.info());
+        if let Some(constraint) = constraint {
+            self.event.set("authenticationMetadata", json!({ "impersonationConstraint": constraint }));
+        }
     }
 
     /// It is known who asks for what.

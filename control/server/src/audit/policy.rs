@@ -215,33 +215,32 @@ rules:
         policy.of(Some(&User::new(user, [group.to_string()])), &Attributes::new(verb, target)).level
     }
 
-    fn resource<'a>(
-        group: &'a str,
-        resource: &'a str,
-        subresource: &'a str,
-        namespace: &'a str,
-        name: &'a str,
-    ) -> Subject<'a> {
-        Subject::Resource { group, resource, subresource, namespace, name }
-    }
-
     #[test]
     fn the_first_rule_that_matches_decides() {
-        assert_eq!(level("system:kube-proxy", "", "watch", resource("", "endpoints", "", "", "")), Level::None);
-        assert_eq!(level("system:kube-proxy", "", "watch", resource("", "services", "status", "", "")), Level::None);
+        assert_eq!(
+            level("system:kube-proxy", "", "watch", Subject::resource("", "endpoints", "", "", "")),
+            Level::None
+        );
+        assert_eq!(
+            level("system:kube-proxy", "", "watch", Subject::resource("", "services", "status", "", "")),
+            Level::None
+        );
         assert_eq!(level("jane", "", "get", Subject::Path("/healthz/store")), Level::None);
-        assert_eq!(level("jane", "", "get", resource("", "secrets", "", "a", "one")), Level::Metadata);
-        assert_eq!(level("jane", "", "get", resource("", "secrets", "", "a", "two")), Level::None);
-        assert_eq!(level("jane", "dev", "get", resource("", "pods", "", "team", "p")), Level::RequestResponse);
-        assert_eq!(level("jane", "dev", "get", resource("", "pods", "", "other", "p")), Level::None);
-        assert_eq!(level("jane", "", "get", resource("apps", "deployments", "scale", "a", "d")), Level::Request);
+        assert_eq!(level("jane", "", "get", Subject::resource("", "secrets", "", "a", "one")), Level::Metadata);
+        assert_eq!(level("jane", "", "get", Subject::resource("", "secrets", "", "a", "two")), Level::None);
+        assert_eq!(level("jane", "dev", "get", Subject::resource("", "pods", "", "team", "p")), Level::RequestResponse);
+        assert_eq!(level("jane", "dev", "get", Subject::resource("", "pods", "", "other", "p")), Level::None);
+        assert_eq!(
+            level("jane", "", "get", Subject::resource("apps", "deployments", "scale", "a", "d")),
+            Level::Request
+        );
         assert_eq!(level("jane", "", "get", Subject::Path("/metrics")), Level::None);
     }
 
     #[test]
     fn stages_of_the_rule_and_of_the_policy_are_left_out() {
         let policy = Policy::parse(POLICY).unwrap();
-        let target = resource("", "pods", "", "team", "p");
+        let target = Subject::resource("", "pods", "", "team", "p");
         let of = policy.of(Some(&User::new("jane", ["dev".to_string()])), &Attributes::new("get", target));
         assert_eq!(of.omit_stages, [Stage::ResponseStarted, Stage::RequestReceived]);
     }

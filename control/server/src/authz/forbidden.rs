@@ -6,7 +6,7 @@ use super::{Attributes, Subject};
 use crate::identity::User;
 
 /// The 403 that a refused user gets, in Kubernetes' words.
-pub(super) fn forbidden(user: &User, attributes: &Attributes<'_>, reason: &str) -> ApiError {
+pub(crate) fn forbidden(user: &User, attributes: &Attributes<'_>, reason: &str) -> ApiError {
     let verb = attributes.verb;
     let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     match attributes.target {

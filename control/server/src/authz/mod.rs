@@ -7,7 +7,7 @@ pub(crate) mod rbac;
 use coracle_api::ApiResult;
 use coracle_store::Store;
 
-use forbidden::forbidden;
+pub(crate) use forbidden::forbidden;
 use node::NodeAuthorizer;
 use rbac::Rbac;
 
@@ -39,6 +39,19 @@ pub(crate) enum Subject<'a> {
     Resource { group: &'a str, resource: &'a str, subresource: &'a str, namespace: &'a str, name: &'a str },
     /// A path outside of the catalogue.
     Path(&'a str),
+}
+
+impl<'a> Subject<'a> {
+    /// A resource, field by field.
+    pub(crate) fn resource(
+        group: &'a str,
+        resource: &'a str,
+        subresource: &'a str,
+        namespace: &'a str,
+        name: &'a str,
+    ) -> Self {
+        Self::Resource { group, resource, subresource, namespace, name }
+    }
 }
 
 /// What an authorizer says. Allowed or not, there may be something to say about it.

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use axum::body::Body;
 use coracle_api::openapi::OpenApi;
 use coracle_api::{ApiError, ApiResult, Catalog};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Response, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::config::Version;
 use crate::fairness::{DUMP_PATH, Fairness};
@@ -64,13 +65,19 @@ pub(crate) async fn serve(
             let dump = hub.fairness.as_ref().map(Fairness::dump).ok_or_else(ApiError::no_such_path)?;
             Ok(text(StatusCode::OK, dump))
         }
-        "/openid/v1/jwks" => Ok(value(StatusCode::OK, &hub.issuer.jwks())),
-        "/.well-known/openid-configuration" => {
-            Ok(value(StatusCode::OK, &hub.issuer.configuration(&hub.config.advertise.to_string())))
-        }
+        "/openid/v1/jwks" => Ok(of_issuer(&hub.issuer.jwks(), "application/jwk-set+json")),
+        "/.well-known/openid-configuration" => Ok(of_issuer(&hub.issuer.configuration(&advertise), "application/json")),
         "/" => Ok(value(StatusCode::OK, &json!({ "paths": paths(&served.catalog) }))),
         _ => Err(ApiError::no_such_path()),
     }
+}
+
+/// What others need to check this server's tokens (KEP-1393). They may keep it for an hour.
+fn of_issuer(document: &Value, media: &'static str) -> Response<Body> {
+    let mut response = value(StatusCode::OK, document);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    response
 }
 
 fn is_read(method: &Method) -> bool {
@@ -106,7 +113,7 @@ fn metrics(hub: &Hub) -> ApiResult<Response<Body>> {
     let mut page = String::new();
     prometheus_client::encoding::text::encode(&mut page, &hub.registry).map_err(ApiError::internal)?;
     let mut response = text(StatusCode::OK, page);
-    let media = http::HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    response.headers_mut().insert(http::header::CONTENT_TYPE, media);
+    let media = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, media);
     Ok(response)
 }

@@ -1,5 +1,7 @@
 //! Bootstrap tokens: Secrets by which a new node introduces itself (`bootstrap.kubernetes.io/token`).
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use coracle_api::meta;
@@ -29,9 +31,16 @@ pub(super) fn user_of(hub: &Hub, token: &str, now: Timestamp) -> Option<User> {
     if !is_right {
         return None;
     }
-    let extra = given.text("auth-extra-groups").unwrap_or_default();
-    let groups = extra.split(',').map(str::trim).filter(|group| is_bootstrap_group(group)).map(str::to_string);
-    Some(User::new(format!("system:bootstrap:{id}"), std::iter::once(GROUP.to_string()).chain(groups)))
+    Some(User::new(format!("system:bootstrap:{id}"), groups(&given.text("auth-extra-groups").unwrap_or_default())?))
+}
+
+/// The groups of the bearer; none if the Secret names one that is not for newcomers: then it is no token.
+fn groups(extra: &str) -> Option<BTreeSet<String>> {
+    let named: Vec<&str> = extra.split(',').filter(|_| !extra.is_empty()).collect();
+    if !named.iter().all(|group| is_bootstrap_group(group)) {
+        return None;
+    }
+    Some(named.into_iter().chain([GROUP]).map(str::to_string).collect())
 }
 
 /// Whether two secrets are the same, in a time that says nothing about them.
@@ -95,5 +104,11 @@ mod tests {
         for wrong in ["system:masters", "system:bootstrappers", "system:bootstrappers:", "system:bootstrappers:A", ""] {
             assert!(!is_bootstrap_group(wrong), "{wrong}");
         }
+        let named = |extra: &str| groups(extra).map(|groups| groups.into_iter().collect::<Vec<_>>().join(" "));
+        assert_eq!(named("").as_deref(), Some("system:bootstrappers"));
+        let two = "system:bootstrappers:b,system:bootstrappers:a";
+        assert_eq!(named(two).as_deref(), Some("system:bootstrappers system:bootstrappers:a system:bootstrappers:b"));
+        assert_eq!(named("system:bootstrappers:a,system:masters"), None);
+        assert_eq!(named(","), None);
     }
 }

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 pub(crate) use anonymous::Anonymous;
 pub(crate) use authenticate::{authenticate, believe};
 pub(crate) use certificate::user_of;
-pub(crate) use impersonate::impersonate;
+pub(crate) use impersonate::Wanted;
 pub(crate) use oidc::Issuers;
 pub use oidc::{AuthenticationConfig, AuthenticationError, OidcFlags};
 use serde_json::{Value, json};

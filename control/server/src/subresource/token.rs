@@ -26,7 +26,8 @@ const MAX_SECONDS: i64 = 1 << 32;
 /// Answers a POST with the request, `status.token` filled in.
 pub(super) async fn issue(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
     let dry_run = call.params.dry_run()?;
-    let (mut request, warnings) = decode_as(TYPE.0, TYPE.1, parsed(call, TYPE.1)?, call.params.field_validation()?)?;
+    let (mut request, mut warnings) =
+        decode_as(TYPE.0, TYPE.1, parsed(call, TYPE.1)?, call.params.field_validation()?)?;
     let record = hub.store.get(&key(&call.target));
     let record = record.ok_or_else(|| ApiError::not_found(&call.target.resource, &call.target.name))?;
     check_place(call, &request)?;
@@ -37,7 +38,11 @@ pub(super) async fn issue(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
     }
     let asked = spec["expirationSeconds"].as_i64().unwrap_or(DEFAULT_SECONDS);
     check_seconds(&call.target.name, asked)?;
-    let seconds = asked.min(hub.config.max_token_seconds);
+    let most = hub.config.max_token_seconds;
+    let seconds = asked.min(most);
+    if asked > most {
+        warnings.push(format!("requested expiration of {asked} seconds shortened to {most} seconds"));
+    }
     spec["expirationSeconds"] = json!(seconds);
     let bound = bound(hub, call, &spec["boundObjectRef"])?;
     let audiences = spec["audiences"].as_array().into_iter().flatten();
@@ -52,6 +57,8 @@ pub(super) async fn issue(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
         issued,
         expires: issued + seconds,
     };
+    // So that the audit log leads from what a token has done to who has asked for it.
+    call.notes.annotate("authentication.kubernetes.io/issued-credential-id", format!("JTI={}", claims.id));
     let until = Timestamp::from_second(claims.expires).map_err(ApiError::internal)?;
     let token = if dry_run { String::new() } else { hub.issuer.issue(&claims).map_err(ApiError::internal)? };
     request["status"] = json!({ "token": token, "expirationTimestamp": seconds_text(until) });

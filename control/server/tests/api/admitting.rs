@@ -187,3 +187,50 @@ async fn claims_and_ingresses_without_a_class_get_the_default_one() {
     let created = cluster.post("/apis/networking.k8s.io/v1/namespaces/default/ingresses", ingress).await.ok();
     assert_eq!(created["spec"]["ingressClassName"], "front");
 }
+
+#[tokio::test]
+async fn a_pod_stays_five_minutes_on_a_node_that_is_lost_unless_it_says_otherwise() {
+    let cluster = Cluster::new().await;
+    let lost =
+        |taint: &str| json!({ "key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300 });
+    let (not_ready, unreachable) = (lost("node.kubernetes.io/not-ready"), lost("node.kubernetes.io/unreachable"));
+    let created = cluster.post(PODS, pod("a")).await.ok();
+    assert_eq!(created["spec"]["tolerations"], json!([not_ready, unreachable]));
+    let mut own = pod("b");
+    let mine = json!({ "key": "node.kubernetes.io/not-ready", "operator": "Exists", "tolerationSeconds": 5, "effect": "NoExecute" });
+    own["spec"]["tolerations"] = json!([mine]);
+    assert_eq!(cluster.post(PODS, own).await.ok()["spec"]["tolerations"], json!([mine, unreachable]));
+    let mut anything = pod("c");
+    anything["spec"]["tolerations"] = json!([{ "operator": "Exists" }]);
+    assert_eq!(cluster.post(PODS, anything).await.ok()["spec"]["tolerations"], json!([{ "operator": "Exists" }]));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_several_containers_is_said_once() {
+    let cluster = Cluster::new().await;
+    let range = json!({
+        "apiVersion": "v1", "kind": "LimitRange", "metadata": { "name": "r" },
+        "spec": { "limits": [
+            { "type": "Container", "max": { "cpu": "1" } },
+            { "type": "Pod", "max": { "cpu": "3" } },
+            { "type": "PersistentVolumeClaim", "max": { "storage": "1Gi" } },
+        ] },
+    });
+    cluster.post(RANGES, range).await.ok();
+    let mut large = pod("large");
+    let container = |name: &str| json!({ "name": name, "image": "x", "resources": { "limits": { "cpu": "2" } } });
+    large["spec"]["containers"] = json!([container("a"), container("b")]);
+    cluster.post(PODS, large).await.fails(
+        403,
+        "pods \"large\" is forbidden: [maximum cpu usage per Container is 1, but limit is 2, maximum cpu usage per Pod is 3, but \
+         limit is 4]",
+    );
+    let claim = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": { "name": "c" },
+        "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "2Gi" } } },
+    });
+    cluster.post("/api/v1/namespaces/default/persistentvolumeclaims", claim).await.fails(
+        403,
+        "persistentvolumeclaims \"c\" is forbidden: maximum storage usage per PersistentVolumeClaim is 1Gi, but request is 2Gi",
+    );
+}

@@ -19,7 +19,7 @@ rules:
   resources: [{ group: "", resources: [configmaps] }]
   omitStages: [RequestReceived]
 - level: Metadata
-  resources: [{ group: "", resources: [pods] }]
+  resources: [{ group: "", resources: [pods, serviceaccounts/token] }]
 - level: Metadata
   nonResourceURLs: ["/api", "/metrics"]
 "#;
@@ -109,4 +109,38 @@ async fn a_watch_is_written_when_it_begins_and_when_it_ends() {
     assert_eq!(events(directory.path(), 2).await[1]["stage"], "ResponseStarted");
     drop(watch);
     assert_eq!(events(directory.path(), 3).await[2]["stage"], "ResponseComplete");
+}
+
+#[tokio::test]
+async fn who_acts_as_another_is_written_with_the_right_that_lets_him() {
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = cluster(directory.path()).await;
+    let as_jane = |sender: coracle_server::User| {
+        let mut asked = request(Method::GET, MAPS, Value::Null);
+        asked.headers_mut().insert("impersonate-user", "jane".parse().unwrap());
+        asked.extensions_mut().insert(sender);
+        asked
+    };
+    assert_eq!(cluster.send(as_jane(crate::support::admin())).await.code, 403);
+    assert_eq!(cluster.send(as_jane(coracle_server::User::new("joe", []))).await.code, 403);
+    let events = events(directory.path(), 2).await;
+    let (by_admin, by_joe) = (&events[0], &events[1]);
+    assert_eq!(by_admin["user"]["username"], "admin");
+    assert_eq!(by_admin["impersonatedUser"]["username"], "jane");
+    assert_eq!(by_admin["authenticationMetadata"], json!({ "impersonationConstraint": "impersonate:user-info" }));
+    // Who may not is written as himself.
+    assert_eq!((&by_joe["user"]["username"], &by_joe["responseStatus"]["code"]), (&json!("joe"), &json!(403)));
+    assert_eq!((by_joe.get("impersonatedUser"), by_joe.get("authenticationMetadata")), (None, None));
+}
+
+#[tokio::test]
+async fn a_token_that_is_issued_can_be_found_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = cluster(directory.path()).await;
+    let body = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {} });
+    cluster.post("/api/v1/namespaces/default/serviceaccounts/default/token", body).await.ok();
+    let events = events(directory.path(), 2).await;
+    let id = events[1]["annotations"]["authentication.kubernetes.io/issued-credential-id"].as_str().unwrap();
+    assert!(id.starts_with("JTI=") && id.len() == 40, "{id}");
+    assert_eq!(events[1]["objectRef"]["subresource"], "token");
 }

@@ -176,4 +176,18 @@ async fn nobody_in_particular_sees_whether_the_server_is_well_and_nothing_else()
         assert_eq!(ask(closed).await, 401, "{closed}");
     }
     assert_eq!(ask("/healthz/store").await, 403);
+    // Where a new node finds its cluster is told to anybody, if somebody has said so.
+    let info = "/api/v1/namespaces/kube-public/configmaps/cluster-info";
+    let mut object = map("cluster-info", json!({}));
+    object["metadata"]["namespace"] = json!("kube-public");
+    cluster.post("/api/v1/namespaces/kube-public/configmaps", object).await.ok();
+    assert_eq!(ask(info).await, 403);
+    let reads = json!([{ "apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"], "resourceNames": ["cluster-info"] }]);
+    cluster.post(&format!("{RBAC}/namespaces/kube-public/roles"), role("Role", "info", reads)).await.ok();
+    let opens = binding("RoleBinding", "info", ("Role", "info"), &["system:anonymous"]);
+    cluster.post(&format!("{RBAC}/namespaces/kube-public/rolebindings"), opens).await.ok();
+    assert_eq!(ask(info).await, 200);
+    for closed in ["/api/v1/namespaces/kube-public/configmaps", "/api/v1/namespaces/kube-public/configmaps/other"] {
+        assert_eq!(ask(closed).await, 401, "{closed}");
+    }
 }

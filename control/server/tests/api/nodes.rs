@@ -1,5 +1,7 @@
 //! What a node may do with its own credentials: a test for each rule of the Node authorizer and of NodeRestriction.
 
+mod devices;
+
 use http::Method;
 use serde_json::{Value, json};
 
@@ -206,11 +208,24 @@ async fn a_node_makes_mirror_pods_of_its_own_only() {
 #[tokio::test]
 async fn a_mirror_pod_gives_its_node_nothing() {
     let cluster = two_nodes().await;
-    let mut pod = pod("fake", "n1");
-    pod["metadata"]["annotations"] = json!({ "kubernetes.io/config.mirror": "x" });
-    cluster.post(&format!("{CORE}/secrets"), object("Secret", "of-fake")).await.ok();
-    cluster.post(&format!("{CORE}/pods"), pod).await.ok();
-    assert_eq!(get(&cluster, &format!("{CORE}/secrets/of-fake")).await.code, 403);
+    let fake = |what: Value| {
+        let mut pod = pod("fake", "n1");
+        pod["metadata"]["annotations"] = json!({ "kubernetes.io/config.mirror": "x" });
+        pod["spec"]["volumes"] = json!([]);
+        pod["spec"]["containers"][0]["envFrom"] = what;
+        pod
+    };
+    let pods = format!("{CORE}/pods");
+    let secret = fake(json!([{ "secretRef": { "name": "of-theirs" } }]));
+    let refused = "pods \"fake\" is forbidden: a mirror pod may not reference secrets";
+    cluster.post(&pods, secret).await.fails(403, refused);
+    let mut account = fake(json!([]));
+    account["spec"]["serviceAccountName"] = json!("default");
+    let refused = "pods \"fake\" is forbidden: a mirror pod may not reference service accounts";
+    cluster.post(&pods, account).await.fails(403, refused);
+    cluster.post(&format!("{CORE}/configmaps"), object("ConfigMap", "of-fake")).await.ok();
+    cluster.post(&pods, fake(json!([{ "configMapRef": { "name": "of-fake" } }]))).await.ok();
+    assert_eq!(get(&cluster, &format!("{CORE}/configmaps/of-fake")).await.code, 403);
 }
 
 #[tokio::test]

@@ -32,6 +32,97 @@ async fn access_is_reviewed_and_nothing_is_stored() {
 }
 
 #[tokio::test]
+async fn a_local_review_stays_in_its_namespace() {
+    let cluster = Cluster::new().await;
+    let path = format!("{AUTHORIZATION}/namespaces/default/localsubjectaccessreviews");
+    let of = |namespace: &str| json!({ "user": "jane", "resourceAttributes": { "verb": "get", "resource": "pods", "namespace": namespace } });
+    let refused = cluster.post(&path, review("LocalSubjectAccessReview", of("kube-system"))).await;
+    let text = "spec.resourceAttributes.namespace: Invalid value: \"kube-system\": must match metadata.namespace";
+    assert!(refused.code == 422 && refused.message().ends_with(text), "{}", refused.message());
+    let paths = json!({ "user": "jane", "nonResourceAttributes": { "verb": "get", "path": "/" } });
+    let refused = cluster.post(&path, review("LocalSubjectAccessReview", paths)).await;
+    assert!(refused.message().ends_with("disallowed on this kind of request"), "{}", refused.message());
+    let mut elsewhere = review("LocalSubjectAccessReview", of("default"));
+    elsewhere["metadata"] = json!({ "namespace": "kube-system" });
+    cluster
+        .post(&path, elsewhere)
+        .await
+        .fails(400, "the namespace of the provided object does not match the namespace sent on the request");
+}
+
+/// Who lists the pods of one node is asked about that list (KEP-4601).
+#[tokio::test]
+async fn a_review_may_be_about_a_selection() {
+    let cluster = Cluster::new().await;
+    let ask = async |selector: Value| {
+        let mut pods = json!({ "verb": "list", "resource": "pods" });
+        if !selector.is_null() {
+            pods["fieldSelector"] = selector;
+        }
+        let spec = json!({ "user": "system:node:n1", "groups": ["system:nodes"], "resourceAttributes": pods });
+        let path = format!("{AUTHORIZATION}/subjectaccessreviews");
+        cluster.post(&path, review("SubjectAccessReview", spec)).await.ok()["status"]["allowed"].clone()
+    };
+    let one = |node: &str| json!({ "requirements": [{ "key": "spec.nodeName", "operator": "In", "values": [node] }] });
+    assert_eq!(ask(Value::Null).await, false);
+    assert_eq!((ask(one("n1")).await, ask(one("n2")).await), (json!(true), json!(false)));
+    assert_eq!(ask(json!({ "rawSelector": "spec.nodeName=n1" })).await, true);
+}
+
+#[tokio::test]
+async fn who_somebody_is_is_told_in_full() {
+    let cluster = Cluster::new().await;
+    let mut asked = request(
+        Method::POST,
+        "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+        json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview" }),
+    );
+    for (name, value) in [
+        ("impersonate-user", "jane"),
+        ("impersonate-uid", "7"),
+        ("impersonate-group", "dev"),
+        ("impersonate-extra-acme.io%2fscopes", "view"),
+        ("impersonate-extra-acme.io%2fscopes", "edit"),
+    ] {
+        asked.headers_mut().append(name, value.parse().unwrap());
+    }
+    let me = cluster.send(asked).await.ok();
+    let expected = json!({
+        "username": "jane", "uid": "7", "groups": ["dev", "system:authenticated"],
+        "extra": { "acme.io/scopes": ["view", "edit"] },
+    });
+    assert_eq!(me["status"]["userInfo"], expected);
+}
+
+#[tokio::test]
+async fn the_rules_of_a_user_are_told_as_far_as_they_are_known() {
+    let cluster = Cluster::new().await;
+    let rules = async |user: coracle_server::User, namespace: &str| {
+        let body = review("SelfSubjectRulesReview", json!({ "namespace": namespace }));
+        crate::authorizing::by(&cluster, user, Method::POST, &format!("{AUTHORIZATION}/selfsubjectrulesreviews"), body)
+            .await
+    };
+    let jane = || coracle_server::User::new("jane", []);
+    let status = rules(jane(), "default").await.ok()["status"].clone();
+    assert_eq!((&status["incomplete"], status.get("evaluationError")), (&json!(false), None));
+    let own = json!({
+        "verbs": ["create"], "apiGroups": ["authorization.k8s.io"],
+        "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"],
+    });
+    assert!(status["resourceRules"].as_array().unwrap().contains(&own), "{status}");
+    let paths = status["nonResourceRules"].as_array().unwrap();
+    assert!(
+        paths.iter().any(|rule| rule["nonResourceURLs"].as_array().unwrap().contains(&json!("/healthz"))),
+        "{status}"
+    );
+    rules(jane(), "").await.fails(400, "no namespace on request");
+    let node = coracle_server::User::new("system:node:n1", ["system:nodes".to_string()]);
+    let status = rules(node, "default").await.ok()["status"].clone();
+    assert_eq!(status["incomplete"], true);
+    assert_eq!(status["evaluationError"], "node authorizer does not support user rule resolution");
+}
+
+#[tokio::test]
 async fn rules_are_listed() {
     let cluster = Cluster::new().await;
     let body = review("SelfSubjectRulesReview", json!({ "namespace": "default" }));

@@ -27,16 +27,16 @@ const EVERYBODY: [&str; 1] = ["system:basic-user"];
 
 /// What a request wants.
 #[derive(Debug, Clone)]
-struct Want {
-    resource: Arc<Resource>,
-    subresource: &'static str,
-    verb: &'static str,
+pub struct Want {
+    pub resource: Arc<Resource>,
+    pub subresource: &'static str,
+    pub verb: &'static str,
     /// Empty: the whole cluster.
-    namespace: &'static str,
+    pub namespace: &'static str,
 }
 
 impl Want {
-    fn request(&self, tenant: &str) -> Request<Body> {
+    fn request(&self, user: coracle_server::User) -> Request<Body> {
         let (row, collection) = (&self.resource, matches!(self.verb, "list" | "watch" | "create" | "deletecollection"));
         let root =
             if row.group.is_empty() { "/api/v1".to_owned() } else { format!("/apis/{}/{}", row.group, row.version) };
@@ -60,7 +60,7 @@ impl Want {
         let mut request = Request::builder().method(method).uri(path).body(body).unwrap();
         let media = if self.verb == "patch" { "application/merge-patch+json" } else { "application/json" };
         request.headers_mut().insert(CONTENT_TYPE, media.parse().unwrap());
-        request.extensions_mut().insert(coracle_server::User::new(tenant, []));
+        request.extensions_mut().insert(user);
         request
     }
 
@@ -86,7 +86,7 @@ impl Want {
 }
 
 /// Everything that there is to want.
-fn wants() -> Vec<Want> {
+pub fn wants() -> Vec<Want> {
     let mut wants = Vec::new();
     for row in Catalog::builtin().rows() {
         let own = row.verbs.iter().map(|verb| ("", *verb));
@@ -125,14 +125,14 @@ async fn bind(cluster: &Cluster, tenant: &str, role: &str) {
 }
 
 /// Whether the authorizer has refused the request; what else may be wrong with it is none of its business.
-async fn is_refused(cluster: &Cluster, tenant: &str, want: &Want) -> bool {
-    let response = cluster.open(want.request(tenant)).await;
+pub async fn is_refused(cluster: &Cluster, user: &coracle_server::User, want: &Want) -> bool {
+    let response = cluster.open(want.request(user.clone())).await;
     if response.status() != 403 {
         return false;
     }
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     let status: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-    status["message"].as_str().is_some_and(|text| text.contains(&format!("User \"{tenant}\" cannot ")))
+    status["message"].as_str().is_some_and(|text| text.contains(&format!("User \"{}\" cannot ", user.name)))
 }
 
 #[tokio::test]
@@ -148,6 +148,7 @@ async fn a_tenant_reaches_what_is_granted_to_it_and_nothing_else() {
     let wants = wants();
     let mut reached = Vec::new();
     for (tenant, roles) in TENANTS {
+        let user = coracle_server::User::new(tenant, []);
         for role in roles {
             bind(&cluster, tenant, role).await;
         }
@@ -155,7 +156,7 @@ async fn a_tenant_reaches_what_is_granted_to_it_and_nothing_else() {
         let mut count = 0;
         for want in &wants {
             let granted = want.is_granted(&everywhere) || (want.namespace == "own" && want.is_granted(&own));
-            assert_eq!(is_refused(&cluster, tenant, want).await, !granted, "{tenant}: {want:?}");
+            assert_eq!(is_refused(&cluster, &user, want).await, !granted, "{tenant}: {want:?}");
             count += u32::from(granted);
         }
         reached.push(count);

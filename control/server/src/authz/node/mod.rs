@@ -78,7 +78,7 @@ impl NodeAuthorizer {
         if reaches(&self.graph) {
             return Ok(());
         }
-        Err(format!("no relationship found between node '{}' and this object", of.node))
+        Err(unrelated(of.node))
     }
 
     fn claim(&self, of: Question<'_>) -> Result<(), String> {
@@ -92,12 +92,20 @@ impl NodeAuthorizer {
         self.reach(of, reaches)
     }
 
+    /// Its account is read to ask for credentials that images are pulled with (KEP-4412).
+    fn account(&self, of: Question<'_>) -> Result<(), String> {
+        if (of.verb, of.subresource) == ("get", "") {
+            return self.read_in_namespace(of, Vertex::ServiceAccount);
+        }
+        self.token(of)
+    }
+
     fn token(&self, of: Question<'_>) -> Result<(), String> {
         if of.verb != "create" || of.name.is_empty() {
             return Err("can only create tokens for individual service accounts".into());
         }
         if of.subresource != "token" {
-            return Err("can only create token subresource of service account".into());
+            return Err("can only create token subresource of serviceaccount".into());
         }
         self.reach(of, |graph| graph.reaches(of.node, Vertex::ServiceAccount, of.namespace, of.name))
     }
@@ -108,10 +116,37 @@ impl NodeAuthorizer {
             ("", "create" | "delete") | ("status", "update" | "patch") | ("eviction", "create") => Ok(()),
             ("", "get") => self.get(of, |graph| graph.has_pod(of.node, of.namespace, of.name)),
             ("", "list" | "watch") if of.selected_node == Some(of.node) => Ok(()),
+            ("", "list" | "watch") if !of.name.is_empty() => {
+                self.reach(of, |graph| graph.has_pod(of.node, of.namespace, of.name))
+            }
             ("", "list" | "watch") => Err("can only list/watch pods with spec.nodeName field selector".into()),
             _ => Err(String::new()),
         }
     }
+}
+
+/// What devices a node has. Whose a new one is, NodeRestriction looks at.
+fn slice(of: Question<'_>, is_own: impl Fn() -> bool) -> Result<(), String> {
+    const VERBS: &str = "only the following verbs are allowed for a ResourceSlice: get, watch, list, create, update, patch, \
+                         delete, deletecollection";
+    if !of.subresource.is_empty() {
+        return Err("cannot authorize ResourceSlice subresources".into());
+    }
+    match of.verb {
+        "create" => Ok(()),
+        "get" | "update" | "patch" | "delete" if of.name.is_empty() => Err("No Object name found".into()),
+        "get" | "update" | "patch" | "delete" if is_own() => Ok(()),
+        "get" | "update" | "patch" | "delete" => Err(unrelated(of.node)),
+        "list" | "watch" | "deletecollection" if of.selected_node == Some(of.node) => Ok(()),
+        "list" | "watch" | "deletecollection" => {
+            Err("can only list/watch/deletecollection resourceslices with nodeName field selector".into())
+        }
+        _ => Err(VERBS.into()),
+    }
+}
+
+fn unrelated(node: &str) -> String {
+    format!("no relationship found between node '{node}' and this object")
 }
 
 fn lease(of: Question<'_>) -> Result<(), String> {
@@ -171,11 +206,16 @@ impl Authorizer for NodeAuthorizer {
             ("", "configmaps") => self.read_in_namespace(of, Vertex::ConfigMap),
             ("", "persistentvolumeclaims") => self.claim(of),
             ("", "persistentvolumes") => self.get(of, |graph| graph.reaches_volume(own, name)),
-            ("", "serviceaccounts") => self.token(of),
+            ("", "serviceaccounts") => self.account(of),
             ("", "nodes") => node(of),
             ("", "pods") => self.pod(of),
             ("coordination.k8s.io", "leases") => lease(of),
             ("storage.k8s.io", "csinodes") => csi_node(of),
+            ("storage.k8s.io", "volumeattachments") => self.get(of, |graph| graph.has_attachment(own, name)),
+            ("resource.k8s.io", "resourceclaims") => {
+                self.get(of, |graph| graph.reaches(own, Vertex::ResourceClaim, namespace, name))
+            }
+            ("resource.k8s.io", "resourceslices") => slice(of, || self.graph.has_slice(own, name)),
             _ => by_rules(),
         })
     }

@@ -21,6 +21,7 @@ pub(crate) enum Vertex {
     ConfigMap,
     Claim,
     ServiceAccount,
+    ResourceClaim,
 }
 
 /// Names in the pod's own namespace.
@@ -57,6 +58,22 @@ impl Graph {
     /// Whether a pod of the node has the volume by its claim.
     pub(super) fn reaches_volume(&self, node: &str, name: &str) -> bool {
         self.store.get(&Key::new("persistentvolumes", "", name)).is_some_and(|record| self.uses(node, &parse(&record)))
+    }
+
+    /// Whether a volume is to be attached to the node by this.
+    pub(super) fn has_attachment(&self, node: &str, name: &str) -> bool {
+        self.is_of("volumeattachments.storage.k8s.io", name, node)
+    }
+
+    /// Whether this says which devices the node has.
+    pub(super) fn has_slice(&self, node: &str, name: &str) -> bool {
+        self.is_of("resourceslices.resource.k8s.io", name, node)
+    }
+
+    /// Whether there is such an object, and its `spec.nodeName` is the node.
+    fn is_of(&self, resource: &str, name: &str, node: &str) -> bool {
+        let record = self.store.get(&Key::new(resource, "", name));
+        record.is_some_and(|record| parse(&record)["spec"]["nodeName"] == node)
     }
 
     fn uses(&self, node: &str, volume: &Value) -> bool {
@@ -114,6 +131,11 @@ pub(crate) fn references(pod: &Value) -> References {
         items(&spec[list]).for_each(|container| of_container(&mut found, container));
     }
     items(&spec["volumes"]).for_each(|volume| of_volume(&mut found, pod, volume));
+    // Claims for devices: those that it names, and those that were made for it.
+    let (made, status) = (&pod["status"]["resourceClaimStatuses"], &pod["status"]["extendedResourceClaimStatus"]);
+    for claim in items(&spec["resourceClaims"]).chain(items(made)).chain([status]) {
+        add(&mut found, Vertex::ResourceClaim, &claim["resourceClaimName"]);
+    }
     found
 }
 
@@ -183,6 +205,7 @@ mod tests {
                     { "name": "A", "valueFrom": { "secretKeyRef": { "name": "key", "key": "k" } } },
                     { "name": "B", "valueFrom": { "configMapKeyRef": { "name": "one", "key": "k" } } },
                 ] }],
+                "resourceClaims": [{ "name": "gpu", "resourceClaimName": "device" }, { "name": "t", "resourceClaimTemplateName": "t" }],
                 "ephemeralContainers": [{ "envFrom": [{ "secretRef": { "name": "debug" } }] }],
                 "volumes": [
                     { "name": "a", "secret": { "secretName": "files" } },
@@ -193,6 +216,10 @@ mod tests {
                     { "name": "f", "csi": { "nodePublishSecretRef": { "name": "driver" } } },
                     { "name": "g", "iscsi": { "secretRef": { "name": "chap" } } },
                 ],
+            },
+            "status": {
+                "resourceClaimStatuses": [{ "name": "t", "resourceClaimName": "made" }],
+                "extendedResourceClaimStatus": { "resourceClaimName": "extended", "requestMappings": [] },
             },
         });
         let found = references(&pod);
@@ -205,5 +232,6 @@ mod tests {
         assert_eq!(named(Vertex::ConfigMap), ["all", "in", "map", "one"]);
         assert_eq!(named(Vertex::Claim), ["claim", "p-d"]);
         assert_eq!(named(Vertex::ServiceAccount), ["robot"]);
+        assert_eq!(named(Vertex::ResourceClaim), ["device", "extended", "made"]);
     }
 }

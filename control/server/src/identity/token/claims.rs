@@ -112,7 +112,7 @@ impl Claims {
 }
 
 /// Whether an object's time to be deleted is well past.
-fn is_over(json: &[u8], now: Timestamp) -> bool {
+pub(super) fn is_over(json: &[u8], now: Timestamp) -> bool {
     let object: Value = serde_json::from_slice(json).unwrap_or_default();
     let until: Option<Timestamp> = meta::text(&object, "deletionTimestamp").parse().ok();
     until.is_some_and(|until| now.as_second() > until.as_second() + LEEWAY_SECONDS)

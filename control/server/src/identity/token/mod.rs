@@ -1,17 +1,23 @@
 //! Tokens of service accounts (KEP-1205): JSON Web Tokens (RFC 7519) that this server signs, and believes as long as
 //! what they are bound to is there.
 //!
+//! Beside them stand the tokens of Secrets, which have no end ([`legacy`]).
+//!
 //! Only what Kubernetes' own tokens use of JOSE is here: compact serialization, ES256, one key.
 
 mod claims;
 mod key;
+mod legacy;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 pub(crate) use claims::{Bound, Claims};
 pub use key::KeyError;
 pub(crate) use key::TokenKey;
+pub use legacy::{AccountSecret, AccountTokens};
 
 use super::User;
 use crate::hub::Hub;
@@ -40,6 +46,12 @@ pub(crate) enum TokenError {
     Invalidated,
 }
 
+/// A text in the data of a Secret.
+fn text_of(secret: &Value, key: &str) -> Option<String> {
+    let bytes = STANDARD.decode(secret["data"][key].as_str()?).ok()?;
+    String::from_utf8(bytes).ok()
+}
+
 impl Issuer {
     /// An issuer with this name and key.
     pub(crate) fn new(name: &str, key: TokenKey) -> Self {
@@ -65,6 +77,14 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<(User, Vec<String>), TokenError> {
         let claims = self.key.verify(token).ok_or(TokenError::Foreign)?;
+        if claims["iss"] == legacy::ISSUER {
+            // They name no audience: they are for this server.
+            let meant: Vec<String> = audiences.iter().filter(|audience| **audience == self.name).cloned().collect();
+            if meant.is_empty() {
+                return Err(TokenError::Audience(vec![self.name.clone()], audiences.to_vec()));
+            }
+            return Ok((legacy::check(hub, token, &claims, now)?, meant));
+        }
         if claims["iss"] != json!(self.name) {
             return Err(TokenError::Foreign);
         }

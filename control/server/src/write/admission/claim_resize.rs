@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use coracle_api::quantity::Quantity;
+use coracle_api::quota::class_of_claim;
 use coracle_api::{ApiError, ApiResult};
 use serde_json::{Value, json};
 
@@ -26,8 +27,7 @@ impl Plugin for PersistentVolumeClaimResize {
         if old["status"]["phase"] != "Bound" {
             return refused("Only bound persistent volume claims can be expanded");
         }
-        let class = object["spec"]["storageClassName"].as_str().unwrap_or_default();
-        let class = stored(hub, "storageclasses.storage.k8s.io", "", class);
+        let class = stored(hub, "storageclasses.storage.k8s.io", "", class_of_claim(object));
         if class.is_none_or(|class| class["allowVolumeExpansion"] != json!(true)) {
             return refused(
                 "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must \

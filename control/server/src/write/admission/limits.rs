@@ -37,16 +37,23 @@ impl Plugin for LimitRanger {
     }
 
     async fn validate(&self, hub: &Hub, write: &Admitted<'_>, object: &Value) -> ApiResult<()> {
-        let mut errors = Vec::new();
+        let mut found = Vec::new();
         for range in all_stored(hub, RANGES, write.namespace) {
             for limit in range["spec"]["limits"].as_array().into_iter().flatten() {
                 if write.concerns("", "pods") {
-                    check_pod(object, limit, &mut errors);
+                    check_pod(object, limit, &mut found);
                 } else {
-                    check_claim(object, limit, &mut errors);
+                    check_claim(object, limit, &mut found);
                 }
             }
         }
+        // What is wrong with several containers is said once (`utilerrors.Aggregate`).
+        let mut errors: Vec<String> = Vec::new();
+        found.into_iter().for_each(|error| {
+            if !errors.contains(&error) {
+                errors.push(error)
+            }
+        });
         let why = match errors.as_slice() {
             [] => return Ok(()),
             [only] => only.clone(),

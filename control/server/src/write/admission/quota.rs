@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use coracle_api::pod::ResourceList;
-use coracle_api::quota::{charge, list, usage};
+use coracle_api::quota::{Costing, QuotaError, Wish, charge, list, usage};
 use coracle_api::{ApiError, ApiResult};
 use coracle_store::{Expect, Op, Record, Scope};
 use jiff::Timestamp;
@@ -57,10 +57,16 @@ impl Quotas {
         let turn = self.turns[index].clone().lock_owned().await;
         let (now, resource) = (Timestamp::now(), write.resource.storage_key());
         let cost = usage(&resource, new, now);
-        let before = write.old.map(|old| usage(&resource, old, now)).unwrap_or_default();
+        let before = write.old.map(|old| (old, usage(&resource, old, now)));
+        let wish = Wish {
+            resource: &resource,
+            new: Costing { object: new, cost: &cost },
+            old: before.as_ref().map(|(object, cost)| Costing { object, cost }),
+            is_fact: write.subresource == "status",
+        };
         let mut ops = Vec::new();
         for record in of_namespace(hub, write.namespace) {
-            ops.extend(take(hub, write, &record, new, (&cost, &before))?);
+            ops.extend(take(hub, write, &record, &wish)?);
         }
         // Nothing is written to a quota: nobody has to wait.
         Ok(if ops.is_empty() { Charge::default() } else { Charge { ops, turn: Some(turn) } })
@@ -72,6 +78,8 @@ fn is_counted(write: &Admitted<'_>) -> bool {
     let grows = || match write.subresource {
         "" => write.concerns("", "services") || write.concerns("", "persistentvolumeclaims"),
         "resize" => write.concerns("", "pods"),
+        // What a claim has been given, and of which class it is.
+        "status" => write.concerns("", "persistentvolumeclaims"),
         _ => false,
     };
     !write.namespace.is_empty()
@@ -87,19 +95,11 @@ fn of_namespace(hub: &Hub, namespace: &str) -> Vec<Arc<Record>> {
 }
 
 /// The quota with what the write takes, if it takes anything from it.
-fn take(
-    hub: &Hub,
-    write: &Admitted<'_>,
-    record: &Record,
-    new: &Value,
-    (cost, before): (&ResourceList, &ResourceList),
-) -> ApiResult<Option<Op>> {
+fn take(hub: &Hub, write: &Admitted<'_>, record: &Record, wish: &Wish<'_>) -> ApiResult<Option<Op>> {
     let quotas = hub.row("v1", STORED_AS)?;
     let quota = load(&quotas, record)?;
-    let refused =
-        |why: coracle_api::quota::QuotaError| ApiError::forbidden(write.resource, write.name, &why.to_string());
-    let resource = write.resource.storage_key();
-    let Some(used) = charge(&quota, &resource, new, cost, before).map_err(refused)? else { return Ok(None) };
+    let refused = |why: QuotaError| ApiError::forbidden(write.resource, write.name, &why.to_string());
+    let Some(used) = charge(&quota, wish).map_err(refused)? else { return Ok(None) };
     let mut next = quota.clone();
     next["status"]["used"] = merged(&quota["status"]["used"], &used);
     let author = Author { manager: "kube-apiserver".into(), subresource: "status", applied: false };

@@ -1,4 +1,5 @@
-//! `ServiceAccount`: every pod runs as one, and it exists; its token is mounted unless somebody says otherwise.
+//! `ServiceAccount`: every pod runs as one, and it exists; its token is mounted unless somebody says otherwise. What mirrors a
+//! static pod has none, and nothing that only the API server could give it.
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use coracle_store::{Key, Scope, WatchScope};
 use serde_json::{Value, json};
 
 use super::{Admitted, Plugin, token_volume};
+use crate::authz::node::{Vertex, references};
 use crate::hub::Hub;
 
 /// How long a pod waits for its account: the controller makes `default` a moment after a namespace, and whoever
@@ -49,6 +51,20 @@ impl Plugin for ServiceAccount {
             token_volume::mount(spec);
         }
         Ok(())
+    }
+
+    async fn validate(&self, _: &Hub, write: &Admitted<'_>, object: &Value) -> ApiResult<()> {
+        if !object["metadata"]["annotations"][MIRROR_ANNOTATION].is_string() {
+            return Ok(());
+        }
+        let why = match () {
+            () if object["spec"]["serviceAccountName"].as_str().is_some_and(|name| !name.is_empty()) => {
+                "reference service accounts"
+            }
+            () if references(object).iter().any(|(vertex, _)| *vertex == Vertex::Secret) => "reference secrets",
+            () => return Ok(()),
+        };
+        Err(ApiError::forbidden(write.resource, write.name, &format!("a mirror pod may not {why}")))
     }
 }
 

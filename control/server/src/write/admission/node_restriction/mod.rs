@@ -58,6 +58,7 @@ fn check(hub: &Hub, write: &Admitted<'_>, object: &Value) -> ApiResult<()> {
         ("", "serviceaccounts") => token::check(&deed),
         ("coordination.k8s.io", "leases") => deed.lease(),
         ("storage.k8s.io", "csinodes") => deed.of_own_name("CSINode"),
+        ("resource.k8s.io", "resourceslices") => deed.slice(),
         _ => Ok(()),
     }
 }
@@ -91,6 +92,20 @@ impl Deed<'_> {
             return Ok(());
         }
         self.refuse(format!("can only access {what} with the same name as the requesting node"))
+    }
+
+    /// Which devices the node has. Of an update, the authorizer has looked at the one that is there, and the name stays.
+    fn slice(&self) -> ApiResult<()> {
+        let verb = match self.write.action {
+            Action::Create => "create",
+            Action::Delete => "delete",
+            Action::Update | Action::Connect => return Ok(()),
+        };
+        let slice = self.write.old.unwrap_or(self.object);
+        if slice["spec"]["nodeName"] == self.node {
+            return Ok(());
+        }
+        self.refuse(format!("can only {verb} ResourceSlice with the same NodeName as the requesting node"))
     }
 
     fn claim(&self) -> ApiResult<()> {

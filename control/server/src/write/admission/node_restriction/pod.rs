@@ -2,7 +2,7 @@
 
 use coracle_api::{ApiError, ApiResult, meta};
 use coracle_store::Key;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Deed;
 use crate::authz::node::{Vertex, references};
@@ -42,6 +42,18 @@ fn status(deed: &Deed<'_>) -> ApiResult<()> {
     own(deed, &format!("node {node:?} can only update pod status for pods with spec.nodeName set to itself"))?;
     if meta::labels(deed.object) != meta::labels(deed.write.old.unwrap_or(&Value::Null)) {
         return deed.refuse(format!("node {node:?} cannot update labels through pod status"));
+    }
+    // They say which claims the node may read.
+    let is_kept = |field: &str| {
+        let status = |pod: &Value| Some(pod["status"][field].clone()).filter(|status| *status != json!([]));
+        status(deed.object).unwrap_or_default() == deed.write.old.and_then(status).unwrap_or_default()
+    };
+    if !is_kept("resourceClaimStatuses") {
+        // The last word is upstream's.
+        return deed.refuse(format!("node {node:?} cannot update resource claim statues"));
+    }
+    if !is_kept("extendedResourceClaimStatus") {
+        return deed.refuse(format!("node {node:?} cannot update extended resource claim status"));
     }
     Ok(())
 }

@@ -175,7 +175,10 @@ impl<'a> Case<'a> {
             object: self.asked.shown(self.hub, version, object).await.map_err(failed)?,
             old: self.asked.shown(self.hub, version, old).await.map_err(failed)?,
             request: request_seen(self.asked, version, version).map_err(failed)?,
-            unmatched: request_seen(self.asked, version, None).map_err(failed)?,
+            unmatched: match version {
+                Some(_) => Some(request_seen(self.asked, version, None).map_err(failed)?),
+                None => None,
+            },
         })
     }
 
@@ -193,7 +196,11 @@ impl<'a> Case<'a> {
 
     /// What conditions see: the request with the resource that it is really about, and no namespace, as upstream.
     pub(super) fn inputs_of_conditions<'s>(&'s self, view: &'s View<'_>, params: Option<&'s Value>) -> Inputs<'s> {
-        Inputs { request: &view.unmatched, namespace: None, ..self.inputs(view, params) }
+        Inputs {
+            request: view.unmatched.as_ref().unwrap_or(&view.request),
+            namespace: None,
+            ..self.inputs(view, params)
+        }
     }
 }
 
@@ -202,8 +209,8 @@ pub(super) struct View<'v> {
     pub(super) object: Option<Cow<'v, Value>>,
     pub(super) old: Option<Cow<'v, Value>>,
     request: Value,
-    /// The same, with the resource that it is really about.
-    unmatched: Value,
+    /// The same, with the resource that it is really about, if a policy may want another version of it.
+    unmatched: Option<Value>,
 }
 
 /// The view of the last policy, for the next one: most want the same version of objects that none of them changes.
