@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use coracle_controllers::ControllersConfig;
 use coracle_node::parse_duration;
 
 use super::{AddressArgs, AdmissionArgs, AuditArgs, EncryptionArgs, NodeArgs};
@@ -29,6 +30,9 @@ pub struct ClusterArgs {
     /// How long events are kept.
     #[arg(long, value_name = "DURATION", default_value = "1h0m0s", value_parser = parse_duration)]
     pub event_ttl: Duration,
+    /// The longest that certificates are valid which the cluster signs by request. Requests may ask for less.
+    #[arg(long, value_name = "DURATION", default_value = "8760h0m0s", value_parser = parse_duration)]
+    pub cluster_signing_duration: Duration,
     #[command(flatten)]
     pub node: NodeArgs,
     #[command(flatten)]
@@ -51,6 +55,7 @@ impl ClusterArgs {
             registry_port: Some(0),
             node_name: None,
             event_ttl: Duration::from_secs(3600),
+            cluster_signing_duration: ControllersConfig::default().signing_duration,
             node: NodeArgs::usual(),
             addresses: AddressArgs::loopback(),
             admission: AdmissionArgs::default(),

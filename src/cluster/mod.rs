@@ -115,6 +115,7 @@ impl Cluster {
             root_ca_pem: Some(credentials.ca_pem),
             signer: Some(credentials.signer),
             event_ttl: Some(args.event_ttl),
+            signing_duration: args.cluster_signing_duration,
             ..ControllersConfig::default()
         };
         start_control_loops(&server, controllers, &mut tasks, &clients_shutdown);

@@ -22,6 +22,8 @@ pub struct ControllersConfig {
     pub root_ca_pem: Option<String>,
     /// Signs certificates for those who ask with a CertificateSigningRequest; without one nobody does.
     pub signer: Option<Signer>,
+    /// The longest that certificates are valid which the controllers have signed (`--cluster-signing-duration`).
+    pub signing_duration: Duration,
     /// Terminated pods kept before the oldest are collected; 0 keeps all.
     pub terminated_pod_threshold: usize,
     /// Events older than this are deleted; None where the server expires them itself.
@@ -42,6 +44,7 @@ impl Default for ControllersConfig {
             workers: 16,
             root_ca_pem: None,
             signer: None,
+            signing_duration: Duration::from_secs(365 * 24 * 60 * 60),
             terminated_pod_threshold: 12_500,
             event_ttl: Some(Duration::from_secs(60 * 60)),
             endpoint_batch: Duration::from_millis(5),

@@ -114,12 +114,10 @@ async fn a_server_that_comes_late_is_waited_for_and_patience_ends() {
     let (api, authority, directory) = (FakeApi::default(), Authority::new(), tempfile::tempdir().unwrap());
     let (client, wanted, store) = (api.client(), Wanted::client("n1"), PairStore::client(directory.path()));
     api.set(Mode::Dead);
-    let comes = async {
-        tokio::task::yield_now().await;
-        api.set(Mode::Here);
-        issue(&api, &authority, 1, SystemTime::now(), DAY).await;
-    };
-    let (pair, ()) = tokio::join!(first_pair(&client, &wanted, &store, PATIENCE), comes);
+    let mut asking = std::pin::pin!(first_pair(&client, &wanted, &store, PATIENCE));
+    assert!(tokio::time::timeout(Duration::from_millis(300), &mut asking).await.is_err());
+    api.set(Mode::Here);
+    let (pair, ()) = tokio::join!(asking, issue(&api, &authority, 1, SystemTime::now(), DAY));
     pair.unwrap();
     store.forget_pending();
     let late = first_pair(&client, &wanted, &store, Duration::from_millis(200)).await.unwrap_err();
