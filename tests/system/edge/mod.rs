@@ -2,6 +2,7 @@
 
 mod away;
 mod away_kinds;
+mod bootstrapping;
 mod join;
 mod node;
 mod proxy;

@@ -19,6 +19,7 @@ mod impersonating;
 mod inside;
 mod listing;
 mod logs;
+mod newcomers;
 mod nodes;
 mod paging;
 mod pod_security;
