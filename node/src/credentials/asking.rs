@@ -81,7 +81,9 @@ async fn answer(
                 None => tracing::debug!(name, "the request for a certificate waits for its answer"),
             },
             Ok(None) => return Err(CredentialError::Deleted(name.to_owned())),
-            Err(error) => tracing::debug!(name, %error, "the request for a certificate cannot be watched; trying again"),
+            Err(error) => {
+                tracing::debug!(name, %error, "the request for a certificate cannot be watched; trying again")
+            }
         }
     }
     Err(CredentialError::Deleted(name.to_owned()))

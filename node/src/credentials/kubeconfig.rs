@@ -19,8 +19,10 @@ const CONTEXT: &str = "default-context";
 
 /// The file.
 pub fn read(file: &Path) -> Result<Kubeconfig, CredentialError> {
-    let unreadable =
-        |error: kube::config::KubeconfigError| CredentialError::Unreadable { path: file.to_owned(), why: cause(&error) };
+    let unreadable = |error: kube::config::KubeconfigError| CredentialError::Unreadable {
+        path: file.to_owned(),
+        why: cause(&error),
+    };
     Kubeconfig::read_from(file).map_err(unreadable)
 }
 
@@ -81,7 +83,8 @@ fn part(data: Option<&str>, file: Option<&str>) -> Result<Option<String>, String
 pub fn write(file: &Path, bootstrap: &Kubeconfig, pem: &Path) -> Result<(), CredentialError> {
     let failed = |source| CredentialError::Write { path: file.to_owned(), source };
     let pem = std::path::absolute(pem).map_err(failed)?;
-    let text = serde_yaml::to_string(&document(bootstrap, &pem)).map_err(|error| failed(std::io::Error::other(error)))?;
+    let text =
+        serde_yaml::to_string(&document(bootstrap, &pem)).map_err(|error| failed(std::io::Error::other(error)))?;
     write_atomic_with_mode(file, text.as_bytes(), 0o600).map_err(failed)
 }
 
@@ -93,8 +96,12 @@ fn document(bootstrap: &Kubeconfig, pem: &Path) -> Value {
     let cluster = cluster.and_then(|cluster| cluster.cluster.clone());
     let pem = Some(PathBuf::from(pem).display().to_string());
     let user = AuthInfo { client_certificate: pem.clone(), client_key: pem, ..AuthInfo::default() };
-    let context =
-        Context { cluster: CLUSTER.into(), user: Some(USER.into()), namespace: Some("default".into()), ..Context::default() };
+    let context = Context {
+        cluster: CLUSTER.into(),
+        user: Some(USER.into()),
+        namespace: Some("default".into()),
+        ..Context::default()
+    };
     let kubeconfig = Kubeconfig {
         kind: Some("Config".into()),
         api_version: Some("v1".into()),

@@ -45,9 +45,8 @@ impl Pair {
         let certified = CertifiedKey::from_der(chain, key, &ring::default_provider());
         let certified = Arc::new(certified.map_err(|error| error.to_string())?);
         let (_, parsed) = X509Certificate::from_der(&first).map_err(|error| error.to_string())?;
-        let time = |at: x509_parser::time::ASN1Time| {
-            Timestamp::from_second(at.timestamp()).map_err(|error| error.to_string())
-        };
+        let time =
+            |at: x509_parser::time::ASN1Time| Timestamp::from_second(at.timestamp()).map_err(|error| error.to_string());
         let text = |value: &x509_parser::x509::AttributeTypeAndValue<'_>| value.as_str().unwrap_or_default().to_owned();
         let subject = parsed.subject();
         let (names, addresses) = alternatives(&parsed);

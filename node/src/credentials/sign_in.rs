@@ -113,17 +113,15 @@ impl SignIn {
     }
 
     /// The node's own certificate, by what may only ask for one.
-    async fn bootstrap(
-        &self,
-        file: &PathBuf,
-        store: &PairStore,
-    ) -> Result<(Config, Option<Pair>), CredentialError> {
+    async fn bootstrap(&self, file: &PathBuf, store: &PairStore) -> Result<(Config, Option<Pair>), CredentialError> {
         let found = kubeconfig::read(file)?;
-        let config = kubeconfig::config(file, found.clone()).await?;
+        let mut config = kubeconfig::config(file, found.clone()).await?;
         let client = kubeconfig::client(config.clone())?;
         let pair = first_pair(&client, &Wanted::client(&self.node), store, WAIT).await?;
         self.keep(&pair, &found, store)?;
-        Ok((Config { auth_info: AuthInfo::default(), ..config }, Some(pair)))
+        // The token has done its work.
+        config.auth_info = AuthInfo::default();
+        Ok((config, Some(pair)))
     }
 
     fn keep(&self, pair: &Pair, bootstrap: &Kubeconfig, store: &PairStore) -> Result<(), CredentialError> {
@@ -134,25 +132,19 @@ impl SignIn {
         Ok(())
     }
 
-    fn as_node(
-        &self,
-        config: Config,
-        pair: Pair,
-        store: PairStore,
-        server: Uri,
-    ) -> Result<SignedIn, CredentialError> {
+    fn as_node(&self, config: Config, pair: Pair, store: PairStore, server: Uri) -> Result<SignedIn, CredentialError> {
         let found = pair.node().unwrap_or_default();
         if found != self.node {
             return Err(CredentialError::OtherNode { path: self.kubeconfig.clone(), found: found.to_owned() });
         }
         let wanted = Wanted::client(&self.node);
-        let newest = if self.rotate { newest(pair, store.current().filter(|pair| wanted.is_met_by(pair))) } else { pair };
+        let newest =
+            if self.rotate { newest(pair, store.current().filter(|pair| wanted.is_met_by(pair))) } else { pair };
         let transport = Transport::new(config, &newest)?;
         let client = transport.client();
         let bootstrap = self.bootstrap_kubeconfig.clone();
-        let rotation = self
-            .rotate
-            .then(|| ClientRotation::new(Renewal::new(store, wanted, Some(newest)), transport, bootstrap));
+        let rotation =
+            self.rotate.then(|| ClientRotation::new(Renewal::new(store, wanted, Some(newest)), transport, bootstrap));
         Ok(SignedIn { client, server, rotation })
     }
 }

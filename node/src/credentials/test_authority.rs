@@ -79,7 +79,9 @@ impl Authority {
             let ParsedExtension::SubjectAlternativeName(found) = extension else { continue };
             names.extend(found.general_names.iter().map(|name| match name {
                 GeneralName::DNSName(name) => (*name).to_owned(),
-                GeneralName::IPAddress(v4) => <[u8; 4]>::try_from(*v4).map(std::net::Ipv4Addr::from).unwrap().to_string(),
+                GeneralName::IPAddress(v4) => {
+                    <[u8; 4]>::try_from(*v4).map(std::net::Ipv4Addr::from).unwrap().to_string()
+                }
                 other => panic!("{other:?}"),
             }));
         }

@@ -210,13 +210,7 @@ fn bootstrap_kubeconfig(directory: &Path, authority: &Authority) -> std::path::P
 
 fn sign_in(directory: &Path, bootstrap_kubeconfig: Option<std::path::PathBuf>) -> SignIn {
     let kubeconfig = directory.join("kubelet.conf");
-    SignIn {
-        node: "n1".into(),
-        kubeconfig,
-        bootstrap_kubeconfig,
-        directory: directory.join("pki"),
-        rotate: true,
-    }
+    SignIn { node: "n1".into(), kubeconfig, bootstrap_kubeconfig, directory: directory.join("pki"), rotate: true }
 }
 
 #[tokio::test]

@@ -142,7 +142,10 @@ mod tests {
         let key = KeyPair::generate().unwrap();
         let wanted = Wanted::serving("n1", &["192.0.2.7".parse().unwrap(), "192.0.2.7".parse().unwrap()]);
         let (common_name, _, names) = parsed(&wanted.request_pem(&key).unwrap());
-        assert_eq!((common_name.as_str(), names), ("system:node:n1", vec!["dns n1".into(), "ip [192, 0, 2, 7]".into()]));
+        assert_eq!(
+            (common_name.as_str(), names),
+            ("system:node:n1", vec!["dns n1".into(), "ip [192, 0, 2, 7]".into()])
+        );
         assert_eq!(wanted.usages, ["digital signature", "server auth"]);
         // A name that is an address is none for DNS.
         let (_, _, names) = parsed(&Wanted::serving("192.0.2.9", &[]).request_pem(&key).unwrap());

@@ -46,7 +46,9 @@ fn as_node(cluster: &Cluster, node: &EdgeNode) -> Command {
 
 /// Names of the requests of a signer.
 fn requests(cluster: &Cluster, signer: &str) -> Vec<String> {
-    let query = format!("get csr --field-selector spec.signerName=kubernetes.io/{signer} -o jsonpath={{.items[*].metadata.name}}");
+    let query = format!(
+        "get csr --field-selector spec.signerName=kubernetes.io/{signer} -o jsonpath={{.items[*].metadata.name}}"
+    );
     cluster.kubectl(&query).ok().split_whitespace().map(str::to_owned).collect()
 }
 
@@ -87,7 +89,8 @@ fn a_token_makes_a_node_that_goes_on_without_it() {
 fn a_node_that_is_not_wanted_is_told_so() {
     let cluster = Cluster::start();
     // It may ask, and nobody says yes by himself.
-    let binding = "create clusterrolebinding askers --clusterrole system:node-bootstrapper --group system:bootstrappers";
+    let binding =
+        "create clusterrolebinding askers --clusterrole system:node-bootstrapper --group system:bootstrappers";
     cluster.kubectl(binding).ok();
     let edge = newcomer(&cluster, "edge", "system:bootstrappers:askers");
     let complaint = std::thread::scope(|scope| {
@@ -96,7 +99,10 @@ fn a_node_that_is_not_wanted_is_told_so() {
         cluster.kubectl(&format!("certificate deny {name}")).ok();
         node.join().expect("the node says no")
     });
-    assert!(complaint.contains("is denied, reason: KubectlDeny, message: This CSR was denied by kubectl"), "{complaint}");
+    assert!(
+        complaint.contains("is denied, reason: KubectlDeny, message: This CSR was denied by kubectl"),
+        "{complaint}"
+    );
     assert!(!edge.kubeconfig.exists());
     // And is told the same when it tries again.
     let again = run(&mut edge.command()).failed();

@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_refused() {
-        let truncated = STANDARD.encode("-----BEGIN CERTIFICATE REQUEST-----\nMIH=\n-----END CERTIFICATE REQUEST-----\n");
+        let truncated =
+            STANDARD.encode("-----BEGIN CERTIFICATE REQUEST-----\nMIH=\n-----END CERTIFICATE REQUEST-----\n");
         for wrong in ["", "nonsense", &STANDARD.encode("nonsense"), &truncated] {
             let why = asked(SIGNERS[0], wrong).unwrap();
             assert!(why.starts_with("unable to parse csr: "), "{why}");
