@@ -55,6 +55,15 @@ impl Authority {
         Pair::new(&certificate.pem(), &key.serialize_pem()).unwrap()
     }
 
+    /// A pair of a server at 127.0.0.1.
+    pub fn server(&self) -> Pair {
+        let key = KeyPair::generate().unwrap();
+        let names = vec!["127.0.0.1".to_owned()];
+        let parameters = leaf("server", NODES, names, SystemTime::now(), Duration::from_secs(3600));
+        let certificate = parameters.signed_by(&key, &self.issuer).unwrap();
+        Pair::new(&certificate.pem(), &key.serialize_pem()).unwrap()
+    }
+
     /// A pair that ended an hour ago.
     pub fn expired(&self, user: &str) -> Pair {
         let (key, hour) = (KeyPair::generate().unwrap(), Duration::from_secs(3600));

@@ -94,7 +94,91 @@ fn is_watch(uri: &Uri) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::{convert::Infallible, net::SocketAddr, time::Duration};
+
+    use axum::body::Body as ServerBody;
+    use bytes::Bytes;
+    use http::Response;
+    use http_body_util::BodyExt as _;
+    use hyper::{body::Incoming, service::service_fn};
+    use hyper_util::rt::TokioIo;
+    use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+    use tokio::{net::TcpListener, time::timeout};
+    use tokio_rustls::TlsAcceptor;
+    use x509_parser::prelude::{FromDer, X509Certificate};
+
+    use super::{super::test_authority::Authority, *};
+    use crate::serve::testing::{Shown, tls};
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// Says who has connected; a watch says so and goes on for ever.
+    async fn answer(request: Request<Incoming>, peer: String) -> Result<Response<ServerBody>, Infallible> {
+        let first = futures::stream::iter([Ok::<_, Infallible>(Bytes::from(peer))]);
+        Ok(Response::new(match is_watch(request.uri()) {
+            true => ServerBody::from_stream(first.chain(futures::stream::pending())),
+            false => ServerBody::from_stream(first),
+        }))
+    }
+
+    /// A server that shows a certificate which may change.
+    async fn server(shown: Arc<Shown>) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, acceptor) = (listener.local_addr().unwrap(), TlsAcceptor::from(Arc::new(tls(shown).unwrap())));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    let Ok(stream) = acceptor.accept(stream).await else { return };
+                    let chain = stream.get_ref().1.peer_certificates().unwrap();
+                    let (_, certificate) = X509Certificate::from_der(&chain[0]).unwrap();
+                    let peer = certificate.subject().iter_common_name().next().unwrap().as_str().unwrap().to_owned();
+                    let service = service_fn(move |request| answer(request, peer.clone()));
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
+                });
+            }
+        });
+        address
+    }
+
+    fn get(path: &str) -> Request<Body> {
+        Request::get(path).body(Body::empty()).unwrap()
+    }
+
+    async fn who(client: &Client) -> String {
+        let answer = timeout(PATIENCE, client.send(get("/who"))).await.unwrap().unwrap();
+        String::from_utf8(answer.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn requests_are_made_with_the_newest_pair_and_watches_begin_anew() {
+        let authority = Authority::new();
+        let shown = Shown::certified(authority.server().certified());
+        let address = server(Arc::clone(&shown)).await;
+        let mut config = Config::new(format!("https://{address}").parse().unwrap());
+        config.root_cert = Some(vec![CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap().to_vec()]);
+        let hour = Duration::from_secs(3600);
+        let transport = Transport::new(config, &authority.pair("one", hour)).unwrap();
+        let client = transport.client();
+        assert_eq!(who(&client).await, "one");
+        let mut watch = client.send(get("/pods?watch=true")).await.unwrap().into_body();
+        let first = timeout(PATIENCE, watch.frame()).await.unwrap().unwrap().unwrap();
+        assert_eq!(first.into_data().unwrap(), "one");
+
+        transport.turn(&authority.pair("two", hour)).unwrap();
+        assert!(timeout(PATIENCE, watch.frame()).await.unwrap().is_none());
+        // By the client that was there, and by new ones.
+        assert_eq!((who(&client).await, who(&transport.client()).await), ("two".into(), "two".into()));
+
+        // The port changes as well: one that another authority has signed is not trusted from the next connection on.
+        shown.show(Authority::new().server().certified());
+        transport.turn(&authority.pair("three", hour)).unwrap();
+        assert!(timeout(PATIENCE, client.send(get("/who"))).await.unwrap().is_err());
+        shown.show(authority.server().certified());
+        assert_eq!(who(&client).await, "three");
+    }
 
     #[test]
     fn watches_are_told_from_lists() {

@@ -40,6 +40,12 @@ use crate::{
     link::Link,
 };
 
+/// What tests elsewhere serve with.
+#[cfg(test)]
+pub mod testing {
+    pub use super::certificates::{Shown, tls};
+}
+
 /// How long clients wait at the start until it is known who certifies them.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 
