@@ -20,8 +20,17 @@ use tokio::sync::{Notify, watch};
 use tower::ServiceExt as _;
 
 /// Resources that are served, by their path's last part.
-const RESOURCES: [&str; 8] =
-    ["pods", "nodes", "leases", "events", "services", "endpointslices", "configmaps", "secrets"];
+const RESOURCES: [&str; 9] = [
+    "pods",
+    "nodes",
+    "leases",
+    "events",
+    "services",
+    "endpointslices",
+    "configmaps",
+    "secrets",
+    "certificatesigningrequests",
+];
 
 /// The server.
 #[derive(Clone, Default)]

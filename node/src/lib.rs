@@ -15,6 +15,7 @@ mod checkpoint;
 mod command;
 mod conditions;
 mod config;
+mod credentials;
 mod ebb;
 mod events;
 mod eviction;
@@ -53,6 +54,7 @@ mod node_tests;
 mod test_world;
 
 pub use config::{CapacityOverrides, DEFAULT_MAX_PODS, LogLimits, NodeAddresses, NodeConfig};
+pub use credentials::{ClientRotation, CredentialError, SignIn, SignedIn};
 pub use eviction::{EvictionSettings, GracePeriods, MinimumReclaim, ThresholdError, Thresholds};
 pub use go_duration::flag as parse_duration;
 pub use images::KeyError;

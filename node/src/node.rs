@@ -132,13 +132,16 @@ async fn start_served(
     shutdown: &CancellationToken,
 ) -> Result<(Arc<Shared>, Router), NodeError> {
     let door = match &config.serve {
-        Some(serve) => Some(Door::open(serve, &config.name).await?),
+        Some(serve) => Some(Door::open(serve, &config.name, config.address).await?),
         None => None,
     };
     let registration = Registration::new(config, machine.clone(), door.as_ref().map(|door| door.port));
-    let shared = start_parts(client, config, &registration, machine, tasks, shutdown).await?;
+    let shared = start_parts(client.clone(), config, &registration, machine, tasks, shutdown).await?;
     let router = api::router(&shared, &config.name, machine);
-    if let Some(door) = door {
+    if let Some(mut door) = door {
+        if let Some(renewing) = door.renewing(shared.link.watching_client(&client), shutdown.clone()) {
+            tasks.spawn(renewing);
+        }
         let (client, link) = (shared.client.clone(), Arc::clone(&shared.link));
         tasks.spawn(door.serve(router.clone(), client, link, config.name.clone(), shutdown.clone()));
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use coracle_controllers::ControllersConfig;
 use coracle_node::parse_duration;
 
 use super::{AddressArgs, AdmissionArgs, AuditArgs, AuthenticationArgs, EncryptionArgs, FairnessArgs, NodeArgs};
@@ -33,6 +34,9 @@ pub struct ClusterArgs {
     /// Authorities (PEM) that certify the HTTPS ports of nodes that have joined [default: any certificate is believed].
     #[arg(long, value_name = "FILE")]
     pub kubelet_certificate_authority: Option<PathBuf>,
+    /// The longest that certificates are valid which the cluster signs by request. Requests may ask for less.
+    #[arg(long, value_name = "DURATION", default_value = "8760h0m0s", value_parser = parse_duration)]
+    pub cluster_signing_duration: Duration,
     #[command(flatten)]
     pub node: NodeArgs,
     #[command(flatten)]
@@ -67,6 +71,7 @@ impl ClusterArgs {
             node_name: None,
             event_ttl: Duration::from_secs(3600),
             kubelet_certificate_authority: None,
+            cluster_signing_duration: ControllersConfig::default().signing_duration,
             node: NodeArgs::usual(),
             addresses: AddressArgs::loopback(),
             authentication: AuthenticationArgs::default(),

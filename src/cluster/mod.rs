@@ -125,6 +125,7 @@ impl Cluster {
             signer: Some(credentials.signer),
             token_signer: Some(credentials.token_signer),
             event_ttl: Some(args.event_ttl),
+            signing_duration: args.cluster_signing_duration,
             ..ControllersConfig::default()
         };
         start_control_loops(&server, controllers, &mut tasks, &clients_shutdown);

@@ -17,9 +17,22 @@ const EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 /// How a node joins.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// The cluster, and as whom the node speaks to it: a user with a node's rights.
+    /// The cluster, and as whom the node speaks to it: a user with a node's rights. Written by a bootstrap.
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: PathBuf,
+    /// The cluster, and a user who may ask for the node's certificate (a bootstrap token): used when the kubeconfig is not
+    /// there, or has no client certificate that counts [default: none].
+    #[arg(long, value_name = "FILE")]
+    pub bootstrap_kubeconfig: Option<PathBuf>,
+    /// Whether the node asks for a new client certificate before its own ends.
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set,
+        num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub rotate_certificates: bool,
+    /// Whether the node asks the cluster for the certificate of its own API, and for a new one before that ends. Somebody
+    /// has to approve the requests.
+    #[arg(long, value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set,
+        num_args = 0..=1, require_equals = true, default_missing_value = "true", conflicts_with = "tls_cert_file")]
+    pub rotate_server_certificates: bool,
     /// Where everything of the node is kept [default: /var/lib/coracle-node as root, coracle-node in the user's data
     /// directory otherwise].
     #[arg(long, visible_alias = "root-dir", value_name = "DIR")]
@@ -68,13 +81,14 @@ pub struct Args {
 }
 
 impl Args {
-    /// How the API of the node at `node_ip` is served.
-    pub fn serve(&self, node_ip: Ipv4Addr) -> ServeConfig {
+    /// How the API of the node at `node_ip` is served; `pki` is where certificates are kept.
+    pub fn serve(&self, node_ip: Ipv4Addr, pki: PathBuf) -> ServeConfig {
         let address = self.address.unwrap_or(IpAddr::V4(node_ip));
         ServeConfig {
             address: SocketAddr::new(address, self.port),
             client_ca_file: self.client_ca_file.clone(),
             certificate: self.tls_cert_file.clone().zip(self.tls_private_key_file.clone()),
+            requested: self.rotate_server_certificates.then_some(pki),
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod args;
 mod cluster;
+mod login;
 mod place;
 
 use std::process::ExitCode;
@@ -13,11 +14,11 @@ use std::time::Duration;
 use anyhow::Context;
 use coracle_node::Node;
 use coracle_oci::Registries;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::{Claim, DataDir, node_config, node_name};
+use login::Login;
 use place::Place;
 
 pub use args::Args;
@@ -25,11 +26,15 @@ pub use args::Args;
 /// What stopping may take, beside the time that pods have to end.
 const STOP_TIMEOUT: Duration = Duration::from_millis(1900);
 
+/// Where the node's certificates and keys are kept in the data directory, under kubelet's name for it.
+const PKI: &str = "pki";
+
 /// A node that runs, and what it holds.
 struct Joined {
     node: Node,
     name: String,
     place: Place,
+    login: Login,
     _claim: Option<Claim>,
     _lock: DataDir,
 }
@@ -51,6 +56,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
+    joined.login.end();
     let limit = STOP_TIMEOUT + joined.node.shutdown_grace();
     if tokio::time::timeout(limit, joined.node.stop()).await.is_err() {
         tracing::warn!("the node did not stop in time; its pods come back when it does");
@@ -60,25 +66,17 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// Finds the node's place in the cluster, and starts it there.
 async fn join(args: &Args) -> anyhow::Result<Joined> {
-    let config = client_config(args).await?;
-    let server = config.cluster_url.clone();
-    let client = kube::Client::try_from(config).with_context(|| args.kubeconfig.display().to_string())?;
     let name = args.hostname_override.clone().unwrap_or_else(node_name);
+    login::check(args)?;
     let directory = DataDir::open(args.data_dir.clone().unwrap_or_else(args::default_data_dir))?;
-    let (place, claim) = place::find(&directory, args, &name, &client, &server).await?;
+    let login = Login::new(args, &name, directory.path(PKI)).await?;
+    let (place, claim) = place::find(&directory, args, &name, &login.client, &login.server).await?;
     let mut config = node_config(&directory, &args.node, &name, &place.block, &Arc::new(Registries::new()))?;
     config.labels = args.node_labels.iter().cloned().collect();
     config.taints = args.register_with_taints.clone();
-    config.serve = Some(args.serve(place.block.node_ip));
+    config.serve = Some(args.serve(place.block.node_ip, directory.path(PKI)));
     config.cluster_domain = args.cluster_domain.clone();
+    let client = login.client.clone();
     let node = Node::start(client, config, CancellationToken::new()).await.context("cannot start the node")?;
-    Ok(Joined { node, name, place, _claim: claim, _lock: directory })
-}
-
-async fn client_config(args: &Args) -> anyhow::Result<kube::Config> {
-    let file = args.kubeconfig.display();
-    let kubeconfig = Kubeconfig::read_from(&args.kubeconfig).with_context(|| format!("cannot read {file}"))?;
-    let options = KubeConfigOptions::default();
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;
-    config.with_context(|| format!("{file} names no usable cluster"))
+    Ok(Joined { node, name, place, login, _claim: claim, _lock: directory })
 }

@@ -25,6 +25,8 @@ pub struct ControllersConfig {
     pub signer: Option<Signer>,
     /// Signs the tokens of service accounts in Secrets; without one they stay empty.
     pub token_signer: Option<TokenSigner>,
+    /// The longest that certificates are valid which the controllers have signed (`--cluster-signing-duration`).
+    pub signing_duration: Duration,
     /// Terminated pods kept before the oldest are collected; 0 keeps all.
     pub terminated_pod_threshold: usize,
     /// Events older than this are deleted; None where the server expires them itself.
@@ -46,6 +48,7 @@ impl Default for ControllersConfig {
             root_ca_pem: None,
             signer: None,
             token_signer: None,
+            signing_duration: Duration::from_secs(365 * 24 * 60 * 60),
             terminated_pod_threshold: 12_500,
             event_ttl: Some(Duration::from_secs(60 * 60)),
             endpoint_batch: Duration::from_millis(5),

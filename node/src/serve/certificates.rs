@@ -5,13 +5,18 @@
 use std::{net::IpAddr, path::Path, sync::Arc};
 
 use jiff::Timestamp;
+use parking_lot::RwLock;
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, SanType};
 use rustls::{
     DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme,
     client::danger::HandshakeSignatureValid,
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject as _},
-    server::danger::{ClientCertVerified, ClientCertVerifier},
+    server::{
+        ClientHello, ResolvesServerCert,
+        danger::{ClientCertVerified, ClientCertVerifier},
+    },
+    sign::CertifiedKey,
 };
 
 use super::ServeError;
@@ -47,16 +52,43 @@ pub fn self_signed(name: &str, address: IpAddr) -> Result<Identity, ServeError> 
     Ok((vec![certificate.der().clone()], key))
 }
 
-/// TLS that shows this identity and takes any client certificate whose owner has its key.
-pub fn tls((chain, key): Identity) -> Result<ServerConfig, ServeError> {
+/// What the port shows; it may be another certificate from the next connection on.
+#[derive(Debug)]
+pub struct Shown(RwLock<Arc<CertifiedKey>>);
+
+impl Shown {
+    /// For now this identity.
+    pub fn new((chain, key): Identity) -> Result<Arc<Shown>, ServeError> {
+        let certified = CertifiedKey::from_der(chain, key, &ring::default_provider());
+        Ok(Shown::certified(Arc::new(certified.map_err(|error| ServeError::Tls(error.to_string()))?)))
+    }
+
+    /// For now this pair.
+    pub fn certified(certified: Arc<CertifiedKey>) -> Arc<Shown> {
+        Arc::new(Shown(RwLock::new(certified)))
+    }
+
+    /// From now on this pair.
+    pub fn show(&self, certified: Arc<CertifiedKey>) {
+        *self.0.write() = certified;
+    }
+}
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.read()))
+    }
+}
+
+/// TLS that shows this, and takes any client certificate whose owner has its key.
+pub fn tls(shown: Arc<Shown>) -> Result<ServerConfig, ServeError> {
     let failed = |error: rustls::Error| ServeError::Tls(error.to_string());
     let provider = Arc::new(ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(failed)?
         .with_client_cert_verifier(Arc::new(JudgedLater { provider }))
-        .with_single_cert(chain, key)
-        .map_err(failed)?;
+        .with_cert_resolver(shown);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -2,6 +2,7 @@
 
 mod away;
 mod away_kinds;
+mod bootstrapping;
 mod issuers;
 mod join;
 mod node;

@@ -1,15 +1,13 @@
 //! Approves the requests of nodes for client certificates, of those who may have them so: newcomers for any node, nodes for
 //! themselves (`pkg/controller/certificates/approver`).
 
-use super::request::{Subject, condition, pem, subject};
+use super::request::{Subject, add_condition, condition, pem, subject};
 use super::signers;
 use crate::cluster::Cluster;
 use crate::framework::{Key, Reconcile, ReconcileError, WorkQueue};
 use async_trait::async_trait;
-use jiff::Timestamp;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
-use k8s_openapi::api::certificates::v1::{CertificateSigningRequest, CertificateSigningRequestCondition};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use kube::Api;
 use kube::api::PostParams;
 use std::sync::Arc;
@@ -74,16 +72,7 @@ fn rights(csr: &CertificateSigningRequest, subject: &Subject) -> Vec<Right> {
 
 fn approved(csr: &CertificateSigningRequest, message: &str) -> CertificateSigningRequest {
     let mut csr = csr.clone();
-    let now = Some(Time(Timestamp::now()));
-    let condition = CertificateSigningRequestCondition {
-        type_: "Approved".to_owned(),
-        status: "True".to_owned(),
-        reason: Some("AutoApproved".to_owned()),
-        message: Some(message.to_owned()),
-        last_update_time: now.clone(),
-        last_transition_time: now,
-    };
-    csr.status.get_or_insert_default().conditions.get_or_insert_default().push(condition);
+    add_condition(&mut csr, "Approved", "AutoApproved", message.to_owned());
     csr
 }
 

@@ -1,6 +1,8 @@
 //! A request as its objects says it, and as its author has signed it.
 
+use jiff::Timestamp;
 use k8s_openapi::api::certificates::v1::{CertificateSigningRequest, CertificateSigningRequestCondition};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509CertificationRequest};
 
@@ -54,6 +56,20 @@ pub fn subject(pem: &str) -> Result<Subject, String> {
 pub fn condition<'a>(csr: &'a CertificateSigningRequest, kind: &str) -> Option<&'a CertificateSigningRequestCondition> {
     let conditions = csr.status.as_ref()?.conditions.as_deref()?;
     conditions.iter().find(|condition| condition.type_ == kind)
+}
+
+/// Adds a condition that begins now.
+pub fn add_condition(csr: &mut CertificateSigningRequest, kind: &str, reason: &str, message: String) {
+    let now = Some(Time(Timestamp::now()));
+    let condition = CertificateSigningRequestCondition {
+        type_: kind.to_owned(),
+        status: "True".to_owned(),
+        reason: Some(reason.to_owned()),
+        message: Some(message),
+        last_update_time: now.clone(),
+        last_transition_time: now,
+    };
+    csr.status.get_or_insert_default().conditions.get_or_insert_default().push(condition);
 }
 
 /// Whether it has been approved, and not denied as well.

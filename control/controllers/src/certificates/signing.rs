@@ -1,21 +1,17 @@
 //! Signs what has been approved.
 
-use super::request::{condition, is_approved, is_issued, pem, subject};
+use super::request::{add_condition, condition, is_approved, is_issued, pem, subject};
 use super::signers;
 use crate::cluster::Cluster;
 use crate::framework::{Key, Reconcile, ReconcileError, WorkQueue};
 use async_trait::async_trait;
-use jiff::Timestamp;
 use k8s_openapi::ByteString;
-use k8s_openapi::api::certificates::v1::{CertificateSigningRequest, CertificateSigningRequestCondition};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use kube::Api;
 use kube::api::PostParams;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long certificates are good for (`--cluster-signing-duration`).
-const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 /// The shortest that somebody may ask for.
 const SHORTEST: Duration = Duration::from_secs(600);
 
@@ -38,32 +34,28 @@ impl SigningController {
         let Some(signer) = &self.cluster.config.signer else { return Err("there is no signer".to_owned()) };
         let (request, usages) = (pem(csr), csr.spec.usages.clone().unwrap_or_default());
         signers::check(&csr.spec.signer_name, &subject(&request)?, &usages)?;
-        signer.0.sign(&request, &usages, lifetime(csr.spec.expiration_seconds))
+        let longest = self.cluster.config.signing_duration;
+        signer.0.sign(&request, &usages, lifetime(csr.spec.expiration_seconds, longest))
     }
 }
 
-fn lifetime(asked: Option<i32>) -> Duration {
+/// As long as is asked for: no longer than `longest`, nor, if anything is asked for, shorter than the shortest.
+fn lifetime(asked: Option<i32>, longest: Duration) -> Duration {
     let asked = asked.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
-    asked.unwrap_or(LONGEST).clamp(SHORTEST, LONGEST)
+    match asked {
+        Some(asked) if asked <= longest => asked.max(SHORTEST),
+        _ => longest,
+    }
 }
 
 /// The request with its certificate, or with why there will be none.
 fn answered(csr: &CertificateSigningRequest, outcome: Result<String, String>) -> CertificateSigningRequest {
     let mut csr = csr.clone();
-    let status = csr.status.get_or_insert_default();
     match outcome {
-        Ok(certificate) => status.certificate = Some(ByteString(certificate.into_bytes())),
-        Err(why) => {
-            let now = Some(Time(Timestamp::now()));
-            status.conditions.get_or_insert_default().push(CertificateSigningRequestCondition {
-                type_: "Failed".to_owned(),
-                status: "True".to_owned(),
-                reason: Some("SignerValidationFailure".to_owned()),
-                message: Some(why),
-                last_update_time: now.clone(),
-                last_transition_time: now,
-            });
+        Ok(certificate) => {
+            csr.status.get_or_insert_default().certificate = Some(ByteString(certificate.into_bytes()));
         }
+        Err(why) => add_condition(&mut csr, "Failed", "SignerValidationFailure", why),
     }
     csr
 }
@@ -101,11 +93,14 @@ mod tests {
 
     #[test]
     fn who_asks_says_for_how_long_within_bounds() {
-        assert_eq!(lifetime(None), LONGEST);
-        assert_eq!(lifetime(Some(3600)), Duration::from_secs(3600));
-        assert_eq!(lifetime(Some(1)), SHORTEST);
-        assert_eq!(lifetime(Some(-1)), LONGEST);
-        assert_eq!(lifetime(Some(i32::MAX)), LONGEST);
+        let year = Duration::from_secs(365 * 86_400);
+        assert_eq!(lifetime(None, year), year);
+        assert_eq!(lifetime(Some(3600), year), Duration::from_secs(3600));
+        assert_eq!(lifetime(Some(1), year), SHORTEST);
+        assert_eq!(lifetime(Some(-1), year), year);
+        assert_eq!(lifetime(Some(i32::MAX), year), year);
+        let minute = Duration::from_secs(60);
+        assert_eq!((lifetime(None, minute), lifetime(Some(3600), minute)), (minute, minute));
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod inside;
 mod issuing;
 mod listing;
 mod logs;
+mod newcomers;
 mod nodes;
 mod paging;
 mod pod_security;

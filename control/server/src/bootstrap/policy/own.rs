@@ -1,11 +1,13 @@
 //! What this implementation adds: rights that its nodes need beside kubelet's, and the way in for new nodes, which elsewhere
-//! the tool makes that sets up the cluster (kubeadm).
+//! the tool makes that sets up the cluster (kubeadm, `phases/bootstraptoken/node`).
 
 use super::words::{group, verb};
 use super::{Binding, Role, Subject, on, role};
 
 const NODES: Subject = Subject::Group("system:nodes");
-const NEWCOMERS: Subject = Subject::Group("system:bootstrappers");
+/// Bootstrap tokens that are for joining nodes say so with this group, as kubeadm's do; others (`system:bootstrappers`
+/// alone) open nothing.
+const NEWCOMERS: Subject = Subject::Group("system:bootstrappers:kubeadm:default-node-token");
 
 /// A node serves its Services' addresses itself (elsewhere kube-proxy's work): it learns nothing of other nodes by that.
 pub(super) const ROLES: &[Role] = &[role(

@@ -141,3 +141,18 @@ fn who_has_what() {
     });
     assert_eq!(signer["rules"][1], updates);
 }
+
+/// As kubeadm has it: only tokens that are for it let nodes in.
+#[test]
+fn nodes_come_in_by_tokens_for_joining() {
+    let group = |name: &str| json!([{ "apiGroup": API_GROUP, "kind": "Group", "name": name }]);
+    let joiners = group("system:bootstrappers:kubeadm:default-node-token");
+    for (binding, subjects) in [
+        ("coracle:node-bootstrapper", &joiners),
+        ("coracle:node-autoapprove-bootstrap", &joiners),
+        ("coracle:node-autoapprove-certificate-rotation", &group("system:nodes")),
+        ("coracle:node-network", &group("system:nodes")),
+    ] {
+        assert_eq!(&named(cluster_role_bindings(), "", binding)["subjects"], subjects, "{binding}");
+    }
+}

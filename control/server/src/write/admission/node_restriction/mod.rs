@@ -1,6 +1,7 @@
 //! `NodeRestriction`: a node writes its own Node, its own pods' status, tokens for its own pods, and nothing else that the
 //! Node authorizer lets through (Kubernetes' `plugin/pkg/admission/noderestriction`).
 
+mod csr;
 mod labels;
 mod node;
 mod pod;
@@ -59,6 +60,7 @@ fn check(hub: &Hub, write: &Admitted<'_>, object: &Value) -> ApiResult<()> {
         ("coordination.k8s.io", "leases") => deed.lease(),
         ("storage.k8s.io", "csinodes") => deed.of_own_name("CSINode"),
         ("resource.k8s.io", "resourceslices") => deed.slice(),
+        ("certificates.k8s.io", "certificatesigningrequests") => csr::check(&deed),
         _ => Ok(()),
     }
 }
