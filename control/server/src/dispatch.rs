@@ -18,8 +18,8 @@ use crate::authz::{Attributes, Subject};
 use crate::docs;
 use crate::http::{Accept, Params, Place, Target, Verb, drain, error_in, read_bytes, resolve, warn};
 use crate::hub::{Call, Hub};
-use crate::identity::{User, authenticate, impersonate};
-use crate::metrics::Held;
+use crate::identity::{MASTERS, User, authenticate, impersonate};
+use crate::metrics::{Bounds, Held};
 use crate::server::panic_error;
 use crate::write::Notes;
 use crate::{custom, read, review, subresource, usage, write};
@@ -154,8 +154,7 @@ async fn on_remote(
     aggregate::allow(remote, &request, |attributes| seen.permit(hub, &user, attributes))?;
     seen.begins().await;
     seen.lasts = true;
-    let limit = if user.in_process { usize::MAX } else { hub.config.limits.long_running };
-    let held = hub.metrics.long_running(limit).ok_or_else(too_many)?;
+    let held = room(hub, &user, true)?;
     let answer = aggregate::forward(hub, &user, remote, whole(request, body)).await;
     Ok(answer.map(|body| {
         Body::new(body.map_frame(move |frame| {
@@ -224,7 +223,8 @@ async fn on_verb(
     }
     let notes = seen.notes.clone();
     notes.asks(write::Options::of_query(&params));
-    let call = Call { target, verb, params, user, accept, headers: parts.headers.clone(), body, notes };
+    let call =
+        Call { target, verb, params, user, accept, headers: parts.headers.clone(), body, notes, _held: held.clone() };
     if call.target.subresource.is_some() {
         return subresource::serve(hub, call, parts, held).await;
     }
@@ -288,13 +288,17 @@ fn lasts(verb: Verb, target: &Target, params: &Params) -> bool {
 /// Room among the requests of its kind. The components of this process bound themselves, and must not be starved by
 /// clients outside: they are counted, never refused.
 fn room(hub: &Hub, user: &User, lasts: bool) -> ApiResult<Held> {
-    let bound = |limit: usize| if user.in_process { usize::MAX } else { limit };
     let limits = &hub.config.limits;
-    let held = if lasts {
-        hub.metrics.long_running(bound(limits.long_running))
-    } else {
-        hub.metrics.request(bound(limits.in_flight))
+    let (all, of_user) = match lasts {
+        true => (limits.long_running, limits.long_running_of_user),
+        false => (limits.in_flight, limits.in_flight_of_user),
     };
+    let bounds = match user {
+        inside if inside.in_process => Bounds::NONE,
+        master if master.in_group(MASTERS) => Bounds { all, user: None },
+        other => Bounds { all, user: Some((&other.name, of_user)) },
+    };
+    let held = if lasts { hub.metrics.long_running(bounds) } else { hub.metrics.request(bounds) };
     held.ok_or_else(too_many)
 }
 

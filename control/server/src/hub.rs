@@ -19,7 +19,7 @@ use crate::custom::Custom;
 use crate::http::{Accept, Params, Target, Verb, object};
 use crate::identity::User;
 use crate::identity::token::Issuer;
-use crate::metrics::{Metrics, SharedRegistry};
+use crate::metrics::{Held, Metrics, SharedRegistry};
 use crate::nodes::NodeTransports;
 use crate::ready::Readiness;
 use crate::served::Served;
@@ -70,6 +70,8 @@ pub(crate) struct Call {
     pub(crate) body: Bytes,
     /// What else is said about it.
     pub(crate) notes: Arc<Notes>,
+    /// Its place among the requests in progress: a write goes on, and counts, when its client has left (CVE-2023-44487).
+    pub(crate) _held: Held,
 }
 
 impl Call {

@@ -11,6 +11,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use crate::share::{Share, Shares};
+
 /// Counters, histograms and gauges of one server.
 #[derive(Clone)]
 pub(crate) struct Metrics {
@@ -20,6 +22,9 @@ pub(crate) struct Metrics {
     long_running: Bounded,
     refused: Counter<u64, AtomicU64>,
     handshake_failures: Counter<u64, AtomicU64>,
+    connections: Gauge<i64, AtomicI64>,
+    sent_away: Counter<u64, AtomicU64>,
+    stalled: Counter<u64, AtomicU64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -44,28 +49,57 @@ fn latencies() -> Histogram {
 #[derive(Clone, Default)]
 struct Bounded {
     now: Gauge<i64, AtomicI64>,
+    shares: Shares,
 }
 
-/// One of them. Dropped when it is over.
-pub(crate) struct Held {
-    now: Option<Gauge<i64, AtomicI64>>,
+/// How many there may be: in all, and of one user.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds<'u> {
+    pub(crate) all: usize,
+    /// A user and how many it may have; `None` for who is bounded by nothing else.
+    pub(crate) user: Option<(&'u str, usize)>,
 }
 
-impl Drop for Held {
+impl Bounds<'_> {
+    /// Counted, never refused.
+    pub(crate) const NONE: Self = Self { all: usize::MAX, user: None };
+}
+
+/// One of them, over when the last clone is dropped: whatever still works for a request has one.
+#[derive(Clone)]
+pub(crate) struct Held(Arc<Counted>);
+
+struct Counted {
+    now: Gauge<i64, AtomicI64>,
+    _share: Option<Share>,
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
-        if let Some(now) = &self.now {
-            now.dec();
-        }
+        self.now.dec();
     }
 }
 
 impl Bounded {
-    /// One more, unless there are `limit` already.
-    fn hold(&self, limit: usize) -> Option<Held> {
+    /// One more, unless there are as many as there may be.
+    fn hold(&self, bounds: Bounds<'_>) -> Option<Held> {
+        let share = match bounds.user {
+            Some((user, limit)) => Some(self.shares.take(user, limit)?),
+            None => None,
+        };
         let before = self.now.inc();
-        let held = Held { now: Some(self.now.clone()) };
+        let held = Held(Arc::new(Counted { now: self.now.clone(), _share: share }));
         // Counted before it is judged, so that many at once cannot all slip under the limit.
-        usize::try_from(before).is_ok_and(|before| before < limit).then_some(held)
+        usize::try_from(before).is_ok_and(|before| before < bounds.all).then_some(held)
+    }
+}
+
+/// An open connection.
+pub(crate) struct Open(Gauge<i64, AtomicI64>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 
@@ -78,6 +112,9 @@ impl Default for Metrics {
             long_running: Bounded::default(),
             refused: Counter::default(),
             handshake_failures: Counter::default(),
+            connections: Gauge::default(),
+            sent_away: Counter::default(),
+            stalled: Counter::default(),
         }
     }
 }
@@ -101,6 +138,13 @@ impl Metrics {
             m.refused.clone(),
         );
         registry.register("apiserver_tls_handshake_errors", "TLS handshakes that failed", m.handshake_failures.clone());
+        registry.register("apiserver_connections", "Open connections", m.connections.clone());
+        registry.register(
+            "apiserver_connections_sent_away",
+            "Connections of nobody known that made room for others",
+            m.sent_away.clone(),
+        );
+        registry.register("apiserver_stalled_answers", "Answers that nobody took", m.stalled.clone());
         metrics
     }
 
@@ -115,14 +159,30 @@ impl Metrics {
         self.handshake_failures.inc();
     }
 
-    /// Room for one more request; `None` when there are `limit` already.
-    pub(crate) fn request(&self, limit: usize) -> Option<Held> {
-        self.counted(self.in_flight.hold(limit))
+    /// A connection was accepted.
+    pub(crate) fn connected(&self) -> Open {
+        self.connections.inc();
+        Open(self.connections.clone())
+    }
+
+    /// A connection had to make room.
+    pub(crate) fn sent_away(&self) {
+        self.sent_away.inc();
+    }
+
+    /// An answer ended because nobody took it.
+    pub(crate) fn stalled(&self) {
+        self.stalled.inc();
+    }
+
+    /// Room for one more request; `None` when there are as many as there may be.
+    pub(crate) fn request(&self, bounds: Bounds<'_>) -> Option<Held> {
+        self.counted(self.in_flight.hold(bounds))
     }
 
     /// Room for one more watch or followed log.
-    pub(crate) fn long_running(&self, limit: usize) -> Option<Held> {
-        self.counted(self.long_running.hold(limit))
+    pub(crate) fn long_running(&self, bounds: Bounds<'_>) -> Option<Held> {
+        self.counted(self.long_running.hold(bounds))
     }
 
     fn counted(&self, held: Option<Held>) -> Option<Held> {
@@ -143,9 +203,23 @@ mod tests {
     #[test]
     fn there_is_room_again_when_something_ends() {
         let metrics = Metrics::default();
-        let one = metrics.request(1).unwrap();
-        assert!(metrics.request(1).is_none());
+        let bounds = Bounds { all: 1, user: None };
+        let one = metrics.request(bounds).unwrap();
+        assert!(metrics.request(bounds).is_none());
+        let other_half = one.clone();
         drop(one);
-        assert!(metrics.request(1).is_some());
+        assert!(metrics.request(bounds).is_none(), "something still works for it");
+        drop(other_half);
+        assert!(metrics.request(bounds).is_some());
+    }
+
+    #[test]
+    fn one_user_leaves_room_for_the_others() {
+        let metrics = Metrics::default();
+        let of = |user| Bounds { all: 3, user: Some((user, 2)) };
+        let _mine = [metrics.request(of("jane")).unwrap(), metrics.request(of("jane")).unwrap()];
+        assert!(metrics.request(of("jane")).is_none());
+        let _theirs = metrics.request(of("joe")).unwrap();
+        assert!(metrics.request(of("joe")).is_none(), "there are three in all");
     }
 }

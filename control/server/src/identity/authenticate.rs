@@ -5,8 +5,9 @@ use http::Request;
 use http::header::AUTHORIZATION;
 use jiff::Timestamp;
 
-use super::{User, bootstrap_token};
+use super::{ANONYMOUS, Proof, User, bootstrap_token};
 use crate::hub::Hub;
+use crate::places::Guest;
 
 /// What nobody in particular may ask for, if RBAC lets him: whether the server is there, what it is, and where a new node
 /// finds its cluster (`anonymous.conditions` of an AuthenticationConfiguration, KEP-4633).
@@ -16,13 +17,32 @@ const ANONYMOUS_PATHS: [&str; 5] =
 /// Finds out who sends a request.
 ///
 /// # Errors
-/// 401 when its token is not believed, and when there is none and the path is not open to everybody.
+/// 401 when its token is not believed, when its certificate has expired, and when there is neither and the path is not
+/// open to everybody.
 pub(crate) fn authenticate(hub: &Hub, request: &Request<()>) -> ApiResult<User> {
+    let user = known(hub, request)?;
+    if let Some(guest) = request.extensions().get::<Guest>()
+        && user.name != ANONYMOUS
+    {
+        guest.known();
+    }
+    Ok(user)
+}
+
+fn known(hub: &Hub, request: &Request<()>) -> ApiResult<User> {
     if let Some(user) = request.extensions().get::<User>() {
+        return Ok(user.clone());
+    }
+    let proof = request.extensions().get::<Proof>();
+    if let Some(user) = proof.and_then(|proof| proof.user_at(Timestamp::now())) {
         return Ok(user.clone());
     }
     if let Some(token) = bearer(request) {
         return of_token(hub, token).ok_or_else(ApiError::unauthorized);
+    }
+    if proof.is_some() {
+        // Who shows what is not valid is refused everywhere, as who brings a bad token is.
+        return Err(ApiError::unauthorized());
     }
     let path = request.uri().path();
     let is_open = |open: &str| path.strip_prefix(open).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));

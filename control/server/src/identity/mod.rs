@@ -14,7 +14,7 @@ pub(crate) mod token;
 use std::collections::BTreeMap;
 
 pub(crate) use authenticate::authenticate;
-pub(crate) use certificate::user_of;
+pub(crate) use certificate::Proof;
 pub(crate) use impersonate::impersonate;
 use serde_json::{Value, json};
 
