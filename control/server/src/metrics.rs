@@ -67,7 +67,9 @@ impl Bounds<'_> {
 
 /// One of them, over when the last clone is dropped: whatever still works for a request has one.
 #[derive(Clone)]
-pub(crate) struct Held(Arc<Counted>);
+pub(crate) struct Held {
+    _counted: Arc<Counted>,
+}
 
 struct Counted {
     now: Gauge<i64, AtomicI64>,
@@ -88,7 +90,7 @@ impl Bounded {
             None => None,
         };
         let before = self.now.inc();
-        let held = Held(Arc::new(Counted { now: self.now.clone(), _share: share }));
+        let held = Held { _counted: Arc::new(Counted { now: self.now.clone(), _share: share }) };
         // Counted before it is judged, so that many at once cannot all slip under the limit.
         usize::try_from(before).is_ok_and(|before| before < bounds.all).then_some(held)
     }

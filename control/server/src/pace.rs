@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use hyper::body::{Body as _, Frame, SizeHint};
+use hyper::body::{Frame, SizeHint};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -153,10 +153,11 @@ impl hyper::body::Body for Paced {
 mod tests {
     use futures::FutureExt;
     use http_body_util::BodyExt;
+    use hyper::body::Body as _;
 
     use super::*;
 
-    const LIMIT: Duration = Duration::from_secs(60);
+    const LIMIT: Duration = Duration::from_millis(500);
 
     /// A body of two frames, the first of which is larger than a piece.
     fn body() -> Body {
@@ -164,33 +165,31 @@ mod tests {
         Body::from_stream(futures::stream::iter(frames.map(Ok::<_, std::convert::Infallible>)))
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn who_takes_every_piece_in_time_gets_all() {
         let taking = async {
             let (mut paced, mut sizes) = (Paced::new(body()), Vec::new());
             while let Some(frame) = paced.frame().await {
                 sizes.push(frame.unwrap().into_data().unwrap().len());
-                tokio::time::sleep(LIMIT - Duration::from_secs(1)).await;
+                tokio::time::sleep(LIMIT / 5).await;
             }
             sizes
         };
         assert_eq!(paced(LIMIT, taking).await, Some(vec![PIECE_BYTES, 1, 1]));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn who_stands_still_is_dropped_and_who_waits_for_the_server_is_not() {
         let stands_still = async {
             let mut paced = Paced::new(body());
             let _first = paced.frame().await;
             std::future::pending::<()>().await;
         };
-        let begun = Instant::now();
         assert!(paced(LIMIT, stands_still).await.is_none());
-        assert!(begun.elapsed() < 3 * LIMIT);
         let waits = async {
             let quiet = futures::stream::pending::<Result<Bytes, std::convert::Infallible>>();
             let mut paced = Paced::new(Body::from_stream(quiet));
-            tokio::time::timeout(10 * LIMIT, paced.frame()).await.is_err()
+            tokio::time::timeout(3 * LIMIT, paced.frame()).await.is_err()
         };
         assert_eq!(paced(LIMIT, waits).await, Some(true));
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use coracle_store::StoreConfig;
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{Cluster, MAPS, PATIENCE, map, request};
@@ -55,7 +55,7 @@ async fn a_watcher_that_does_not_read_is_dropped_and_the_others_get_all() {
     for number in 0..CHANGES {
         change(&site.cluster, number).await;
         for other in &mut others {
-            while other.next().await.unwrap()["object"]["data"]["n"] != Value::from(number.to_string()) {}
+            while other.next().await.unwrap()["object"]["data"]["n"] != number.to_string() {}
         }
     }
     // Both are gone, the second one without its connection.
