@@ -109,6 +109,7 @@ impl Cluster {
         config.pod_security = args.admission.pod_security()?;
         config.version.git_commit = option_env!("CORACLE_GIT_COMMIT").unwrap_or(NO_COMMIT).into();
         config.service_cidr = IpNet::V4(block.service_cidr);
+        config.pod_cidr = Some(IpNet::V4(block.cluster_cidr));
         config.client_ca_pem = Some(credentials.ca_pem.clone());
         config.token_key_pem = Some(credentials.token_key_pem);
         config.front_proxy = Some(credentials.front_proxy);

@@ -21,6 +21,8 @@ pub struct ServerConfig {
     pub catalog: Arc<Catalog>,
     /// Where Services get their addresses from.
     pub service_cidr: IpNet,
+    /// Where this server's own node gets addresses for pods from. Of loopback addresses, only pods' may be reached by `proxy`.
+    pub pod_cidr: Option<IpNet>,
     /// Where Services get their node ports from.
     pub node_port_range: RangeInclusive<u16>,
     /// The address at which clients reach this server: what the `kubernetes` Service leads to.
@@ -57,6 +59,7 @@ impl ServerConfig {
         Self {
             catalog: Arc::new(Catalog::builtin().with(coracle_api::catalog::usage())),
             service_cidr: IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 16)),
+            pod_cidr: None,
             node_port_range: 30_000..=32_767,
             advertise,
             version: Version::default(),
@@ -116,10 +119,23 @@ pub struct Limits {
     pub request_timeout: Duration,
     /// Watches and followed logs of outside clients at a time. Each costs a task and a cursor, a few KB.
     pub long_running: usize,
-    /// TLS connections at a time.
+    /// TLS connections at a time. When there are as many, the oldest one that has not proved whose it is has to go.
     pub connections: usize,
     /// A TLS handshake that takes longer is dropped.
     pub handshake_timeout: Duration,
+    /// A connection without a first request ends after this, whatever is sent meanwhile (kube-apiserver's
+    /// `ReadHeaderTimeout`).
+    pub first_request: Duration,
+    /// A connection on which nothing is in progress is kept so long for another request (kube-apiserver's `IdleTimeout`).
+    pub idle: Duration,
+    /// The head of a request over HTTP/1 arrives within this time.
+    pub head_timeout: Duration,
+    /// An answer ends when its client does not take the next piece of it within this time (Kubernetes: 60 s for a
+    /// whole request that does not last; none for watches).
+    pub answer_stall: Duration,
+    /// Requests at a time over one HTTP/2 connection (kube-apiserver since CVE-2023-44487); Go's client opens another
+    /// connection beyond it.
+    pub streams: u32,
     /// A watch without `timeoutSeconds` ends after between one and two times this, so that clients spread out.
     pub watch_timeout: Duration,
     /// How often a watch that asked for bookmarks gets one.
@@ -143,6 +159,11 @@ impl Default for Limits {
             long_running: 20_000,
             connections: 10_000,
             handshake_timeout: Duration::from_secs(10),
+            first_request: Duration::from_secs(32),
+            idle: Duration::from_secs(90),
+            head_timeout: Duration::from_secs(30),
+            answer_stall: Duration::from_secs(60),
+            streams: 100,
             watch_timeout: Duration::from_secs(1800),
             bookmark_interval: Duration::from_secs(60),
             revision_wait: Duration::from_secs(3),

@@ -234,7 +234,8 @@ async fn on_verb(
     let width = || fairness::seats(hub, verb, &target, &params);
     let timeout = params.get("timeout");
     let asked = Asked { user: &user, flow: seen.flow.as_ref(), kind, writes: verb.writes(), width, timeout };
-    let Ok(Room { held, seat }) = room(hub, asked).await else { return Ok(turned_away(body).await) };
+    let Ok(room) = room(hub, asked).await else { return Ok(turned_away(body).await) };
+    let held = room.held.clone();
     if verb == Verb::Create {
         custom::check_create(hub, &target.resource)?;
     }
@@ -254,7 +255,7 @@ async fn on_verb(
     }
     let notes = seen.notes.clone();
     notes.asks(write::Options::of_query(&params));
-    let call = Call { target, verb, params, user, accept, headers: parts.headers.clone(), body, notes, _seat: seat };
+    let call = Call { target, verb, params, user, accept, headers: parts.headers.clone(), body, notes, _room: room };
     if call.target.subresource.is_some() {
         return subresource::serve(hub, call, parts, held).await;
     }

@@ -16,7 +16,7 @@ use crate::audit::Audit;
 use crate::authz::Authorizers;
 use crate::config::ServerConfig;
 use crate::custom::Custom;
-use crate::fairness::{Fairness, Seat};
+use crate::fairness::{Fairness, Room};
 use crate::http::{Accept, Params, Target, Verb, object};
 use crate::identity::token::Issuer;
 use crate::identity::{Issuers, User};
@@ -75,8 +75,8 @@ pub(crate) struct Call {
     pub(crate) body: Bytes,
     /// What else is said about it.
     pub(crate) notes: Arc<Notes>,
-    /// What it takes of the server. Whoever goes on with it after the client has left, goes on with this.
-    pub(crate) _seat: Option<Arc<Seat>>,
+    /// What it takes of the server. A write goes on when its client has left, and counts until it has ended (CVE-2023-44487).
+    pub(crate) _room: Room,
 }
 
 impl Call {

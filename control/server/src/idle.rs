@@ -1,5 +1,5 @@
 //! Connections on which nothing happens: they end, so that nobody keeps all places by opening connections and saying
-//! nothing. Times are those of kube-apiserver's listener (`ReadHeaderTimeout`, `IdleTimeout`).
+//! nothing. How long they are kept is said by `Limits::first_request` and `Limits::idle`.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,13 +12,14 @@ use hyper::body::{Frame, SizeHint};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// How long a client may take to its first request, whatever it sends meanwhile.
-const FIRST: Duration = Duration::from_secs(32);
-/// How long a connection without a request in progress is kept for the next one.
-const BETWEEN: Duration = Duration::from_secs(90);
+use crate::pace::Paced;
 
 /// What happens on one connection.
-pub(crate) struct Activity(Mutex<State>);
+pub(crate) struct Activity {
+    state: Mutex<State>,
+    /// How long a connection without a request in progress is kept for the next one.
+    between: Duration,
+}
 
 struct State {
     /// Requests whose answers have not been sent to their ends.
@@ -31,14 +32,14 @@ struct State {
 pub(crate) struct Busy(Arc<Activity>);
 
 impl Activity {
-    /// A connection that was made now.
-    pub(crate) fn begin() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State { in_progress: 0, until: Instant::now() + FIRST })))
+    /// A connection that was made now. It has so long to its first request, and `between` from one to the next.
+    pub(crate) fn begin(first: Duration, between: Duration) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::new(State { in_progress: 0, until: Instant::now() + first }), between })
     }
 
     /// A request came.
     pub(crate) fn request(self: &Arc<Self>) -> Busy {
-        self.0.lock().in_progress += 1;
+        self.state.lock().in_progress += 1;
         Busy(self.clone())
     }
 
@@ -51,31 +52,31 @@ impl Activity {
 
     /// When to look next; `None`: it is over.
     fn end(&self, now: Instant) -> Option<Instant> {
-        let state = self.0.lock();
+        let state = self.state.lock();
         match state.in_progress {
             0 => Some(state.until).filter(|until| *until > now),
-            _ => Some(now + BETWEEN),
+            _ => Some(now + self.between),
         }
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        let mut state = self.0.0.lock();
+        let mut state = self.0.state.lock();
         state.in_progress -= 1;
-        state.until = Instant::now() + BETWEEN;
+        state.until = Instant::now() + self.0.between;
     }
 }
 
 impl Busy {
     /// The body of the request's answer: at its end, or when nobody wants it any more, the request is over.
     pub(crate) fn until_end_of(self, body: Body) -> Body {
-        Body::new(Answer { body, _busy: self })
+        Body::new(Answer { body: Paced::new(body), _busy: self })
     }
 }
 
 struct Answer {
-    body: Body,
+    body: Paced,
     _busy: Busy,
 }
 
@@ -100,6 +101,8 @@ impl hyper::body::Body for Answer {
 mod tests {
     use super::*;
 
+    const FIRST: Duration = Duration::from_secs(32);
+    const BETWEEN: Duration = Duration::from_secs(90);
     const MOMENT: Duration = Duration::from_secs(1);
 
     /// Whether the connection is over when this much time has passed from now on.
@@ -109,14 +112,14 @@ mod tests {
 
     #[test]
     fn who_asks_nothing_is_not_kept() {
-        let activity = Activity::begin();
+        let activity = Activity::begin(FIRST, BETWEEN);
         assert!(!is_over_in(&activity, FIRST - MOMENT));
         assert!(is_over_in(&activity, FIRST));
     }
 
     #[test]
     fn a_request_keeps_its_connection_and_leaves_time_for_the_next() {
-        let activity = Activity::begin();
+        let activity = Activity::begin(FIRST, BETWEEN);
         let (first, second) = (activity.request(), activity.request());
         assert!(!is_over_in(&activity, 10 * BETWEEN));
         drop(first);

@@ -22,9 +22,11 @@ pub(crate) struct Metrics {
     reading: Bounded,
     writing: Bounded,
     long_running: Bounded,
-    shares: Shares,
     refused: Counter<u64, AtomicU64>,
     handshake_failures: Counter<u64, AtomicU64>,
+    connections: Gauge<i64, AtomicI64>,
+    sent_away: Counter<u64, AtomicU64>,
+    stalled: Counter<u64, AtomicU64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -54,34 +56,56 @@ fn latencies() -> Histogram {
 #[derive(Clone, Default)]
 struct Bounded {
     now: Gauge<i64, AtomicI64>,
+    shares: Shares,
 }
 
-/// One of them. Dropped when it is over.
+/// One of them, over when the last clone is dropped: whatever still works for a request has one.
+#[derive(Clone)]
 pub(crate) struct Held {
-    now: Gauge<i64, AtomicI64>,
-    share: Option<Share>,
+    _counted: Arc<Counted>,
 }
 
-impl Drop for Held {
+struct Counted {
+    now: Gauge<i64, AtomicI64>,
+    _share: Option<Share>,
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
         self.now.dec();
     }
 }
 
 impl Bounded {
-    /// One more, unless there are `limit` already.
-    fn hold(&self, limit: usize) -> Option<Held> {
+    /// One more, unless there are `limit` already, or as many of a user as he may have.
+    fn hold(&self, limit: usize, user: Option<(&str, usize)>) -> Option<Held> {
+        let share = match user {
+            Some((user, own)) => Some(self.shares.hold(user, own)?),
+            None => None,
+        };
         let before = self.now.inc();
-        let held = Held { now: self.now.clone(), share: None };
+        let held = Held { _counted: Arc::new(Counted { now: self.now.clone(), _share: share }) };
         // Counted before it is judged, so that many at once cannot all slip under the limit.
         usize::try_from(before).is_ok_and(|before| before < limit).then_some(held)
+    }
+}
+
+/// An open connection.
+pub(crate) struct Open(Gauge<i64, AtomicI64>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let in_flight: Family<RequestKind, Gauge<i64, AtomicI64>> = Family::default();
-        let bounded = |request_kind| Bounded { now: in_flight.get_or_create_owned(&RequestKind { request_kind }) };
+        let bounded = |request_kind| Bounded {
+            now: in_flight.get_or_create_owned(&RequestKind { request_kind }),
+            shares: Shares::default(),
+        };
         let (reading, writing) = (bounded("readOnly"), bounded("mutating"));
         Self {
             requests: Family::default(),
@@ -90,9 +114,11 @@ impl Default for Metrics {
             reading,
             writing,
             long_running: Bounded::default(),
-            shares: Shares::default(),
             refused: Counter::default(),
             handshake_failures: Counter::default(),
+            connections: Gauge::default(),
+            sent_away: Counter::default(),
+            stalled: Counter::default(),
         }
     }
 }
@@ -116,6 +142,13 @@ impl Metrics {
             m.refused.clone(),
         );
         registry.register("apiserver_tls_handshake_errors", "TLS handshakes that failed", m.handshake_failures.clone());
+        registry.register("apiserver_connections", "Open connections", m.connections.clone());
+        registry.register(
+            "apiserver_connections_sent_away",
+            "Connections of nobody known that made room for others",
+            m.sent_away.clone(),
+        );
+        registry.register("apiserver_stalled_answers", "Answers that nobody took", m.stalled.clone());
         metrics
     }
 
@@ -130,21 +163,30 @@ impl Metrics {
         self.handshake_failures.inc();
     }
 
+    /// A connection was accepted.
+    pub(crate) fn connected(&self) -> Open {
+        self.connections.inc();
+        Open(self.connections.clone())
+    }
+
+    /// A connection had to make room.
+    pub(crate) fn sent_away(&self) {
+        self.sent_away.inc();
+    }
+
+    /// An answer ended because nobody took it.
+    pub(crate) fn stalled(&self) {
+        self.stalled.inc();
+    }
+
     /// Room for one more request; `None` when there are `limit` already that do the same: write, or read.
     pub(crate) fn request(&self, writes: bool, limit: usize) -> Option<Held> {
-        self.counted(if writes { self.writing.hold(limit) } else { self.reading.hold(limit) })
+        self.counted(if writes { self.writing.hold(limit, None) } else { self.reading.hold(limit, None) })
     }
 
     /// Room for one more watch or followed log, among all and among those of a user, who has a limit of his own.
     pub(crate) fn long_running(&self, limit: usize, user: Option<(&str, usize)>) -> Option<Held> {
-        let held = self.long_running.hold(limit).and_then(|mut held| match user {
-            None => Some(held),
-            Some((user, own)) => {
-                held.share = Some(self.shares.hold(user, own)?);
-                Some(held)
-            }
-        });
-        self.counted(held)
+        self.counted(self.long_running.hold(limit, user))
     }
 
     fn counted(&self, held: Option<Held>) -> Option<Held> {
@@ -167,7 +209,10 @@ mod tests {
         let metrics = Metrics::default();
         let one = metrics.request(true, 1).unwrap();
         assert!(metrics.request(true, 1).is_none() && metrics.request(false, 1).is_some());
+        let other_half = one.clone();
         drop(one);
+        assert!(metrics.request(true, 1).is_none(), "something still works for it");
+        drop(other_half);
         assert!(metrics.request(true, 1).is_some());
     }
 

@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 use axum::Router;
 use parking_lot::RwLock;
 
-pub(crate) use kubelet::Kubelets;
+pub(crate) use kubelet::{Kubelets, address};
 
 /// The nodes that can be reached now, by name.
 #[derive(Clone, Default)]
@@ -38,6 +38,11 @@ impl NodeTransports {
     /// From now on nodes of other processes are reached this way; the first that is named counts.
     pub(crate) fn reach(&self, kubelets: Kubelets) {
         let _ = self.kubelets.set(kubelets);
+    }
+
+    /// Whether the node is one of this process: it is reached without an address.
+    pub(crate) fn is_inside(&self, node: &str) -> bool {
+        self.routers.read().contains_key(node)
     }
 
     /// The node's API.

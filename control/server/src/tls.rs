@@ -10,31 +10,45 @@ use axum::body::Body;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::audit::Peer;
+use crate::config::Limits;
 use crate::hub::Hub;
-use crate::identity::user_of;
+use crate::identity::Proof;
 use crate::idle::Activity;
+use crate::pace::{PIECE_BYTES, Streams, paced};
+use crate::places::{Place, Places};
 
 /// How long connections may take to finish once the server stops. Ctrl-C has two seconds for everything.
 pub(crate) const DRAIN: Duration = Duration::from_millis(500);
 
-/// A client that has connected sends a request's head within this time.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Streams on one HTTP/2 connection; Go's client opens another connection beyond it.
-const MAX_STREAMS: u32 = 1_000;
-
 /// Bytes of request headers; Go's default is 1 MiB, client certificates do not travel in headers.
 const MAX_HEADER_BYTES: u32 = 256 << 10;
+
+/// Bytes of bodies that one HTTP/2 stream, and one connection, may send before somebody reads them (kube-apiserver's
+/// `MaxUploadBufferPerStream`).
+const STREAM_WINDOW_BYTES: u32 = 256 << 10;
+const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
+
+/// Bytes of an answer that wait inside of an HTTP/2 stream.
+const SEND_BUFFER_BYTES: usize = 2 * PIECE_BYTES;
+
+/// HTTP/2 streams that a client may open and reset at once, before anybody has looked at them, and such that it makes this
+/// side reset; one more ends the connection (CVE-2023-44487, CVE-2025-8671). Heads in too many pieces end it as well: that
+/// bound follows from the size of heads (CVE-2024-27316).
+const MAX_PENDING_RESETS: usize = 20;
+const MAX_LOCAL_RESETS: usize = 256;
+
+/// How often an HTTP/2 client is asked whether it is still there, and how long it may take to say so.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A pause after a failed accept, so that a process out of descriptors does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -57,18 +71,20 @@ pub(crate) async fn serve(
 ) -> Result<(), ServeError> {
     let address = listener.local_addr()?;
     tracing::info!(%address, "serving the API");
-    let room = Arc::new(Semaphore::new(hub.config.limits.connections.min(Semaphore::MAX_PERMITS)));
+    let places = Places::new(hub.config.limits.connections, hub.metrics.clone());
     let connections = TaskTracker::new();
     let acceptor = TlsAcceptor::from(tls);
     loop {
-        let (stream, permit) = tokio::select! {
+        let (stream, place) = tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = accept(&listener, &room) => accepted,
+            accepted = accept(&listener, &places) => accepted,
         };
         let (hub, router, acceptor, shutdown) = (hub.clone(), router.clone(), acceptor.clone(), shutdown.clone());
         connections.spawn(async move {
-            connection(&hub, router, acceptor, stream, shutdown).await;
-            drop(permit);
+            tokio::select! {
+                () = connection(&hub, router, acceptor, (stream, &place), shutdown) => {}
+                () = place.gone.cancelled() => {}
+            }
         });
     }
     drop(listener);
@@ -80,13 +96,11 @@ pub(crate) async fn serve(
     Ok(())
 }
 
-/// The next connection, when there is room for one.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> ((TcpStream, Peer), Option<OwnedSemaphorePermit>) {
-    // The semaphore is never closed, so there is always a permit in the end.
-    let permit = room.clone().acquire_owned().await.ok();
+/// The next connection, and its place.
+async fn accept(listener: &TcpListener, places: &Arc<Places>) -> ((TcpStream, Peer), Place) {
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => return ((stream, Peer(peer.ip())), permit),
+            Ok((stream, peer)) => return ((stream, Peer(peer.ip())), places.take().await),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -99,12 +113,13 @@ async fn connection(
     hub: &Hub,
     router: Router,
     acceptor: TlsAcceptor,
-    (stream, peer): (TcpStream, Peer),
+    ((stream, peer), place): ((TcpStream, Peer), &Place),
     shutdown: CancellationToken,
 ) {
     // Answers are written whole or in pieces that somebody waits for: never hold them back.
     let _ = stream.set_nodelay(true);
-    let handshake = tokio::time::timeout(hub.config.limits.handshake_timeout, acceptor.accept(stream)).await;
+    let limits = &hub.config.limits;
+    let handshake = tokio::time::timeout(limits.handshake_timeout, acceptor.accept(stream)).await;
     let stream = match handshake {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
@@ -114,29 +129,23 @@ async fn connection(
         }
         Err(_) => return hub.metrics.handshake_failed(),
     };
-    let user = stream.get_ref().1.peer_certificates().and_then(|chain| user_of(chain.first()?));
-    let activity = Activity::begin();
+    let proof = stream.get_ref().1.peer_certificates().and_then(|chain| Proof::of(chain.first()?));
+    let guest = place.guest();
+    if proof.is_some() {
+        guest.known();
+    }
+    let activity = Activity::begin(limits.first_request, limits.idle);
     let asked = activity.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         let (busy, router) = (asked.request(), router.clone());
         request.extensions_mut().insert(peer);
-        if let Some(user) = &user {
-            request.extensions_mut().insert(user.clone());
+        request.extensions_mut().insert(guest.clone());
+        if let Some(proof) = &proof {
+            request.extensions_mut().insert(proof.clone());
         }
         async move { Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await?.map(|body| busy.until_end_of(body))) }
     });
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(MAX_HEADER_BYTES as usize);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(MAX_HEADER_BYTES)
-        .keep_alive_interval(Duration::from_secs(30));
+    let builder = builder(limits, hub);
     let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut serving = std::pin::pin!(serving);
     let over = async {
@@ -145,8 +154,12 @@ async fn connection(
             () = activity.idle() => {}
         }
     };
+    // Over HTTP/1 the connection is what sends, over HTTP/2 each stream does, at a pace of its own.
     let ended = tokio::select! {
-        ended = serving.as_mut() => ended,
+        ended = paced(limits.answer_stall, serving.as_mut()) => match ended {
+            Some(ended) => ended,
+            None => return hub.metrics.stalled(),
+        },
         () = over => {
             serving.as_mut().graceful_shutdown();
             tokio::time::timeout(DRAIN, serving).await.unwrap_or(Ok(()))
@@ -155,4 +168,27 @@ async fn connection(
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
     }
+}
+
+/// What both versions of HTTP hold a client to.
+fn builder(limits: &Limits, hub: &Hub) -> Builder<Streams> {
+    let mut builder = Builder::new(Streams { limit: limits.answer_stall, metrics: hub.metrics.clone() });
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_timeout)
+        .max_buf_size(MAX_HEADER_BYTES as usize);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(MAX_HEADER_BYTES)
+        .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+        .max_local_error_reset_streams(MAX_LOCAL_RESETS)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_send_buf_size(SEND_BUFFER_BYTES)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT);
+    builder
 }

@@ -41,7 +41,8 @@ pub(crate) struct Asked<'a, W> {
     pub(crate) timeout: Option<&'a str>,
 }
 
-/// The room that a request has got.
+/// The room that a request has got, given back when the last clone is dropped: whatever still works for it has one.
+#[derive(Clone)]
 pub(crate) struct Room {
     pub(crate) held: Held,
     /// Until its work is done.

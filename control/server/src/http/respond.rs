@@ -12,9 +12,13 @@ use serde_json::{Map, Value, json};
 
 use super::{Accept, Format};
 
-/// Warnings in one answer, and bytes in each: clients print them all, proxies cap headers.
-const MAX_WARNINGS: usize = 32;
-const MAX_WARNING_BYTES: usize = 1024;
+/// Characters of all warnings in one answer; beyond that each is cut to its beginning, and the last are left out
+/// (kube-apiserver's `truncateAtTotalRunes`, `truncateItemRunes`).
+const MAX_WARNING_CHARACTERS: usize = 4 * 1024;
+const TRUNCATED_WARNING_CHARACTERS: usize = 256;
+
+/// Warnings in one answer: Kubernetes has no bound for very short ones, HTTP/1 clients take about a hundred headers.
+const MAX_WARNINGS: usize = 64;
 
 /// Larger answers are compressed for clients that take it: kube-apiserver's own threshold.
 pub(crate) const COMPRESS_ABOVE_BYTES: usize = 128 * 1024;
@@ -148,24 +152,52 @@ pub(crate) fn status_success(code: StatusCode, details: Map<String, Value>) -> R
     value(code, &status)
 }
 
-/// Adds warnings as headers: `299 - "text"` (RFC 9111 §5.5, KEP-1693).
+/// What an answer's headers warn of already, before anything was cut.
+#[derive(Clone, Default)]
+struct Told(Vec<String>);
+
+/// Adds warnings as headers: `299 - "text"` (RFC 9111 §5.5, KEP-1693), each once. They are bounded together with those
+/// that are there: clients print them all, proxies cap headers.
 pub(crate) fn warn<S: AsRef<str>>(response: &mut Response<Body>, warnings: &[S]) {
-    for warning in warnings.iter().take(MAX_WARNINGS).map(AsRef::as_ref) {
-        let mut quoted = String::with_capacity(warning.len() + 8);
-        for character in warning.chars() {
-            if quoted.len() >= MAX_WARNING_BYTES {
-                break;
-            }
-            match character {
-                '"' | '\\' => quoted.extend(['\\', character]),
-                c if c.is_control() => quoted.push(' '),
-                c => quoted.push(c),
-            }
+    let mut told = response.extensions_mut().remove::<Told>().unwrap_or_default().0;
+    for text in warnings.iter().map(AsRef::as_ref).filter(|text| !text.is_empty()) {
+        if told.len() < MAX_WARNINGS && !told.iter().any(|known| known == text) {
+            told.push(text.to_string());
         }
-        if let Ok(header) = HeaderValue::from_bytes(format!("299 - \"{quoted}\"").as_bytes()) {
+    }
+    if told.is_empty() {
+        return;
+    }
+    response.headers_mut().remove(WARNING);
+    let limit = if characters(&told) > MAX_WARNING_CHARACTERS { TRUNCATED_WARNING_CHARACTERS } else { usize::MAX };
+    let mut written = 0;
+    for text in told.iter().take_while(|text| {
+        let room = written < MAX_WARNING_CHARACTERS;
+        written += text.chars().count().min(limit);
+        room
+    }) {
+        if let Ok(header) = HeaderValue::from_bytes(format!("299 - \"{}\"", quoted(text, limit)).as_bytes()) {
             response.headers_mut().append(WARNING, header);
         }
     }
+    response.extensions_mut().insert(Told(told));
+}
+
+fn characters(texts: &[String]) -> usize {
+    texts.iter().map(|text| text.chars().count()).sum()
+}
+
+/// The beginning of a text, as it may stand between quotes in a header.
+fn quoted(text: &str, limit: usize) -> String {
+    let mut quoted = String::with_capacity(text.len() + 8);
+    for character in text.chars().take(limit) {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            c if c.is_control() => quoted.push(' '),
+            c => quoted.push(c),
+        }
+    }
+    quoted
 }
 
 fn with_type(code: StatusCode, media: &'static str, body: Body) -> Response<Body> {
@@ -187,6 +219,25 @@ mod tests {
         let response = object(StatusCode::OK, Bytes::from_static(b"{}"), Accept::JSON, false, &warnings);
         let header = response.headers().get(WARNING).unwrap().to_str().unwrap();
         assert_eq!(header, "299 - \"unknown field \\\"spec.foo\\\"  X: y\"");
+    }
+
+    #[test]
+    fn many_words_of_warning_are_cut() {
+        let headers = |warnings: &[String]| {
+            let mut response = Response::new(Body::empty());
+            // In two parts, as the parts of a server have them.
+            let (first, second) = warnings.split_at(warnings.len() / 2);
+            warn(&mut response, first);
+            warn(&mut response, second);
+            let all = response.headers().get_all(WARNING).iter();
+            all.map(|header| String::from_utf8_lossy(header.as_bytes()).chars().count()).collect::<Vec<_>>()
+        };
+        let around = "299 - \"\"".len();
+        let long = |n: usize| format!("{n:03}{}", "ä".repeat(2_045));
+        assert_eq!(headers(&[long(1), long(2)]), [2_048 + around; 2], "all in all no more than fits");
+        assert_eq!(headers(&[long(1), long(2), long(3)]), [256 + around; 3]);
+        assert_eq!(headers(&(0..40).map(long).collect::<Vec<_>>()), [256 + around; 16]);
+        assert_eq!(headers(&vec![long(1); 40]), [2_048 + around], "each is told once");
     }
 
     #[test]

@@ -5,16 +5,32 @@ use http::Request;
 use http::header::AUTHORIZATION;
 use jiff::Timestamp;
 
-use super::{User, bootstrap_token};
+use super::{ANONYMOUS, Proof, User, bootstrap_token};
 use crate::hub::Hub;
 use crate::identity::token::TokenError;
+use crate::places::Guest;
 
 /// Finds out who sends a request.
 ///
 /// # Errors
-/// 401 when its token is not believed, and when there is none and the path is not open to everybody.
+/// 401 when its token is not believed, when its certificate has expired, and when there is neither and the path is not
+/// open to everybody.
 pub(crate) async fn authenticate(hub: &Hub, request: &Request<()>) -> ApiResult<User> {
+    let user = known(hub, request).await?;
+    if let Some(guest) = request.extensions().get::<Guest>()
+        && user.name != ANONYMOUS
+    {
+        guest.known();
+    }
+    Ok(user)
+}
+
+async fn known(hub: &Hub, request: &Request<()>) -> ApiResult<User> {
     if let Some(user) = request.extensions().get::<User>() {
+        return Ok(user.clone());
+    }
+    let proof = request.extensions().get::<Proof>();
+    if let Some(user) = proof.and_then(|proof| proof.user_at(Timestamp::now())) {
         return Ok(user.clone());
     }
     if let Some(token) = bearer(request) {
@@ -24,6 +40,10 @@ pub(crate) async fn authenticate(hub: &Hub, request: &Request<()>) -> ApiResult<
             tracing::debug!(%why, "a bearer token is not believed");
             ApiError::unauthorized()
         });
+    }
+    if proof.is_some() {
+        // Who shows what is not valid is refused everywhere, as who brings a bad token is.
+        return Err(ApiError::unauthorized());
     }
     if hub.config.authentication.anonymous.admits(request.uri().path()) {
         return Ok(User::anonymous());

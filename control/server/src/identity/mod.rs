@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 pub(crate) use anonymous::Anonymous;
 pub(crate) use authenticate::{authenticate, believe};
-pub(crate) use certificate::user_of;
+pub(crate) use certificate::Proof;
 pub(crate) use impersonate::Wanted;
 pub(crate) use oidc::Issuers;
 pub use oidc::{AuthenticationConfig, AuthenticationError, OidcFlags};

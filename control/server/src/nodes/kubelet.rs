@@ -18,7 +18,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::{error, names};
-use crate::outbound::{Outbound, Trust, TrustError};
+use crate::outbound::{Outbound, Trust, TrustError, reach};
 use crate::pki::Identity;
 use crate::read::parse;
 
@@ -48,7 +48,7 @@ impl Kubelets {
             Some(identity) => trust.showing(identity),
             None => trust,
         };
-        Ok(Self { outbound: Outbound::new(store.clone(), &trust)?, store })
+        Ok(Self { outbound: Outbound::guarded(store.clone(), &trust, reach::is_reserved)?, store })
     }
 
     /// The API of the node, if it publishes where that is.
@@ -60,13 +60,18 @@ impl Kubelets {
     }
 }
 
+/// The address by which a node says that it is reached: an IP address or a name.
+pub(crate) fn address(node: &Value) -> Option<&str> {
+    let addresses = node["status"]["addresses"].as_array()?;
+    let of_type = |wanted: &&str| addresses.iter().find(|address| address["type"] == **wanted)?["address"].as_str();
+    ADDRESS_TYPES.iter().find_map(of_type)
+}
+
 /// `address:port` of the API of a node.
 fn place(node: &Value) -> Option<String> {
     let port = node["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"].as_u64();
     let port = port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0)?;
-    let addresses = node["status"]["addresses"].as_array()?;
-    let of_type = |wanted: &&str| addresses.iter().find(|address| address["type"] == **wanted)?["address"].as_str();
-    let host = ADDRESS_TYPES.iter().find_map(of_type)?;
+    let host = address(node)?;
     match host.parse() {
         Ok(IpAddr::V6(v6)) => Some(format!("[{v6}]:{port}")),
         _ => Some(format!("{host}:{port}")),

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -29,11 +29,19 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct Dialer {
     store: Store,
     tls: Arc<rustls::ClientConfig>,
+    /// Addresses that are not connected to.
+    refused: Option<fn(IpAddr) -> bool>,
 }
 
 impl Dialer {
     pub(super) fn new(store: Store, tls: Arc<rustls::ClientConfig>) -> Self {
-        Self { store, tls }
+        Self { store, tls, refused: None }
+    }
+
+    /// Connects to no address of which this is true.
+    pub(super) fn refusing(mut self, refused: fn(IpAddr) -> bool) -> Self {
+        self.refused = Some(refused);
+        self
     }
 
     async fn dial(self, uri: Uri) -> io::Result<Secured> {
@@ -41,7 +49,7 @@ impl Dialer {
         let port = uri.port_u16().unwrap_or(443);
         let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
         let connecting = async {
-            let stream = connect(&self.store, &host, port).await?;
+            let stream = connect(&self.store, (&host, port), self.refused).await?;
             // Requests are written whole: never hold them back.
             let _ = stream.set_nodelay(true);
             let stream = TlsConnector::from(self.tls).connect(name, stream).await.map_err(unknown_to_go)?;
@@ -52,27 +60,35 @@ impl Dialer {
     }
 }
 
-async fn connect(store: &Store, host: &str, port: u16) -> io::Result<TcpStream> {
+async fn connect(
+    store: &Store,
+    (host, port): (&str, u16),
+    refused: Option<fn(IpAddr) -> bool>,
+) -> io::Result<TcpStream> {
     let destination = match ServiceRef::of_host(host, port) {
         Some(service) => resolve(store, &service).map_err(io::Error::other)?,
         None => Destination::Host(host.to_string(), port),
     };
-    let refused = |what: &dyn std::fmt::Display, error: io::Error| {
+    let (what, addresses) = match destination {
+        Destination::Address(address) => (address.to_string(), vec![address]),
+        Destination::Host(host, port) => {
+            let found = tokio::net::lookup_host((host.as_str(), port)).await;
+            let what = format!("{host}:{port}");
+            let found = found.map_err(|error| io::Error::other(format!("dial tcp {what}: {error}")))?;
+            (what, found.collect())
+        }
+    };
+    // What is connected to is what was looked at: a name may lead elsewhere a moment later.
+    if refused.is_some_and(|refused| addresses.iter().any(|address| refused(address.ip()))) {
+        return Err(io::Error::other("address not allowed"));
+    }
+    TcpStream::connect(addresses.as_slice()).await.map_err(|error| {
         let why = match error.kind() {
             io::ErrorKind::ConnectionRefused => "connect: connection refused".to_string(),
             _ => error.to_string(),
         };
         io::Error::other(format!("dial tcp {what}: {why}"))
-    };
-    match destination {
-        Destination::Address(address) => {
-            TcpStream::connect::<SocketAddr>(address).await.map_err(|error| refused(&address, error))
-        }
-        Destination::Host(host, port) => {
-            let what = format!("{host}:{port}");
-            TcpStream::connect(what.as_str()).await.map_err(|error| refused(&what, error))
-        }
-    }
+    })
 }
 
 /// What users search for is the text that Go has for an authority nobody knows.

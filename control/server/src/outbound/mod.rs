@@ -6,9 +6,11 @@
 //! Invariant: nothing here is retried. Whoever calls knows whether its request may be sent twice.
 
 mod dial;
+pub(crate) mod reach;
 mod resolve;
 mod trust;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,13 +52,21 @@ pub(crate) struct Outbound {
 impl Outbound {
     /// A client that resolves Services from `store`.
     pub(crate) fn new(store: Store, trust: &Trust) -> Result<Self, TrustError> {
-        let dialer = Dialer::new(store, Arc::new(trust.client_config()?));
+        Ok(Self::over(Dialer::new(store, Arc::new(trust.client_config()?))))
+    }
+
+    /// One that connects to no address of which `refused` is true, whatever name has led there.
+    pub(crate) fn guarded(store: Store, trust: &Trust, refused: fn(IpAddr) -> bool) -> Result<Self, TrustError> {
+        Ok(Self::over(Dialer::new(store, Arc::new(trust.client_config()?)).refusing(refused)))
+    }
+
+    fn over(dialer: Dialer) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE)
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
             .build(dialer);
-        Ok(Self { client })
+        Self { client }
     }
 
     /// Sends a request and returns when the head of the answer is there.

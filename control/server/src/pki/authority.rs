@@ -197,7 +197,8 @@ mod tests {
         let admin = authority.client("admin", "admin", "system:masters").unwrap();
         assert_ne!(admin.certificate_pem, authority.client("admin", "jane", "").unwrap().certificate_pem);
         let jane = authority.client("admin", "jane", "").unwrap();
-        let user = crate::identity::user_of(&der_of(&jane.certificate_pem).unwrap()).unwrap();
+        let user = crate::identity::Proof::of(&der_of(&jane.certificate_pem).unwrap()).unwrap();
+        let user = user.user_at(Timestamp::now()).unwrap().clone();
         assert_eq!((user.name.as_str(), user.groups), ("jane", vec!["system:authenticated".to_string()]));
     }
 

@@ -213,7 +213,8 @@ mod tests {
         let (_, ca) = X509Certificate::from_der(&ca).unwrap();
         made.verify_signature(Some(ca.public_key())).unwrap();
         assert_eq!(made.issuer(), ca.subject());
-        let user = crate::identity::user_of(&der).unwrap();
+        let proof = crate::identity::Proof::of(&der).unwrap();
+        let user = proof.user_at(jiff::Timestamp::now()).unwrap();
         assert_eq!((user.name.as_str(), user.groups[0].as_str()), ("system:node:n1", "system:nodes"));
         let purposes = made.extended_key_usage().unwrap().unwrap().value;
         assert!(purposes.server_auth && !purposes.client_auth && !purposes.any);

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{Method, Request};
 use serde_json::{Value, json};
 
-use crate::support::{Cluster, PODS, pod, request, service};
+use crate::support::{Cluster, PODS, config, pod, request, service};
 
 const ACCOUNTS: &str = "/api/v1/namespaces/default/serviceaccounts";
 const BUDGETS: &str = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
@@ -217,7 +217,9 @@ async fn a_signing_request_says_who_asked_and_a_decision_stays() {
 
 #[tokio::test]
 async fn proxies_lead_to_pods_with_an_address_and_nowhere_else() {
-    let cluster = Cluster::new().await;
+    let mut config = config();
+    config.pod_cidr = Some("127.9.0.0/17".parse().unwrap());
+    let cluster = Cluster::with(config, |_| {}).await;
     let listener = tokio::net::TcpListener::bind("127.9.9.9:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let echo = axum::Router::new().fallback(any(|request: axum::extract::Request| async move {

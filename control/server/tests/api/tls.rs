@@ -1,6 +1,7 @@
 //! The HTTPS listener: who a client certificate makes you.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use coracle_server::pki::{Authority, Identity};
 use http::Request;
@@ -12,7 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Cluster, PATIENCE, PODS};
+use crate::support::{Cluster, PATIENCE, PODS, config};
+use crate::wire::{HTTP1, HTTP2, Site, Stream};
 
 fn connector(authority: &Authority, identity: Option<&Identity>, protocol: &[u8]) -> TlsConnector {
     let mut roots = rustls::RootCertStore::empty();
@@ -87,4 +89,78 @@ async fn a_certificate_says_who_you_are() {
     }
     shutdown.cancel();
     tokio::time::timeout(PATIENCE, serving).await.unwrap().unwrap().unwrap();
+}
+
+/// kube-apiserver verifies a client's certificate with every request, so no connection makes it last.
+#[tokio::test]
+async fn a_certificate_is_good_for_its_time_and_not_for_its_connections() {
+    let site = Site::start(config()).await;
+    for http2 in [false, true] {
+        let brief = site.identity("brief", "system:masters", Duration::from_secs(3));
+        let stream = site.connect(Some(&brief), if http2 { HTTP2 } else { HTTP1 }).await.unwrap();
+        let mut client = Client::new(stream, http2).await;
+        let watch = client.send("/api/v1/namespaces?watch=1").await;
+        assert_eq!(watch.status(), 200);
+        let mut other = match http2 {
+            // A watch has an HTTP/1 connection for itself.
+            false => Client::new(site.connect(Some(&brief), HTTP1).await.unwrap(), http2).await,
+            true => client,
+        };
+        assert_eq!(other.code(PODS).await, 200);
+        let expiring = async {
+            while other.code(PODS).await == 200 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, expiring).await.expect("it expires");
+        for path in [PODS, "/version", "/healthz"] {
+            assert_eq!(other.code(path).await, 401, "{path}");
+        }
+        // And nobody gets in with it again.
+        if let Ok(mut late) = site.connect(Some(&brief), HTTP1).await {
+            let mut byte = [0; 1];
+            assert!(tokio::io::AsyncReadExt::read_exact(&mut late, &mut byte).await.is_err());
+        }
+    }
+}
+
+/// A connection of either version.
+enum Client {
+    Http1(hyper::client::conn::http1::SendRequest<Empty<bytes::Bytes>>),
+    Http2(hyper::client::conn::http2::SendRequest<Empty<bytes::Bytes>>),
+}
+
+impl Client {
+    async fn new(stream: Stream, http2: bool) -> Self {
+        let io = TokioIo::new(stream);
+        if http2 {
+            let (send, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+            tokio::spawn(connection);
+            return Self::Http2(send);
+        }
+        let (send, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+        tokio::spawn(connection);
+        Self::Http1(send)
+    }
+
+    async fn send(&mut self, path: &str) -> http::Response<hyper::body::Incoming> {
+        let request = Request::get(format!("https://127.0.0.1{path}")).header("host", "x").body(Empty::new()).unwrap();
+        match self {
+            Self::Http1(send) => {
+                send.ready().await.unwrap();
+                send.send_request(request).await.unwrap()
+            }
+            Self::Http2(send) => {
+                send.ready().await.unwrap();
+                send.send_request(request).await.unwrap()
+            }
+        }
+    }
+
+    async fn code(&mut self, path: &str) -> u16 {
+        let answer = self.send(path).await;
+        let code = answer.status().as_u16();
+        answer.into_body().collect().await.unwrap();
+        code
+    }
 }

@@ -10,6 +10,10 @@ use super::options::Options;
 const WARNINGS: usize = 128;
 /// Annotations that are kept for one request.
 const ANNOTATIONS: usize = 1_000;
+/// Bytes of one annotation: what is longer is cut, as Kubernetes cuts those of validating policies (10 kB).
+const ANNOTATION_BYTES: usize = 10 * 1024;
+/// Bytes of all annotations that quote bodies; what else there is, is left out. Half a quote would be a wrong one.
+const QUOTED_BYTES: usize = 3 << 20;
 
 /// The notes of one request. Shared: parts of a write may go on after the client has left.
 #[derive(Debug, Default)]
@@ -34,15 +38,16 @@ impl Notes {
     pub(crate) fn annotate(&self, key: impl Into<String>, value: impl Into<String>) {
         let mut annotations = self.annotations.lock();
         if annotations.len() < ANNOTATIONS {
-            annotations.entry(key.into()).or_insert_with(|| value.into());
+            annotations.entry(key.into()).or_insert_with(|| cut(value.into()));
         }
     }
 
     /// The same for what quotes the body of a request: it may be a secret, and is written only where bodies are.
     pub(crate) fn quote(&self, key: impl Into<String>, value: impl Into<String>) {
-        let mut quotes = self.quotes.lock();
-        if quotes.len() < ANNOTATIONS {
-            quotes.entry(key.into()).or_insert_with(|| value.into());
+        let (value, mut quotes) = (value.into(), self.quotes.lock());
+        let bytes: usize = quotes.values().map(String::len).sum();
+        if quotes.len() < ANNOTATIONS && bytes + value.len() <= QUOTED_BYTES {
+            quotes.entry(key.into()).or_insert(value);
         }
     }
 
@@ -69,5 +74,31 @@ impl Notes {
     /// All annotations so far.
     pub(crate) fn annotations(&self) -> BTreeMap<String, String> {
         self.annotations.lock().clone()
+    }
+}
+
+/// The beginning of a value that is too long.
+fn cut(mut value: String) -> String {
+    if value.len() > ANNOTATION_BYTES {
+        let end = value.floor_char_boundary(ANNOTATION_BYTES);
+        value.truncate(end);
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn annotations_have_a_size() {
+        let notes = Notes::default();
+        notes.annotate("long", "ä".repeat(ANNOTATION_BYTES));
+        assert_eq!(notes.annotations()["long"].len(), ANNOTATION_BYTES);
+        for index in 0..2 * ANNOTATIONS {
+            notes.annotate(index.to_string(), "x");
+            notes.quote(index.to_string(), "x".repeat(QUOTED_BYTES / 3));
+        }
+        assert_eq!((notes.annotations().len(), notes.quotes().len()), (ANNOTATIONS, 3));
     }
 }

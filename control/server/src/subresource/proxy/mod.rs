@@ -1,14 +1,15 @@
 //! `proxy` to what listens on a pod, a Service or a node: the request goes there as it is, the answer comes back.
 //!
 //! Invariant: nobody is reached but pods and the endpoints of Services; addresses that mean this machine or its
-//! neighbourhood are refused, unless a pod of ours has the address.
+//! neighbourhood are refused ([`place`]), whoever has written them down. Redirects are the client's to follow.
 
-use std::net::{IpAddr, SocketAddr};
+mod place;
+
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::body::Body;
-use coracle_api::{ApiError, ApiResult, Reason};
-use coracle_store::{Key, Scope};
+use coracle_api::{ApiError, ApiResult};
 use http::header::{
     AUTHORIZATION, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
@@ -19,16 +20,16 @@ use http_body_util::BodyExt;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use serde_json::Value;
 use tower::ServiceExt;
+
+use place::Destination;
 
 use super::connect_options;
 use crate::http::{Target, text};
 use crate::hub::Hub;
 use crate::identity::User;
 use crate::metrics::Held;
-use crate::outbound::{Outbound, Trust, ready};
-use crate::read::{key, parse};
+use crate::outbound::{Outbound, Trust};
 use crate::write::{Notes, admit_connection};
 
 /// What belongs to one connection and is not passed on (RFC 9110 §7.6.1), and who is asking: that is our business.
@@ -39,13 +40,8 @@ const KEPT_BACK: [HeaderName; 9] =
 const SEGMENTS_NAMESPACED: usize = 7;
 const SEGMENTS_CLUSTER: usize = 5;
 
-/// Where a request goes.
-enum Destination {
-    /// To a node, by its transport.
-    Node(axum::Router),
-    /// To an address, with TLS or without.
-    Address(SocketAddr, Scheme),
-}
+/// How long a pod may take to accept a connection: as kube-apiserver's dialer has it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Passes a request on.
 pub(crate) async fn proxy(
@@ -61,11 +57,7 @@ pub(crate) async fn proxy(
     }
     let mut options = connect_options::of_proxy(&target.resource.plural, &rest);
     admit_connection(hub, &target, (user, notes), &mut options).await?;
-    let place = match target.resource.plural.as_ref() {
-        "pods" => pod(hub, &target)?,
-        "services" => service(hub, &target)?,
-        _ => node(hub, &target)?,
-    };
+    let place = place::of(hub, &target).await?;
     let onward = onward(request, &prefix, &rest, &place)?;
     let answer = match place {
         Destination::Node(router) => router.oneshot(onward).await.map_err(ApiError::internal)?,
@@ -109,100 +101,6 @@ fn moved(to: &str, query: Option<&str>) -> Response<Body> {
     response
 }
 
-/// `name`, `name:port`, `scheme:name:port`
-fn parts<'n>(what: &str, name: &'n str) -> ApiResult<(Scheme, &'n str, &'n str)> {
-    let pieces: Vec<&str> = name.split(':').collect();
-    match pieces.as_slice() {
-        [name] => Ok((Scheme::HTTP, name, "")),
-        [name, port] => Ok((Scheme::HTTP, name, port)),
-        ["" | "http", name, port] => Ok((Scheme::HTTP, name, port)),
-        ["https", name, port] => Ok((Scheme::HTTPS, name, port)),
-        _ => Err(ApiError::bad_request(format!("invalid {what} request {name:?}"))),
-    }
-}
-
-fn pod(hub: &Hub, target: &Target) -> ApiResult<Destination> {
-    let (scheme, name, port) = parts("pod", &target.name)?;
-    let record = hub.store.get(&Key::new("pods", target.namespace.as_str(), name));
-    let record = record.ok_or_else(|| ApiError::not_found(&target.resource, name))?;
-    let pod = parse(&record.json)?;
-    let declared = || {
-        let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
-        containers.into_iter().find_map(|c| c["ports"][0]["containerPort"].as_u64())
-    };
-    let default = if scheme == Scheme::HTTPS { 443 } else { 80 };
-    let port = match port {
-        "" => declared().and_then(|p| u16::try_from(p).ok()).unwrap_or(default),
-        text => text.parse().map_err(|_| ApiError::bad_request(format!("invalid pod request {:?}", target.name)))?,
-    };
-    let ip: IpAddr = pod["status"]["podIP"].as_str().unwrap_or_default().parse().map_err(|_| refused())?;
-    Ok(Destination::Address(SocketAddr::new(allowed(hub, &target.namespace, ip)?, port), scheme))
-}
-
-fn service(hub: &Hub, target: &Target) -> ApiResult<Destination> {
-    let (scheme, name, port) = parts("service", &target.name)?;
-    let unavailable = |why: String| ApiError::new(Reason::ServiceUnavailable, why);
-    let record = hub.store.get(&Key::new("services", target.namespace.as_str(), name));
-    let record = record.ok_or_else(|| ApiError::not_found(&target.resource, name))?;
-    let port = match port.parse::<u64>() {
-        Err(_) => port.to_string(),
-        Ok(number) => {
-            let service = parse(&record.json)?;
-            let ports = service["spec"]["ports"].as_array().into_iter().flatten();
-            let found = ports.into_iter().find(|p| p["port"].as_u64() == Some(number));
-            let found =
-                found.ok_or_else(|| unavailable(format!("no service port {number} found for service {name:?}")))?;
-            found["name"].as_str().unwrap_or_default().to_string()
-        }
-    };
-    let endpoints = ready(&hub.store, &target.namespace, name, &port);
-    if endpoints.is_empty() {
-        return Err(unavailable(format!("no endpoints available for service {name:?}")));
-    }
-    let chosen = endpoints[rand::random_range(0..endpoints.len())];
-    Ok(Destination::Address(SocketAddr::new(allowed(hub, &target.namespace, chosen.ip())?, chosen.port()), scheme))
-}
-
-/// A node is its own API; other ports of the machine are not ours to open.
-fn node(hub: &Hub, target: &Target) -> ApiResult<Destination> {
-    let (_, name, port) = parts("node", &target.name)?;
-    let record = hub.store.get(&Key { name: name.into(), ..key(target) });
-    let record = record.ok_or_else(|| ApiError::not_found(&target.resource, name))?;
-    let own: Value = parse(&record.json)?["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"].clone();
-    if !port.is_empty() && own.as_u64().map(|p| p.to_string()).as_deref() != Some(port) {
-        return Err(ApiError::bad_request("address not allowed"));
-    }
-    let router = hub
-        .nodes
-        .router(name)
-        .ok_or_else(|| ApiError::new(Reason::ServiceUnavailable, format!("node {name} is not connected")))?;
-    Ok(Destination::Node(router))
-}
-
-fn refused() -> ApiError {
-    ApiError::bad_request("address not allowed")
-}
-
-/// The address, if requests may go there. Clusters of one machine have pods at loopback addresses: those are theirs.
-fn allowed(hub: &Hub, namespace: &str, ip: IpAddr) -> ApiResult<IpAddr> {
-    let local = match ip {
-        IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast(),
-        IpAddr::V6(v6) => v6.is_unicast_link_local(),
-    };
-    if local || ip.is_unspecified() || ip.is_multicast() {
-        return Err(refused());
-    }
-    if !ip.is_loopback() {
-        return Ok(ip);
-    }
-    // 127.0.0.1 is everybody's, and so is a pod's that shares the machine's network.
-    let shared = IpAddr::from([127, 0, 0, 1]);
-    let text = ip.to_string();
-    let pods = hub.store.list(&Scope::namespaced("pods", namespace));
-    let of_pod = pods.iter().any(|pod| pod.lifted.field("status.podIP") == Some(text.as_str()));
-    if ip != shared && ip.is_ipv4() && of_pod { Ok(ip) } else { Err(refused()) }
-}
-
 /// The request as it goes on: the rest of the path, without what is between the client and us.
 fn onward(request: Request<Body>, prefix: &str, rest: &str, place: &Destination) -> ApiResult<Request<Body>> {
     let (parts, body) = request.into_parts();
@@ -242,7 +140,9 @@ async fn send(hub: &Hub, request: Request<Body>, scheme: &Scheme) -> Result<Resp
     static CLIENT: OnceLock<Client<HttpConnector, Body>> = OnceLock::new();
     let client = CLIENT.get_or_init(|| {
         // No connection is kept: pods come and go, and an address may be another's a moment later.
-        Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http()
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector)
     });
     client.request(request).await.map(|answer| answer.map(Body::new)).map_err(|error| {
         let mut deepest: &dyn std::error::Error = &error;
@@ -256,14 +156,6 @@ async fn send(hub: &Hub, request: Request<Body>, scheme: &Scheme) -> Result<Resp
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_carry_scheme_and_port() {
-        assert_eq!(parts("pod", "a").unwrap(), (Scheme::HTTP, "a", ""));
-        assert_eq!(parts("pod", "a:80").unwrap(), (Scheme::HTTP, "a", "80"));
-        assert_eq!(parts("pod", "https:a:web").unwrap(), (Scheme::HTTPS, "a", "web"));
-        assert_eq!(parts("pod", "ftp:a:1").unwrap_err().message, "invalid pod request \"ftp:a:1\"");
-    }
 
     #[test]
     fn the_rest_of_the_path_is_kept_as_it_is() {
