@@ -30,7 +30,7 @@ for target in "${targets[@]}"; do
     log=$kept/$target.log
     max_len=4096
     options=(-max_total_time="$seconds" -timeout="$timeout_seconds" -rss_limit_mb="$memory_mib" -max_len="$max_len"
-        -artifact_prefix="$findings/" -dict="$here/dicts/$target.dict" -print_final_stats=1 -use_value_profile=0)
+        -artifact_prefix="$findings/" -dict="$here/dicts/$target.dict" -print_final_stats=1)
     if ! "$built/$triple/release/$target" "${options[@]}" "$corpus" "$here/seeds/$target" 2>"$log"; then
         tail -n 40 "$log" >&2
         echo "$target: a finding; the input is in $findings" >&2
