@@ -79,7 +79,7 @@ fn json_path(supply: &mut Supply<'_>) -> String {
 
 fn schema(supply: &mut Supply<'_>, depth: usize) -> Value {
     let types = ["object", "string", "integer", "array", "boolean", "number", ""];
-    let ty = *supply.pick(if depth == 0 { &types[4..] } else { &types });
+    let ty = *supply.pick(&types[if depth == 0 { 4 } else { 0 }..]);
     let mut schema = Map::new();
     if !ty.is_empty() {
         schema.insert("type".into(), json!(ty));
