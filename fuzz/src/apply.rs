@@ -11,7 +11,7 @@ use coracle_api::catalog::Resource;
 use coracle_api::decode::{FieldValidation, decode};
 use serde_json::{Value, json};
 
-use super::documents::{object, of_document, resource, written};
+use super::documents::{object, of_stored, show, stored_resource, without_nulls, written};
 use super::supply::Supply;
 
 const MANAGERS: [&str; 3] = ["one", "two", "kubectl"];
@@ -22,7 +22,7 @@ const MAX_STEPS: usize = 6;
 /// Checks one input: configurations on lines, applied in turn by two managers, or decisions.
 pub fn check(data: &[u8]) {
     if let Some(configs) = written(data) {
-        let Some(resource) = configs.first().and_then(of_document) else { return };
+        let Some(resource) = configs.first().and_then(of_stored) else { return };
         let mut story = Story::new(&resource);
         for (index, config) in configs.into_iter().take(MAX_STEPS).enumerate() {
             story.apply(config, MANAGERS[index % 2], false, "");
@@ -30,22 +30,20 @@ pub fn check(data: &[u8]) {
         return;
     }
     let mut supply = Supply::new(data);
-    let resource = resource(&mut supply);
+    let resource = stored_resource(&mut supply);
     let mut story = Story::new(&resource);
+    story.defaults = supply.once_in(2);
     for _ in 0..1 + supply.below(MAX_STEPS) {
         let (what, manager) = (supply.byte(), *supply.pick(&MANAGERS));
         let mut written = object(&mut supply, &resource);
         if let Some(metadata) = written["metadata"].as_object_mut() {
             metadata.remove("managedFields");
         }
-        let subresource = if what & 0x40 != 0 { "status" } else { "" };
+        let subresource = if what & 0x40 != 0 && resource.has_status && story.live.is_some() { "status" } else { "" };
         match what & 7 {
             0 => story.update(written, manager, subresource),
             1 => story.apply(written, manager, true, subresource),
             _ => story.apply(written, manager, false, subresource),
-        }
-        if what & 0x20 != 0 {
-            story.default();
         }
     }
 }
@@ -57,11 +55,13 @@ struct Story<'r> {
     /// What each applied last, as long as all have only ever agreed.
     applied: BTreeMap<(&'static str, &'static str), Value>,
     time: usize,
+    /// Whether what nobody says is filled in.
+    defaults: bool,
 }
 
 impl<'r> Story<'r> {
     fn new(resource: &'r Resource) -> Self {
-        Self { resource, live: None, applied: BTreeMap::new(), time: 0 }
+        Self { resource, live: None, applied: BTreeMap::new(), time: 0, defaults: false }
     }
 
     fn options(&mut self, manager: &'static str, force: bool, subresource: &'static str) -> ApplyOptions<'static> {
@@ -70,6 +70,7 @@ impl<'r> Story<'r> {
     }
 
     fn apply(&mut self, config: Value, manager: &'static str, force: bool, subresource: &'static str) {
+        show(&format!("{manager} applies {subresource}"), &config);
         let options = self.options(manager, force, subresource);
         let result = apply(self.resource, self.live.as_ref(), config.clone(), options);
         let next = match result {
@@ -86,14 +87,20 @@ impl<'r> Story<'r> {
                 return;
             }
         };
+        let next = self.stored(next, self.live.as_ref(), subresource);
+        show("which makes", &next);
         self.is_sound(&next);
         let later = ApplyOptions { now: "2026-02-02T00:00:00Z", ..options };
         let again = apply(self.resource, Some(&next), config.clone(), later).expect("applying the same again works");
+        let again = self.stored(again, Some(&next), subresource);
         assert_eq!(next, again, "applying the same again changes something");
         if force {
             self.applied.clear();
         }
-        self.applied.insert((manager, subresource), config);
+        // A default stands where somebody wants nothing, and belongs to nobody.
+        if without_nulls(config.clone()) == config {
+            self.applied.insert((manager, subresource), config);
+        }
         self.live = Some(next);
         self.all_agree(options);
     }
@@ -110,11 +117,13 @@ impl<'r> Story<'r> {
 
     fn update(&mut self, new: Value, manager: &'static str, subresource: &'static str) {
         let Ok((mut new, _)) = decode(self.resource, new, FieldValidation::Ignore) else { return };
+        show(&format!("{manager} updates {subresource}"), &new);
         let options = self.options(manager, false, subresource);
         match self.live.take() {
             None => track_create(self.resource, &mut new, options),
             Some(old) => {
                 new["metadata"]["managedFields"] = old["metadata"]["managedFields"].clone();
+                new = self.stored(new, Some(&old), subresource);
                 track_update(self.resource, &old, &mut new, options);
                 let mut same = new.clone();
                 track_update(self.resource, &new, &mut same, ApplyOptions { manager: "idle", ..options });
@@ -126,11 +135,17 @@ impl<'r> Story<'r> {
         self.live = Some(new);
     }
 
-    fn default(&mut self) {
-        if let Some(live) = &mut self.live {
-            self.resource.defaults(live);
-            // What somebody applied, and a default fills in, belongs to nobody: no promise is broken by that.
+    /// What a write stores, when `next` is wanted.
+    fn stored(&self, mut next: Value, old: Option<&Value>, subresource: &str) -> Value {
+        if self.defaults {
+            self.resource.defaults(&mut next);
         }
+        match (old, subresource) {
+            (None, _) => self.resource.prepare_create(&mut next),
+            (Some(old), "") => self.resource.prepare_update(&mut next, old),
+            (Some(old), _) => self.resource.prepare_status(&mut next, old),
+        }
+        without_nulls(next)
     }
 
     /// What is written can be read.

@@ -13,7 +13,7 @@ use coracle_api::decode::{FieldValidation, decode};
 use coracle_api::protobuf;
 use serde_json::{Value, json};
 
-use super::documents::{of_kind, written};
+use super::documents::{of_kind, show, written};
 use super::schemas::{definition, fitting};
 use super::supply::Supply;
 
@@ -45,6 +45,8 @@ pub fn check(data: &[u8]) {
 }
 
 fn one(definition: Value, objects: &[Value]) {
+    show("definition", &definition);
+    objects.iter().for_each(|object| show("object", object));
     let row = of_kind("apiextensions.k8s.io/v1", "CustomResourceDefinition").expect("a row that every cluster has");
     let Ok((mut definition, _)) = decode(&row, definition, FieldValidation::Ignore) else { return };
     row.defaults(&mut definition);

@@ -11,6 +11,9 @@ use super::supply::Supply;
 const MAX_DEPTH: usize = 12;
 
 static ROWS: LazyLock<Vec<Arc<Resource>>> = LazyLock::new(|| Catalog::builtin().rows().to_vec());
+/// Those that can be patched; reviews are not stored.
+static STORED: LazyLock<Vec<Arc<Resource>>> =
+    LazyLock::new(|| ROWS.iter().filter(|row| row.allows("patch")).cloned().collect());
 
 /// Texts that mean something somewhere.
 const TEXTS: [&str; 40] = [
@@ -78,6 +81,15 @@ const BYTES: [&str; 4] = ["", "eA==", "AAECAwQ=", "bGluZQ\n=="];
 
 /// A resource that the API serves.
 pub fn resource(supply: &mut Supply<'_>) -> Arc<Resource> {
+    one_of(supply, &ROWS)
+}
+
+/// A resource whose objects can be changed.
+pub fn stored_resource(supply: &mut Supply<'_>) -> Arc<Resource> {
+    one_of(supply, &STORED)
+}
+
+fn one_of(supply: &mut Supply<'_>, rows: &[Arc<Resource>]) -> Arc<Resource> {
     // Those that most is said about come first.
     const FAVOURITES: [(&str, &str); 6] = [
         ("v1", "Pod"),
@@ -87,16 +99,21 @@ pub fn resource(supply: &mut Supply<'_>) -> Arc<Resource> {
         ("v1", "ConfigMap"),
         ("apps/v1", "StatefulSet"),
     ];
-    let index = supply.below(FAVOURITES.len() + ROWS.len());
+    let index = supply.below(FAVOURITES.len() + rows.len());
     match FAVOURITES.get(index) {
         Some((api_version, kind)) => of_kind(api_version, kind).expect("a row that every cluster has"),
-        None => Arc::clone(&ROWS[index - FAVOURITES.len()]),
+        None => Arc::clone(&rows[index - FAVOURITES.len()]),
     }
 }
 
 /// The row of a kind.
 pub fn of_kind(api_version: &str, kind: &str) -> Option<Arc<Resource>> {
     ROWS.iter().find(|row| row.kind == kind && row.api_version() == api_version).cloned()
+}
+
+/// The same for a kind whose objects can be changed.
+pub fn of_stored(document: &Value) -> Option<Arc<Resource>> {
+    of_document(document).filter(|row| row.allows("patch"))
 }
 
 /// The row that a document says it is of.
@@ -221,6 +238,27 @@ pub fn anything(supply: &mut Supply<'_>, depth: usize) -> Value {
         6 => (0..supply.below(4)).map(|_| anything(supply, depth - 1)).collect(),
         _ => (0..supply.below(4)).map(|_| (text(supply), anything(supply, depth - 1))).collect(),
     }
+}
+
+/// Prints what decisions became, for whoever looks at a finding.
+pub fn show(what: &str, document: &Value) {
+    static SHOWS: LazyLock<bool> = LazyLock::new(|| std::env::var_os("CORACLE_FUZZ_SHOW").is_some());
+    if *SHOWS {
+        eprintln!("{what}: {document}");
+    }
+}
+
+/// The value without fields that are `null`.
+pub fn without_nulls(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            fields.values_mut().for_each(|field| *field = without_nulls(field.take()));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = without_nulls(item.take())),
+        _ => {}
+    }
+    value
 }
 
 /// How deep a value is nested.

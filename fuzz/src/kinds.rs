@@ -8,7 +8,7 @@ use coracle_api::decode::{FieldValidation, decode};
 use coracle_api::metadata::{validate_metadata, validate_metadata_update};
 use serde_json::Value;
 
-use super::documents::{object, of_document, resource, written};
+use super::documents::{object, of_document, resource, show, without_nulls, written};
 use super::supply::Supply;
 
 const NOW: i64 = 1_800_000_000;
@@ -28,6 +28,8 @@ pub fn check(data: &[u8]) {
 }
 
 fn one(resource: &Resource, old: &Value, new: &Value) {
+    show(&format!("a {}", resource.kind), old);
+    show("its change", new);
     let (Some(old), Some(new)) = (written_as(resource, old), written_as(resource, new)) else { return };
     let errors = resource.create_errors(&old);
     let _ = (validate_metadata(resource, &old), validate_metadata_update(&new, &old));
@@ -54,7 +56,8 @@ fn written_as(resource: &Resource, object: &Value) -> Option<Value> {
     assert_eq!(object, again, "defaulting again changes something");
     resource.prepare_create(&mut object);
     let (decoded, _) = decode(resource, object.clone(), FieldValidation::Ignore).expect("what is stored decodes");
-    assert_eq!(object, decoded, "decoding changes what is stored");
+    // Some kinds store a `null` that Go's structs write: to decode it is to drop it.
+    assert_eq!(without_nulls(object.clone()), without_nulls(decoded), "decoding changes what is stored");
     Some(object)
 }
 

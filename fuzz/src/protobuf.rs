@@ -7,7 +7,7 @@ use coracle_api::decode::{FieldValidation, decode};
 use coracle_api::protobuf;
 use serde_json::Value;
 
-use super::documents::{object, of_document, resource, written};
+use super::documents::{object, of_document, resource, show, written};
 use super::supply::Supply;
 
 /// Checks one input: a body; an object as JSON; or decisions: a kind, and either the bytes of its message or an object.
@@ -54,6 +54,7 @@ fn body(bytes: &[u8]) {
 }
 
 fn there_and_back(object: &Value) {
+    show("read", object);
     let bytes = protobuf::encode(object).unwrap_or_else(|error| panic!("what was read can't be written: {error}"));
     let once = protobuf::decode(&bytes).unwrap_or_else(|error| panic!("what was written can't be read: {error}"));
     assert_eq!(*object, once, "there and back by protobuf");
@@ -64,6 +65,7 @@ fn there_and_back(object: &Value) {
 }
 
 fn json(object: &Value) {
+    show("object", object);
     let Some(resource) = of_document(object) else { return };
     let Ok((object, _)) = decode(&resource, object.clone(), FieldValidation::Ignore) else { return };
     let bytes = match protobuf::encode(&object) {
