@@ -29,7 +29,7 @@ pub struct Token {
     v: String,
     /// The revision of the whole list; negative goes on with the newest, not consistent with the pages before.
     rv: i64,
-    /// `namespace/name` of the last object that was sent (names have no slash).
+    /// `namespace/name` of the last object that was sent (names have no slash). Others may put a slash before it.
     start: String,
 }
 
@@ -81,7 +81,8 @@ impl Token {
 
     /// Namespace and name of the last object that was sent.
     pub fn place(&self) -> (&str, &str) {
-        self.start.split_once('/').unwrap_or(("", &self.start))
+        let start = self.start.strip_prefix('/').unwrap_or(&self.start);
+        start.split_once('/').unwrap_or(("", start))
     }
 
     /// The 410 for a token whose revision is gone, with a token that goes on without consistency.
@@ -117,6 +118,8 @@ mod tests {
         assert_eq!(back, token);
         assert_eq!((back.revision(), back.place()), (Some(7), ("default", "web")));
         assert_eq!(Token::after("", "node", 7).place(), ("", "node"));
+        let others = Token::decode(&BASE64.encode(r#"{"v":"meta.k8s.io/v1","rv":7,"start":"/default/web"}"#)).unwrap();
+        assert_eq!(others.place(), ("default", "web"));
     }
 
     #[test]

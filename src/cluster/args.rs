@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Context;
 use coracle_node::parse_duration;
 
 use super::{AddressArgs, AdmissionArgs, AuditArgs, EncryptionArgs, NodeArgs};
@@ -29,6 +30,9 @@ pub struct ClusterArgs {
     /// How long events are kept.
     #[arg(long, value_name = "DURATION", default_value = "1h0m0s", value_parser = parse_duration)]
     pub event_ttl: Duration,
+    /// Authorities (PEM) that certify the HTTPS ports of nodes that have joined [default: any certificate is believed].
+    #[arg(long, value_name = "FILE")]
+    pub kubelet_certificate_authority: Option<PathBuf>,
     #[command(flatten)]
     pub node: NodeArgs,
     #[command(flatten)]
@@ -42,6 +46,13 @@ pub struct ClusterArgs {
 }
 
 impl ClusterArgs {
+    /// The authorities of nodes' certificates, PEM.
+    pub fn kubelet_authorities(&self) -> anyhow::Result<Option<String>> {
+        let Some(file) = &self.kubelet_certificate_authority else { return Ok(None) };
+        let pem = std::fs::read_to_string(file);
+        pem.map(Some).with_context(|| format!("--kubelet-certificate-authority: cannot read {}", file.display()))
+    }
+
     /// For a measurement: everything in `directory`, on loopback addresses and free ports.
     pub fn for_bench(directory: &Path) -> Self {
         Self {
@@ -51,6 +62,7 @@ impl ClusterArgs {
             registry_port: Some(0),
             node_name: None,
             event_ttl: Duration::from_secs(3600),
+            kubelet_certificate_authority: None,
             node: NodeArgs::usual(),
             addresses: AddressArgs::loopback(),
             admission: AdmissionArgs::default(),

@@ -106,6 +106,7 @@ impl Cluster {
         config.token_key_pem = Some(credentials.token_key_pem);
         config.front_proxy = Some(credentials.front_proxy);
         config.kubelet_client = Some(credentials.kubelet_client);
+        config.kubelet_authorities_pem = args.kubelet_authorities()?;
         let server = Server::new(store.clone(), config, nodes.clone()).await.context("cannot start the API server")?;
         let name = args.node_name.clone().unwrap_or_else(node_name);
         server.set_ready("node", Err(format!("node {name} is not registered yet")));

@@ -4,9 +4,13 @@ use std::cmp::Ordering;
 
 use super::decl::ListKind;
 use super::value::{List, Value};
+use super::work;
 
 /// `==`. Values of different kinds are not equal; numbers are compared by what they mean.
 pub(super) fn equal(a: &Value<'_>, b: &Value<'_>) -> bool {
+    if !work::spend(1) || !work::read(a.bytes().min(b.bytes())) {
+        return false;
+    }
     match (a, b) {
         (Value::Null, Value::Null) => true,
         (Value::Bool(a), Value::Bool(b)) => a == b,
@@ -101,18 +105,27 @@ fn lists(a: &List<'_>, b: &List<'_>) -> bool {
 
 fn unordered(a: &List<'_>, b: &List<'_>) -> bool {
     if let (List::Json(a, ..), List::Json(b, ..)) = (a, b) {
-        let sorted = |items: &[serde_json::Value]| {
-            let mut texts: Vec<String> = items.iter().map(ToString::to_string).collect();
-            texts.sort_unstable();
-            texts
-        };
-        return sorted(a) == sorted(b);
+        return matches!((sorted(a), sorted(b)), (Some(a), Some(b)) if a == b);
     }
     let mut rest: Vec<Value<'_>> = b.iter().collect();
     a.iter().all(|item| {
         let place = rest.iter().position(|other| equal(&item, other));
         place.map(|index| rest.swap_remove(index)).is_some()
     })
+}
+
+/// The texts of the items in order; `None` when there is no more to spend.
+fn sorted(items: &[serde_json::Value]) -> Option<Vec<String>> {
+    let mut texts = Vec::with_capacity(items.len());
+    for item in items {
+        let text = item.to_string();
+        if !work::write(text.len()) {
+            return None;
+        }
+        texts.push(text);
+    }
+    texts.sort_unstable();
+    Some(texts)
 }
 
 fn maps(a: &Value<'_>, b: &Value<'_>) -> bool {
@@ -122,6 +135,9 @@ fn maps(a: &Value<'_>, b: &Value<'_>) -> bool {
 
 /// Keys and values of a map or object.
 pub(super) fn entries<'a>(value: &Value<'a>) -> Vec<(Value<'a>, Value<'a>)> {
+    if !work::spend(usize::try_from(value.size()).unwrap_or(usize::MAX)) {
+        return Vec::new();
+    }
     match value {
         Value::Map(map) => map.entries(),
         Value::Object(object) => object.entries(),
@@ -140,6 +156,9 @@ pub(super) fn member<'a>(value: &Value<'a>, key: &Value<'_>) -> Option<Value<'a>
 
 /// `a + b` for lists: appended, or united when the left one is a set or a map (KEP-2876).
 pub(super) fn concat<'a>(a: &List<'a>, b: &List<'a>) -> Value<'a> {
+    if !work::spend(a.len().saturating_add(b.len())) {
+        return Value::list(Vec::new());
+    }
     let mut items: Vec<Value<'a>> = a.iter().collect();
     match a {
         List::Json(_, _, ListKind::Set) => {
@@ -151,6 +170,9 @@ pub(super) fn concat<'a>(a: &List<'a>, b: &List<'a>) -> Value<'a> {
         }
         List::Json(_, _, ListKind::Map(keys)) => {
             for item in b.iter() {
+                if !work::spend(items.len()) {
+                    break;
+                }
                 match items.iter().position(|own| same_keys(own, &item, keys)) {
                     Some(index) => items[index] = item,
                     None => items.push(item),

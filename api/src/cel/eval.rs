@@ -13,6 +13,7 @@ use super::error::EvalError;
 use super::library;
 use super::types::Type;
 use super::value::{Map, Value, select};
+use super::work;
 
 /// Cost of a call that no size matters to.
 pub(super) const CALL: u64 = 1;
@@ -38,10 +39,15 @@ impl<'a> Evaluator<'a, '_> {
     }
 
     pub(super) fn eval(&mut self, expr: &'a Expr) -> Result<'a> {
-        if !self.constants[expr.id] {
-            return self.node(expr);
+        if !work::spend(1) {
+            return Err(EvalError::CostLimit);
         }
-        // Worked out beforehand, as far as costs are concerned.
+        let value = if self.constants[expr.id] { self.constant(expr) } else { self.node(expr) }?;
+        if work::read(value.bytes()) { Ok(value) } else { Err(EvalError::CostLimit) }
+    }
+
+    /// Worked out beforehand, as far as costs are concerned.
+    fn constant(&mut self, expr: &'a Expr) -> Result<'a> {
         let (cost, limit) = (self.cost, std::mem::replace(&mut self.limit, u64::MAX));
         let value = self.node(expr);
         (self.cost, self.limit) = (cost, limit);

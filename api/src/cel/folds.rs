@@ -8,12 +8,16 @@ use super::cost::{MAKE_LIST, REACH};
 use super::error::EvalError;
 use super::eval::{CALL, Evaluator, Result, insert};
 use super::value::{Map, Value};
+use super::work;
 
 impl<'a> Evaluator<'a, '_> {
     pub(super) fn fold(&mut self, fold: &'a Fold) -> Result<'a> {
         let range = self.eval(&fold.range)?;
         let items: Vec<(Value<'a>, Value<'a>)> = match &range {
             Value::List(list) => {
+                if !work::spend(list.len()) {
+                    return Err(EvalError::CostLimit);
+                }
                 list.iter().enumerate().map(|(index, item)| (Value::Int(index as i64), item)).collect()
             }
             value @ (Value::Map(_) | Value::Object(_)) => entries(value),

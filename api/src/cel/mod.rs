@@ -8,7 +8,7 @@
 //! which rules are admitted, and error texts; the crates that exist evaluate dynamically and have none of these.
 //!
 //! Invariant: compiling and evaluating terminate and do not overflow the stack, whatever the text: trees have a depth limit,
-//! evaluations a cost limit, regular expressions a size limit.
+//! evaluations a cost limit and a limit of steps (`work`), regular expressions a size limit.
 
 mod access;
 #[cfg(test)]
@@ -38,6 +38,9 @@ mod structs_tests;
 mod tests;
 mod types;
 mod value;
+mod work;
+#[cfg(test)]
+mod work_tests;
 
 pub use access::{Access, Account, Asker, Authorizer, Decision, Question, ResourceCheck, Target};
 pub use check::Variable;

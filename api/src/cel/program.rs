@@ -10,6 +10,7 @@ use super::eval::Evaluator;
 use super::parser::parse;
 use super::types::Type;
 use super::value::Value;
+use super::work::{self, Shift};
 
 /// An expression that has been parsed, checked and priced. Compiled once, evaluated often; evaluations share nothing.
 #[derive(Debug)]
@@ -117,7 +118,11 @@ impl Program {
     ) -> Outcome<'a> {
         let (facts, constants) = (&self.facts, self.constants.as_slice());
         let mut evaluator = Evaluator { facts, constants, scope, deferred, cost: 0, limit };
-        let value = evaluator.eval(&self.expr);
+        let _shift = Shift::begin();
+        let mut value = evaluator.eval(&self.expr);
+        if work::is_spent() {
+            value = Err(EvalError::CostLimit);
+        }
         Outcome { value, cost: evaluator.cost }
     }
 }

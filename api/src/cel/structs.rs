@@ -21,6 +21,8 @@ const OBJECT: &str = "Object";
 const JSON_PATCH: &str = "JSONPatch";
 /// Levels of JSON that a patch may have, which is what a request may have.
 const MAX_JSON_DEPTH: usize = 100;
+/// Values and bytes of text of that JSON, counted together: what is in a list many times is written as often.
+const MAX_JSON_SIZE: usize = 3 << 20;
 
 /// The name of a type that expressions make values of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,19 +134,30 @@ impl<'a> Evaluator<'a, '_> {
 }
 
 impl Value<'_> {
+    /// Bytes of text in what has none of its own parts to be asked.
+    fn written_bytes(&self) -> usize {
+        match self {
+            Self::Object(object) => object.weight(1),
+            other => other.bytes(),
+        }
+    }
+
     /// The value as JSON.
     ///
     /// # Errors
     /// It, or something in it, is nothing that JSON has: a key that is no text, a number that is not finite, a type.
     pub fn to_json(&self) -> Result<Json, EvalError> {
-        self.json_at(0)
+        let mut room = MAX_JSON_SIZE;
+        self.json_at(0, &mut room)
     }
 
-    fn json_at(&self, depth: usize) -> Result<Json, EvalError> {
+    fn json_at(&self, depth: usize, room: &mut usize) -> Result<Json, EvalError> {
         if depth > MAX_JSON_DEPTH {
             return Err(EvalError::other(format!("value is nested deeper than {MAX_JSON_DEPTH} levels")));
         }
-        let below = |value: &Value<'_>| value.json_at(depth + 1);
+        let left = room.checked_sub(1 + self.written_bytes());
+        *room = left.ok_or_else(|| EvalError::other(format!("value is larger than {MAX_JSON_SIZE} bytes")))?;
+        let mut below = |value: &Value<'_>| value.json_at(depth + 1, room);
         match self {
             Self::Null | Self::Optional(None) => Ok(Json::Null),
             Self::Bool(flag) => Ok(Json::Bool(*flag)),
@@ -175,7 +188,7 @@ impl Value<'_> {
 
 fn entries_json(
     entries: Vec<(Value<'_>, Value<'_>)>,
-    below: impl Fn(&Value<'_>) -> Result<Json, EvalError>,
+    mut below: impl FnMut(&Value<'_>) -> Result<Json, EvalError>,
 ) -> Result<Json, EvalError> {
     let mut map = JsonMap::new();
     for (key, value) in entries {

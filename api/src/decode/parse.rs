@@ -11,6 +11,10 @@ use crate::error::ApiError;
 /// a list or a watch event puts a few levels around an object.
 pub const MAX_DEPTH: usize = 100;
 
+/// What a YAML document may come to when its aliases are written out, in bytes of text and two for each value: a body of the
+/// largest size without aliases, and some more. A few lines of aliases of aliases would otherwise fill all memory.
+const MAX_EXPANDED_BYTES: usize = 6 << 20;
+
 /// A document and the paths of the fields that it gives more than once (the last one counts).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Parsed {
@@ -77,9 +81,9 @@ pub fn parse_json(body: &[u8]) -> Result<Parsed, ParseError> {
 /// Parses one YAML document the way `sigs.k8s.io/yaml` does: scalar keys become strings.
 ///
 /// # Errors
-/// When the bytes are not one YAML document, or nested deeper than [`MAX_DEPTH`].
+/// When the bytes are not one YAML document, nested deeper than [`MAX_DEPTH`], or far larger once aliases are written out.
 pub fn parse_yaml(body: &[u8]) -> Result<Parsed, ParseError> {
-    let found = Found::default();
+    let found = Found::within(MAX_EXPANDED_BYTES);
     match found.seed().deserialize(serde_yaml::Deserializer::from_slice(body)) {
         Ok(value) => Ok(Parsed { value, duplicates: found.into_duplicates() }),
         Err(error) => Err(ParseError::Yaml { message: error.to_string(), summary: summarize(body) }),
@@ -133,6 +137,18 @@ mod tests {
         }
         assert!(parse_yaml(nested(MAX_DEPTH + 1).as_bytes()).is_err());
         assert!(parse_yaml(nested(20_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn aliases_are_written_out_within_a_limit() {
+        let repeated = |bytes: usize| format!("a: &a {}\nb: [{}]\n", "x".repeat(bytes), vec!["*a"; 90].join(", "));
+        let parsed = parse_yaml(repeated(1000).as_bytes()).unwrap();
+        assert_eq!(parsed.value["b"].as_array().unwrap().len(), 90);
+        let error = parse_yaml(repeated(1 << 20).as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("document contains excessive aliasing"), "{error}");
+        // Without aliases, a document is as large as its text.
+        assert!(parse_yaml(format!("[{}1]", "1,".repeat(1_500_000)).as_bytes()).is_ok());
+        assert!(parse_json(format!("[\"{}\"]", "x".repeat(8 << 20)).as_bytes()).is_ok());
     }
 
     #[test]

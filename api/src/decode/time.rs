@@ -22,11 +22,22 @@ pub(super) fn normalize_micros(text: &str) -> Result<String, String> {
     Ok(time.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string())
 }
 
+/// The first moment of the year 0.
+const YEAR_ZERO: Timestamp = Timestamp::constant(-62_167_219_200, 0);
+/// Where the seconds stand in a text of the right shape.
+const SECOND: usize = 17;
+
 fn parse(text: &str, layout: &str) -> Result<Timestamp, String> {
     if let Some((rest, element)) = first_mismatch(text) {
         return Err(format!("parsing time {text:?} as {layout:?}: cannot parse {rest:?} as {element:?}"));
     }
-    text.parse().map_err(|_| format!("parsing time {text:?}: {} out of range", out_of_range(text)))
+    let out_of_range = |element: &str| format!("parsing time {text:?}: {element} out of range");
+    if number(text, SECOND) > 59 {
+        return Err(out_of_range("second"));
+    }
+    let time: Timestamp = text.parse().map_err(|_| out_of_range(wrong_element(text)))?;
+    // East of Greenwich the year 0 begins in a year that RFC 3339 has no digits for.
+    if time < YEAR_ZERO { Err(out_of_range("year")) } else { Ok(time) }
 }
 
 /// Where the text leaves the shape of RFC 3339: what is left of it, and which element of the layout was next.
@@ -56,19 +67,21 @@ fn first_mismatch(text: &str) -> Option<(&str, &'static str)> {
 }
 
 /// Which element Go would call out of range in a text of the right shape.
-fn out_of_range(text: &str) -> &'static str {
-    let number = |at: usize| text.get(at..at + 2).and_then(|n| n.parse::<u8>().ok()).unwrap_or(0);
-    if !(1..=12).contains(&number(5)) {
+fn wrong_element(text: &str) -> &'static str {
+    if !(1..=12).contains(&number(text, 5)) {
         "month"
-    } else if number(11) > 23 {
+    } else if number(text, 11) > 23 {
         "hour"
-    } else if number(14) > 59 {
+    } else if number(text, 14) > 59 {
         "minute"
-    } else if number(17) > 59 {
-        "second"
     } else {
         "day"
     }
+}
+
+/// The two digits at a place of a text of the right shape.
+fn number(text: &str, at: usize) -> u8 {
+    text.get(at..at + 2).and_then(|n| n.parse().ok()).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -97,6 +110,15 @@ mod tests {
             normalize_seconds("2024-13-01T00:00:00Z").unwrap_err(),
             r#"parsing time "2024-13-01T00:00:00Z": month out of range"#
         );
+        assert_eq!(
+            normalize_seconds("2024-12-31T23:59:60Z").unwrap_err(),
+            r#"parsing time "2024-12-31T23:59:60Z": second out of range"#
+        );
+        assert_eq!(
+            normalize_micros("0000-01-01T00:00:00+02:00").unwrap_err(),
+            r#"parsing time "0000-01-01T00:00:00+02:00": year out of range"#
+        );
+        assert_eq!(normalize_seconds("0000-01-01T00:00:00Z").unwrap(), "0000-01-01T00:00:00Z");
         assert_eq!(
             normalize_seconds("2024-05-01T00:00:00").unwrap_err(),
             r#"parsing time "2024-05-01T00:00:00" as "2006-01-02T15:04:05Z07:00": cannot parse "" as "Z07:00""#

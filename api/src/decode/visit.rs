@@ -1,6 +1,6 @@
 //! Documents read value by value: how deep they go, and which fields come twice.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -11,14 +11,32 @@ use super::parse::MAX_DEPTH;
 /// Duplicates remembered, for the reason of [`super::MAX_STRICT_ERRORS`].
 const MAX_DUPLICATES: usize = 100;
 
+/// What a value has in a document besides its text, at least: a separator and a character.
+const VALUE_BYTES: usize = 2;
+
 /// What the visitors share: where they are, and what came twice.
 #[derive(Default)]
 pub(super) struct Found {
     path: RefCell<String>,
     duplicates: RefCell<Vec<String>>,
+    /// Bytes that the document may still come to, if it can come to more than its text has.
+    room: Option<Cell<usize>>,
 }
 
 impl Found {
+    /// For a document that may come to so many bytes.
+    pub(super) fn within(bytes: usize) -> Self {
+        Self { room: Some(Cell::new(bytes)), ..Self::default() }
+    }
+
+    /// Takes the room of a value with a text of that length.
+    fn take<E: serde::de::Error>(&self, bytes: usize) -> Result<(), E> {
+        let Some(room) = &self.room else { return Ok(()) };
+        let left = room.get().checked_sub(VALUE_BYTES + bytes);
+        room.set(left.ok_or_else(|| E::custom("document contains excessive aliasing"))?);
+        Ok(())
+    }
+
     /// What reads a document from its top.
     pub(super) fn seed(&self) -> Seed<'_> {
         Seed { found: self, depth: 0 }
@@ -78,37 +96,38 @@ impl<'de> Visitor<'de> for Seed<'_> {
         f.write_str("a JSON value")
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
+    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Value, E> {
+        self.found.take(0).map(|()| Value::Bool(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Value, E> {
+        self.found.take(0).map(|()| value.into())
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
+        self.found.take(0).map(|()| value.into())
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        self.found.take(0)?;
         let number = serde_json::Number::from_f64(value);
         number.map(Value::Number).ok_or_else(|| E::custom(format!("json: unsupported value: {value}")))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Value, E> {
+        self.found.take(value.len()).map(|()| Value::String(value.to_owned()))
     }
 
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
+    fn visit_string<E: serde::de::Error>(self, value: String) -> Result<Value, E> {
+        self.found.take(value.len()).map(|()| Value::String(value))
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Value, E> {
+        self.found.take(0).map(|()| Value::Null)
     }
 
-    fn visit_none<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_none<E: serde::de::Error>(self) -> Result<Value, E> {
+        self.visit_unit()
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -117,6 +136,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let inner = self.deeper()?;
+        self.found.take(0)?;
         let mut items = Vec::new();
         loop {
             let index = items.len();
@@ -130,8 +150,10 @@ impl<'de> Visitor<'de> for Seed<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let inner = self.deeper()?;
+        self.found.take(0)?;
         let mut fields = Map::new();
         while let Some(key) = access.next_key_seed(Key)? {
+            self.found.take(key.len())?;
             let extend = |path: &mut String| {
                 if !path.is_empty() {
                     path.push('.');

@@ -16,6 +16,7 @@ mod write;
 
 use serde_json::Value;
 
+use crate::decode::{self, depth_of};
 use crate::error::ApiError;
 use table::{Table, Type};
 use wire::{Item, Wire};
@@ -29,8 +30,8 @@ pub const WATCH_MEDIA_TYPE: &str = "application/vnd.kubernetes.protobuf;stream=w
 /// Every protobuf body begins with this.
 const MAGIC: &[u8] = b"k8s\0";
 
-/// Messages inside messages: twice what any kind but a schema of schemas needs, and less than any stack.
-const MAX_DEPTH: usize = 64;
+/// Messages inside messages: every object that can be stored can be written. Some messages are no level of their own in JSON.
+const MAX_DEPTH: usize = decode::MAX_DEPTH + 28;
 
 /// Why bytes are no object, or an object has no bytes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +43,7 @@ pub enum ProtobufError {
     #[error("the protobuf message is malformed")]
     Malformed,
     /// Messages are nested too deep.
-    #[error("the protobuf message is nested more than {MAX_DEPTH} levels deep")]
+    #[error("the protobuf message is nested too deep")]
     Depth,
     /// The kind has no protobuf form: it is a custom resource, or nobody's.
     #[error("no kind \"{kind}\" is registered for version \"{api_version}\"")]
@@ -82,7 +83,9 @@ pub fn decode(body: &[u8]) -> Result<Value, ProtobufError> {
     let mut object = read::object(&message, unknown.raw, MAX_DEPTH)?;
     object.insert("apiVersion".into(), api_version.into());
     object.insert("kind".into(), kind.into());
-    Ok(Value::Object(object))
+    let object = Value::Object(object);
+    // Lists, maps and JSON inside of messages nest as well.
+    if depth_of(&object) > decode::MAX_DEPTH { Err(ProtobufError::Depth) } else { Ok(object) }
 }
 
 /// An object (or list, or Status) as a body.

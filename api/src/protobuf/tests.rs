@@ -147,6 +147,22 @@ fn what_is_not_ours_is_refused() {
     assert_eq!(read::object(message, &deep, MAX_DEPTH), Err(ProtobufError::Depth));
 }
 
+#[test]
+fn what_is_in_messages_is_not_nested_deeper_than_other_bodies() {
+    let nested = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+    let body = |levels: usize| {
+        encode(&json!({ "apiVersion": "apps/v1", "kind": "ControllerRevision", "data": nested(levels) })).unwrap()
+    };
+    assert!(decode(&body(90)).is_ok());
+    assert_eq!(decode(&body(120)), Err(ProtobufError::Depth));
+    let deep = (0..90).fold(json!({}), |inner, _| json!({ "not": inner }));
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "spec": { "versions": [{ "name": "v1", "schema": { "openAPIV3Schema": deep } }] },
+    });
+    assert!(encode(&definition).is_ok_and(|body| decode(&body).is_ok()));
+}
+
 proptest! {
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), kind in 0usize..80) {

@@ -2,10 +2,10 @@
 
 use super::{Format, LIMIT, NANO, ParseQuantityError, Quantity};
 
-/// Significant digits kept; what follows only decides whether to round up. With the largest factor (2^60) and
-/// the nano scale they stay within `i128`.
-const DIGITS_DECIMAL: usize = 36;
-/// The same for binary suffixes, which multiply by up to 2^60.
+/// Significant digits kept; what follows only decides whether to round up. As many as the largest amount has: what a sum came
+/// to must read back.
+const DIGITS_DECIMAL: usize = 38;
+/// The same for binary suffixes: with the largest factor (2^60) and the nano scale they stay within `i128`.
 const DIGITS_BINARY: usize = 19;
 /// The cap that apimachinery puts on binary amounts, in nano-units.
 const BINARY_CAP_NANOS: i128 = i64::MAX as i128 * NANO;

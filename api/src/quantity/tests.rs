@@ -90,6 +90,15 @@ fn normalizing_keeps_what_the_api_server_keeps() {
 }
 
 #[test]
+fn sums_of_all_lengths_read_back() {
+    for digits in 1..=29 {
+        let sum = q(&format!("{}", "9".repeat(digits))) + q("1n");
+        assert_eq!(q(&sum.to_string()), sum, "{digits} digits");
+        assert_eq!(q(&(-sum).to_string()), -sum, "{digits} digits");
+    }
+}
+
+#[test]
 fn sums_take_the_notation_of_the_first_amount() {
     let total: Quantity = [q("128Mi"), q("1G")].into_iter().sum();
     assert_eq!(total.to_string(), "1134217728");

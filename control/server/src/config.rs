@@ -32,6 +32,8 @@ pub struct ServerConfig {
     pub front_proxy: Option<FrontProxy>,
     /// What this server shows to nodes of other processes; without it they don't know who asks.
     pub kubelet_client: Option<Identity>,
+    /// Who certifies the nodes of other processes, PEM; without it any certificate of theirs is believed.
+    pub kubelet_authorities_pem: Option<String>,
     /// The key that signs tokens of service accounts (P-256, PKCS#8 PEM); made for this run when not given.
     pub token_key_pem: Option<String>,
     /// `iss` of those tokens, and their audience when nobody names one.
@@ -58,6 +60,7 @@ impl ServerConfig {
             client_ca_pem: None,
             front_proxy: None,
             kubelet_client: None,
+            kubelet_authorities_pem: None,
             token_key_pem: None,
             token_issuer: "https://kubernetes.default.svc.cluster.local".into(),
             max_token_seconds: 1 << 32,

@@ -93,7 +93,8 @@ impl Server {
             Some(pem) => TokenKey::from_pem(pem)?,
             None => TokenKey::generate()?,
         };
-        let kubelets = Kubelets::new(store.clone(), config.kubelet_client.as_ref());
+        let authorities = config.kubelet_authorities_pem.as_deref();
+        let kubelets = Kubelets::new(store.clone(), config.kubelet_client.as_ref(), authorities);
         nodes.reach(kubelets.map_err(|error| StartError::Kubelets(error.to_string()))?);
         let issuer = Issuer::new(&config.token_issuer, key);
         let documents = Documents::new(&config.catalog, &config.version);

@@ -3,6 +3,7 @@
 use super::Range;
 use crate::cel::compare::entries;
 use crate::cel::value::Value;
+use crate::cel::work;
 
 /// Reading one character.
 const CHARACTER: f64 = 0.1;
@@ -107,12 +108,16 @@ impl CostRule {
 /// What going over a value and everything in it costs.
 fn traversal(value: &Value<'_>) -> u64 {
     let part = |bytes: usize| (bytes as f64 * CHARACTER) as u64;
+    if !work::spend(1) {
+        return u64::MAX;
+    }
     match value {
         Value::String(text) => part(text.len()),
         Value::Bytes(bytes) => part(bytes.len()),
-        Value::List(list) => list.iter().map(|item| traversal(&item)).sum(),
+        Value::List(list) => list.iter().fold(0, |cost, item| cost.saturating_add(traversal(&item))),
         Value::Map(_) | Value::Object(_) => {
-            entries(value).iter().map(|(key, value)| traversal(key) + traversal(value)).sum()
+            let members = entries(value).into_iter().flat_map(|(key, value)| [key, value]);
+            members.fold(0, |cost, member| cost.saturating_add(traversal(&member)))
         }
         _ => 1,
     }

@@ -10,6 +10,7 @@ use super::super::error::EvalError;
 use super::super::function::{Overload, mismatch};
 use super::super::types::Sig;
 use super::super::value::{List, Value};
+use super::super::work;
 
 type Result<'a> = std::result::Result<Value<'a>, EvalError>;
 
@@ -110,6 +111,9 @@ fn slice<'a>(args: &[Value<'a>]) -> Result<'a> {
         let bounds = (usize::try_from(*start).ok(), usize::try_from(*end).ok());
         match bounds {
             (Some(from), Some(to)) if from <= to && to <= list.len() => {
+                if !work::spend(to - from) {
+                    return Err(EvalError::CostLimit);
+                }
                 Ok(Value::list(list.iter().skip(from).take(to - from).collect()))
             }
             _ => Err(EvalError::other(format!("cannot slice({start}, {end}), list is length {}", list.len()))),

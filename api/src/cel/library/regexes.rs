@@ -7,6 +7,7 @@ use super::super::error::EvalError;
 use super::super::function::{Overload, mismatch};
 use super::super::types::Sig;
 use super::super::value::Value;
+use super::super::work;
 
 type Result<'a> = std::result::Result<Value<'a>, EvalError>;
 
@@ -25,6 +26,9 @@ pub(super) const FUNCTIONS: &[Overload] = &[
         .sized(SizeRule::UpTo),
 ];
 
+/// Steps that compiling one counts as: a pattern of a few characters may take milliseconds.
+const COMPILE_STEPS: usize = 50_000;
+
 /// Compiles an expression within the limits.
 pub(in crate::cel) fn compile(pattern: &str) -> std::result::Result<Regex, EvalError> {
     let built = RegexBuilder::new(pattern).size_limit(PROGRAM_LIMIT_BYTES).dfa_size_limit(PROGRAM_LIMIT_BYTES).build();
@@ -42,6 +46,9 @@ fn cached(pattern: &str) -> std::result::Result<Regex, EvalError> {
     RECENT.with_borrow_mut(|recent| {
         if let Some((_, regex)) = recent.iter().find(|(text, _)| text == pattern) {
             return Ok(regex.clone());
+        }
+        if !work::spend(COMPILE_STEPS) {
+            return Err(EvalError::CostLimit);
         }
         let regex = compile(pattern)?;
         if recent.len() >= RECENT_LIMIT {

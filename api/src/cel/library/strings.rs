@@ -5,6 +5,7 @@ use super::super::error::EvalError;
 use super::super::function::{Overload, mismatch};
 use super::super::types::Sig;
 use super::super::value::Value;
+use super::super::work;
 use super::text_format;
 
 type Result<'a> = std::result::Result<Value<'a>, EvalError>;
@@ -91,50 +92,59 @@ fn char_at<'a>(args: &[Value<'a>]) -> Result<'a> {
 fn index_of<'a>(args: &[Value<'a>]) -> Result<'a> {
     let (Some(text), Some(wanted)) = (args[0].as_str(), args[1].as_str()) else { return mismatch() };
     let from = int(args.get(2)).unwrap_or(0);
-    let chars: Vec<char> = text.chars().collect();
-    let wanted: Vec<char> = wanted.chars().collect();
+    let length = text.chars().count();
     match usize::try_from(from) {
-        Ok(start) if wanted.is_empty() && start <= chars.len() => Ok(Value::Int(from)),
-        Ok(start) if start < chars.len() || start == 0 => {
-            let rest = chars.get(start..).unwrap_or_default();
-            let found = rest.windows(wanted.len().max(1)).position(|window| window == wanted);
-            Ok(Value::Int(found.map_or(-1, |index| (index + start) as i64)))
+        Ok(start) if wanted.is_empty() && start <= length => Ok(Value::Int(from)),
+        Ok(start) if start < length || start == 0 => {
+            let rest = &text[byte_of(text, start)..];
+            let found = rest.find(wanted).map(|at| start + rest[..at].chars().count());
+            Ok(Value::Int(found.map_or(-1, |index| index as i64)))
         }
-        Ok(start) if start == chars.len() => Ok(Value::Int(-1)),
+        Ok(start) if start == length => Ok(Value::Int(-1)),
         _ => out_of_range(from),
     }
 }
 
 fn last_index_of<'a>(args: &[Value<'a>]) -> Result<'a> {
     let (Some(text), Some(wanted)) = (args[0].as_str(), args[1].as_str()) else { return mismatch() };
-    let chars: Vec<char> = text.chars().collect();
-    let wanted: Vec<char> = wanted.chars().collect();
-    let from = int(args.get(2)).unwrap_or(chars.len() as i64);
+    let length = text.chars().count();
+    let from = int(args.get(2)).unwrap_or(length as i64);
     let Ok(last) = usize::try_from(from) else { return out_of_range(from) };
-    if last > chars.len() || (last == chars.len() && args.len() > 2 && !chars.is_empty()) {
+    if last > length || (last == length && args.len() > 2 && length > 0) {
         return out_of_range(from);
     }
     if wanted.is_empty() {
         return Ok(Value::Int(from));
     }
-    let found =
-        chars.windows(wanted.len()).enumerate().rev().find(|(index, window)| *index <= last && *window == wanted);
-    Ok(Value::Int(found.map_or(-1, |(index, _)| index as i64)))
+    // A match that begins there ends so many bytes later.
+    let end = byte_of(text, last).saturating_add(wanted.len()).min(text.len());
+    let found = memchr::memmem::rfind(&text.as_bytes()[..end], wanted.as_bytes());
+    Ok(Value::Int(found.map_or(-1, |at| text[..at].chars().count() as i64)))
+}
+
+/// Where the character of that index begins; the end if there are not so many.
+fn byte_of(text: &str, index: usize) -> usize {
+    text.char_indices().nth(index).map_or(text.len(), |(at, _)| at)
 }
 
 fn replace<'a>(args: &[Value<'a>]) -> Result<'a> {
     let (Some(text), Some(old), Some(new)) = (args[0].as_str(), args[1].as_str(), args[2].as_str()) else {
         return mismatch();
     };
-    Ok(Value::text(match int(args.get(3)).map(usize::try_from) {
-        Some(Ok(count)) => text.replacen(old, new, count),
-        // Below zero means all.
-        None | Some(Err(_)) => text.replace(old, new),
-    }))
+    // Below zero means all.
+    let count = int(args.get(3)).and_then(|count| usize::try_from(count).ok()).unwrap_or(usize::MAX);
+    let places = text.matches(old).take(count).count();
+    if !work::write(places.saturating_mul(new.len()).saturating_add(text.len())) {
+        return Err(EvalError::CostLimit);
+    }
+    Ok(Value::text(text.replacen(old, new, count)))
 }
 
 fn split<'a>(args: &[Value<'a>]) -> Result<'a> {
     let (Some(text), Some(separator)) = (args[0].as_str(), args[1].as_str()) else { return mismatch() };
+    if !work::write(text.len()) {
+        return Err(EvalError::CostLimit);
+    }
     let limit = match int(args.get(2)).map(usize::try_from) {
         Some(Ok(0)) => return Ok(Value::list(Vec::new())),
         Some(Ok(count)) => count,
@@ -176,6 +186,9 @@ fn join<'a>(args: &[Value<'a>]) -> Result<'a> {
     let separator = args.get(1).and_then(Value::as_str).unwrap_or_default();
     let mut texts = Vec::with_capacity(list.len());
     for item in list.iter() {
+        if !work::write(item.bytes().saturating_add(separator.len())) {
+            return Err(EvalError::CostLimit);
+        }
         match item {
             Value::String(text) => texts.push(text),
             other => return Err(EvalError::other(format!("join: invalid input: {}", text_format::display(&other)))),

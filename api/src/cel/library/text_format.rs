@@ -3,6 +3,7 @@
 use super::super::compare::entries;
 use super::super::error::EvalError;
 use super::super::value::Value;
+use super::super::work;
 use super::time::duration_text;
 
 /// Most digits that `%.Nf` may ask for.
@@ -33,7 +34,12 @@ fn exponent(text: &str) -> String {
 }
 
 /// A value as `%s` prints it.
+///
+/// In an evaluation that has nothing left to spend, not all of it.
 pub(in crate::cel) fn display(value: &Value<'_>) -> String {
+    if !work::write(value.bytes()) {
+        return String::new();
+    }
     match value {
         Value::Null => "null".into(),
         Value::Bool(flag) => flag.to_string(),
@@ -45,19 +51,19 @@ pub(in crate::cel) fn display(value: &Value<'_>) -> String {
         Value::Timestamp(moment) => moment.to_string(),
         Value::Duration(duration) => duration_text(*duration),
         Value::List(list) => {
-            let items: Vec<String> = list.iter().map(|item| display(&item)).collect();
-            format!("[{}]", items.join(", "))
+            let items: Vec<String> = list.iter().map(|item| display(&item)).take_while(|_| !work::is_spent()).collect();
+            enclosed('[', &items, ']')
         }
         Value::Map(_) | Value::Object(_) => {
             let mut texts: Vec<String> =
                 entries(value).iter().map(|(key, value)| format!("{}: {}", display(key), display(value))).collect();
             texts.sort();
-            format!("{{{}}}", texts.join(", "))
+            enclosed('{', &texts, '}')
         }
         Value::Struct(own) => {
             let texts: Vec<String> =
                 own.fields.iter().map(|(name, value)| format!("{name}: {}", display(value))).collect();
-            format!("{}{{{}}}", own.ty.name(), texts.join(", "))
+            own.ty.name().to_string() + &enclosed('{', &texts, '}')
         }
         Value::Optional(None) => "optional.none()".into(),
         Value::Optional(Some(inner)) => format!("optional({})", display(inner)),
@@ -70,6 +76,14 @@ pub(in crate::cel) fn display(value: &Value<'_>) -> String {
         Value::Semver(version) => version.to_string(),
         Value::Access(access) => access.ty().name().to_string(),
     }
+}
+
+/// The parts between brackets. A part is written again at each level that it is in.
+fn enclosed(open: char, parts: &[String], close: char) -> String {
+    if !work::write(parts.iter().map(String::len).sum()) {
+        return String::new();
+    }
+    format!("{open}{}{close}", parts.join(", "))
 }
 
 /// `"…%d…".format([…])` (cel-go `ext/formatting.go`).
@@ -101,6 +115,9 @@ pub(super) fn format(template: &str, args: &[Value<'_>]) -> Result<String, EvalE
             precision = Some(wanted.ok_or_else(|| EvalError::other("precision specifier out of range"))?);
         }
         let (index, value) = args.next().ok_or_else(|| EvalError::other("index out of range"))?;
+        if !work::write(value.bytes()) {
+            return Err(EvalError::CostLimit);
+        }
         out.push_str(&one(verb, precision, value).ok_or_else(|| {
             let name = value.type_name();
             EvalError::other(format!(

@@ -9,6 +9,7 @@ use super::Value;
 use crate::cel::compare::equal;
 use crate::cel::decl::{Decl, ListKind, ObjectDecl};
 use crate::cel::error::EvalError;
+use crate::cel::work::{self, READ_BYTES};
 
 /// A list.
 #[derive(Debug, Clone)]
@@ -98,6 +99,11 @@ impl<'a> Object<'a> {
         self.json.get(&field.json).filter(|value| !value.is_null()).map(|value| Value::read(value, &field.decl))
     }
 
+    /// How many values are in it, and how many pieces of so many bytes its texts have.
+    pub(in crate::cel) fn weight(&self, piece_bytes: usize) -> usize {
+        self.json.values().map(|value| weight(value, piece_bytes)).sum()
+    }
+
     /// Whether both have the same fields, those that expressions can't see included.
     pub(in crate::cel) fn equals(&self, other: &Object<'_>) -> bool {
         let known = |name: &str| self.decl.fields.values().find(|field| field.json == name);
@@ -107,7 +113,7 @@ impl<'a> Object<'a> {
                     let own = Value::read(value, &field.decl);
                     equal(&own, &Value::read(theirs, &field.decl))
                 }
-                (Some(theirs), None) => value == theirs,
+                (Some(theirs), None) => work::spend(weight(value, READ_BYTES)) && value == theirs,
                 (None, _) => false,
             })
     }
@@ -116,6 +122,17 @@ impl<'a> Object<'a> {
     pub(in crate::cel) fn entries(&self) -> Vec<(Value<'a>, Value<'a>)> {
         let names = self.decl.fields.keys();
         names.filter_map(|name| Some((Value::String(Cow::Borrowed(name)), self.field(name)?))).collect()
+    }
+}
+
+/// How many values a JSON value has in it, itself included, and how many pieces of so many bytes its texts have.
+fn weight(json: &Json, piece_bytes: usize) -> usize {
+    let below = |json: &Json| weight(json, piece_bytes);
+    match json {
+        Json::Array(items) => 1 + items.iter().map(below).sum::<usize>(),
+        Json::Object(fields) => 1 + fields.values().map(below).sum::<usize>(),
+        Json::String(text) => 1 + text.len() / piece_bytes,
+        _ => 1,
     }
 }
 

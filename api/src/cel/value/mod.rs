@@ -184,6 +184,15 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Bytes that copying the value may copy: those of its text.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::String(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        }
+    }
+
     /// How large the value is, in the units of cost: characters, bytes, elements; 1 for anything else.
     pub(super) fn size(&self) -> u64 {
         let size = match self {

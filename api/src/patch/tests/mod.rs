@@ -68,6 +68,27 @@ fn json_patches_apply_or_are_rejected() {
 }
 
 #[test]
+fn json_patches_do_so_much_and_no_more() {
+    let list = |count: usize| json!({"list": (0..count).collect::<Vec<_>>(), "other": null});
+    let steps = |op: Value| json!((0..9_999).map(|_| op.clone()).collect::<Vec<_>>());
+    for op in [
+        json!({"op": "add", "path": "/list/0", "value": 1}),
+        json!({"op": "remove", "path": "/list/0"}),
+        json!({"op": "move", "from": "/list/0", "path": "/list/-"}),
+        json!({"op": "move", "from": "/list", "path": "/list"}),
+    ] {
+        assert!(patched(PatchKind::Json, &list(1_000), &json!([op])).is_ok(), "{op}");
+        assert_eq!(patched(PatchKind::Json, &list(1_000_000), &steps(op)).unwrap_err().code(), 422);
+    }
+    // What comes last moves nothing.
+    let last = json!({"op": "add", "path": "/list/-", "value": 1});
+    assert_eq!(
+        patched(PatchKind::Json, &list(100_000), &steps(last)).unwrap()["list"].as_array().unwrap().len(),
+        109_999
+    );
+}
+
+#[test]
 fn json_patches_test_absent_fields_for_null() {
     let current = json!({"metadata": {"name": "a", "a/b": 1}});
     let first = json!([

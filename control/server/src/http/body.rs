@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
 use bytes::Bytes;
+use coracle_api::decode::parse_yaml;
 use coracle_api::{ApiError, ApiResult, protobuf};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -64,8 +65,7 @@ pub(crate) fn read_json(bytes: &[u8], encoding: Encoding) -> ApiResult<Option<Va
     let value = match encoding {
         Encoding::Json => serde_json::from_slice(bytes).map_err(|e| ApiError::bad_request(e.to_string()))?,
         Encoding::Protobuf => protobuf::decode(bytes)?,
-        Encoding::Yaml => serde_yaml::from_slice(bytes)
-            .map_err(|e| ApiError::bad_request(format!("error converting YAML to JSON: yaml: {e}")))?,
+        Encoding::Yaml => parse_yaml(bytes).map_err(|error| ApiError::bad_request(error.to_string()))?.value,
     };
     Ok(Some(value))
 }

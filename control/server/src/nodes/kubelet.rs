@@ -1,8 +1,8 @@
 //! Nodes that are reached as kubelets are: by HTTPS, at the address and port that their Node publishes, as a client that
 //! they know by its certificate.
 //!
-//! As kube-apiserver does unless it is told whom to believe, this server believes any certificate that a node shows:
-//! nodes make their own. What it shows is proof of itself and of no use to whoever sees it.
+//! As kube-apiserver does unless it is told whom to believe (`--kubelet-certificate-authority`), this server believes any
+//! certificate that a node shows: nodes make their own. What it shows is proof of itself and of no use to whoever sees it.
 
 use std::net::IpAddr;
 
@@ -37,9 +37,17 @@ pub(crate) struct Kubelets {
 }
 
 impl Kubelets {
-    /// Nodes in `store`, which know this server as `identity`.
-    pub(crate) fn new(store: Store, identity: Option<&Identity>) -> Result<Self, TrustError> {
-        let trust = identity.map_or_else(Trust::anybody, |identity| Trust::anybody().showing(identity));
+    /// Nodes in `store`, which know this server as `identity`, and which it knows by certificates of `authorities` (PEM).
+    pub(crate) fn new(
+        store: Store,
+        identity: Option<&Identity>,
+        authorities: Option<&str>,
+    ) -> Result<Self, TrustError> {
+        let trust = authorities.map_or_else(Trust::anybody, Trust::authorities);
+        let trust = match identity {
+            Some(identity) => trust.showing(identity),
+            None => trust,
+        };
         Ok(Self { outbound: Outbound::new(store.clone(), &trust)?, store })
     }
 

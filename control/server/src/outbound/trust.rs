@@ -56,6 +56,11 @@ impl Trust {
         Ok(Self { roots, identity: None })
     }
 
+    /// Believes those whom one of these authorities (PEM) certifies.
+    pub(crate) fn authorities(pem: &str) -> Self {
+        Self { roots: Roots::Bundle(pem.as_bytes().to_vec()), identity: None }
+    }
+
     /// Believes anybody.
     pub(crate) fn anybody() -> Self {
         Self { roots: Roots::Anybody, identity: None }
