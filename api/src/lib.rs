@@ -10,6 +10,7 @@
 pub mod apply;
 pub mod catalog;
 pub mod cel;
+pub mod continue_token;
 pub mod custom;
 pub mod decode;
 pub mod discovery;

@@ -158,8 +158,13 @@ impl Lexer<'_> {
 
     /// How many prefix letters (`r`, `b`) stand before a quote, if this is the start of a string.
     fn string_prefix(&self) -> Option<usize> {
-        let prefix = (0..2).take_while(|ahead| matches!(self.peek(*ahead), 'r' | 'R' | 'b' | 'B')).count();
-        matches!(self.peek(prefix), '"' | '\'').then_some(prefix)
+        let is_quote = |ahead: usize| matches!(self.peek(ahead), '"' | '\'');
+        match (self.peek(0).to_ascii_lowercase(), self.peek(1).to_ascii_lowercase()) {
+            ('"' | '\'', _) => Some(0),
+            ('r' | 'b', _) if is_quote(1) => Some(1),
+            ('r', 'b') | ('b', 'r') if is_quote(2) => Some(2),
+            _ => None,
+        }
     }
 
     fn string(&mut self, prefix: usize) -> Result<TokenKind, Issue> {

@@ -96,7 +96,7 @@ fn value(of: Type, item: Item<'_>, depth: usize) -> Outcome<Option<Value>> {
         // Negative numbers are written as their two's complement.
         (Type::Number { keeps_zero }, Item::Number(n)) => (keeps_zero || n != 0).then(|| json!(n.cast_signed())),
         (Type::Flag { keeps_zero }, Item::Number(n)) => (keeps_zero || n != 0).then(|| json!(n != 0)),
-        (Type::Float, Item::Fixed(bits)) => Some(float(f64::from_bits(bits))),
+        (Type::Float, Item::Fixed(bits)) => Some(float(f64::from_bits(bits))?),
         (Type::Bytes, Item::Bytes(bytes)) => Some(json!(STANDARD.encode(bytes))),
         (Type::Time, Item::Bytes(bytes)) => time(bytes)?.map(|(seconds, _)| stamp(seconds, 0, 0)).transpose()?,
         (Type::MicroTime, Item::Bytes(bytes)) => time(bytes)?.map(|(s, nanos)| stamp(s, nanos, 6)).transpose()?,
@@ -117,9 +117,12 @@ fn value(of: Type, item: Item<'_>, depth: usize) -> Outcome<Option<Value>> {
     })
 }
 
-/// A float as Go writes it: whole ones without a fraction.
-fn float(number: f64) -> Value {
-    if number.fract() == 0.0 && number.abs() < 1e15 { json!(number as i64) } else { json!(number) }
+/// A float as Go writes it: whole ones without a fraction. What is no number has no JSON.
+fn float(number: f64) -> Outcome<Value> {
+    if !number.is_finite() {
+        return Err(ProtobufError::Malformed);
+    }
+    Ok(if number.fract() == 0.0 && number.abs() < 1e15 { json!(number as i64) } else { json!(number) })
 }
 
 /// `v1.Time` and `v1.MicroTime`: seconds since 1970 and nanoseconds; an empty message is no time.

@@ -116,6 +116,19 @@ fn lists_statuses_and_events_can_be_written() {
 }
 
 #[test]
+fn floats_are_eight_bytes_and_numbers() {
+    // JSONSchemaProps.maximum, as a field of an otherwise empty schema.
+    let read = |tag: u8, bytes: &[u8]| {
+        let schema = Table::get().message(Table::get().schema);
+        read::object(schema, &[&[tag], bytes].concat(), MAX_DEPTH).map(Value::from)
+    };
+    assert_eq!(read(9 << 3 | 1, &2.5_f64.to_le_bytes()), Ok(json!({ "maximum": 2.5 })));
+    assert_eq!(read(9 << 3 | 1, &f64::NAN.to_le_bytes()), Err(ProtobufError::Malformed));
+    assert_eq!(read(9 << 3 | 1, &f64::INFINITY.to_le_bytes()), Err(ProtobufError::Malformed));
+    assert_eq!(read(9 << 3 | 5, &2.5_f32.to_le_bytes()), Err(ProtobufError::Malformed));
+}
+
+#[test]
 fn what_is_not_ours_is_refused() {
     assert_eq!(decode(b"{}"), Err(ProtobufError::Prefix));
     assert_eq!(decode(b"k8s\0\xff\xff"), Err(ProtobufError::Malformed));

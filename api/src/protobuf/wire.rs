@@ -7,6 +7,8 @@ use super::ProtobufError;
 pub(super) enum Item<'a> {
     Number(u64),
     Fixed(u64),
+    /// Four bytes, which no field of ours is written in.
+    Short,
     Bytes(&'a [u8]),
 }
 
@@ -24,7 +26,10 @@ impl<'a> Wire<'a> {
                 let length = usize::try_from(self.varint()?).ok()?;
                 Item::Bytes(self.take(length)?)
             }
-            5 => Item::Fixed(u32::from_le_bytes(self.take(4)?.try_into().ok()?).into()),
+            5 => {
+                self.take(4)?;
+                Item::Short
+            }
             _ => return None,
         };
         Some((number, item))

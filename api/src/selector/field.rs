@@ -128,14 +128,14 @@ fn split_terms(text: &str) -> Vec<&str> {
     parts
 }
 
+/// Splits at the first operator. A `!` alone is none, and part of the field.
 fn split_term(term: &str) -> Option<(&str, bool, &str)> {
-    let at = term.find(['=', '!'].as_slice()).filter(|at| term[*at..].starts_with(['=', '!']))?;
-    for (operator, negated) in [("!=", true), ("==", false), ("=", false)] {
-        if let Some(value) = term[at..].strip_prefix(operator) {
-            return Some((&term[..at], negated, value));
-        }
+    let at = term.find('=')?;
+    let (field, value) = (&term[..at], &term[at + 1..]);
+    match field.strip_suffix('!') {
+        Some(field) => Some((field, true, value)),
+        None => Some((field, false, value.strip_prefix('=').unwrap_or(value))),
     }
-    None
 }
 
 fn escape(value: &str) -> String {

@@ -105,5 +105,10 @@ fn field_selectors() {
         "invalid selector: 'status.phase'; can't understand 'status.phase'"
     );
     assert!(FieldSelector::parse("a=b=c").is_err());
+    assert!(FieldSelector::parse("a!==c").is_err());
+    for (text, written) in [("a!b=c", "a!b=c"), ("a!!=c", "a!!=c"), ("!=c", "!=c"), ("=", "="), ("a==", "a=")] {
+        assert_eq!(FieldSelector::parse(text).unwrap().to_string(), written);
+    }
+    assert!(FieldSelector::parse("a!b").is_err());
     assert!(FieldSelector::parse("").unwrap().is_everything());
 }

@@ -25,6 +25,7 @@ fn what_does_not_compile_says_why() {
         ("if", "reserved identifier: if"),
         ("while", "reserved identifier: while"),
         ("'a", "Syntax error: token recognition error at: ''a'"),
+        ("rr'a'", "Syntax error: mismatched input '\"a\"' expecting <EOF>"),
         ("1 ~ 2", "Syntax error: token recognition error at: '~'"),
     ]);
     let error = compile("self.name == self.nope").unwrap_err();

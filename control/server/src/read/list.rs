@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::{BufMut, Bytes, BytesMut};
+use coracle_api::continue_token::Token;
 use coracle_api::{ApiError, ApiResult};
 use coracle_store::Record;
 use futures::stream;
@@ -12,7 +13,6 @@ use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::list_options::ListOptions;
-use super::page::Token;
 use super::version::Freshness;
 use super::{Selection, View, scope};
 use crate::convert;

@@ -5,7 +5,6 @@
 mod get;
 mod list;
 mod list_options;
-mod page;
 mod select;
 mod table;
 mod version;

@@ -1,12 +1,14 @@
-//! Continue tokens: where a list that is read in pages goes on, and as of which revision.
+//! Continue tokens: where a list that is read in pages goes on, and as of which revision
+//! (`k8s.io/apiserver/pkg/storage/continue.go`). Clients must not look into them, and send what they like.
 
 use base64::DecodeError;
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use coracle_api::decode::json_problem;
-use coracle_api::{ApiError, ApiResult};
 use serde::{Deserialize, Serialize};
+
+use crate::decode::json_problem;
+use crate::error::{ApiError, ApiResult};
 
 /// The version tag that Kubernetes' own tokens carry.
 const VERSION: &str = "meta.k8s.io/v1";
@@ -23,7 +25,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// What is in a token: a revision, and the object after which the next page begins.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Token {
+pub struct Token {
     v: String,
     /// The revision of the whole list; negative goes on with the newest, not consistent with the pages before.
     rv: i64,
@@ -33,17 +35,21 @@ pub(super) struct Token {
 
 impl Token {
     /// The page after the object, as of `revision`.
-    pub(super) fn after(namespace: &str, name: &str, revision: u64) -> Self {
+    pub fn after(namespace: &str, name: &str, revision: u64) -> Self {
         let start = if namespace.is_empty() { name.to_string() } else { format!("{namespace}/{name}") };
         Self { v: VERSION.into(), rv: i64::try_from(revision).unwrap_or(-1), start }
     }
 
-    pub(super) fn encode(&self) -> String {
+    /// The token as clients carry it.
+    pub fn encode(&self) -> String {
         BASE64.encode(serde_json::json!(self).to_string())
     }
 
-    /// Reads a token. 400 when it is not one of ours.
-    pub(super) fn decode(text: &str) -> ApiResult<Self> {
+    /// Reads a token.
+    ///
+    /// # Errors
+    /// 400 when it is not one of ours.
+    pub fn decode(text: &str) -> ApiResult<Self> {
         Self::read(text)
             .map_err(|why| ApiError::bad_request(format!("invalid continue token: continue key is not valid: {why}")))
     }
@@ -69,18 +75,18 @@ impl Token {
     }
 
     /// The revision, unless the token goes on with the newest.
-    pub(super) fn revision(&self) -> Option<u64> {
+    pub fn revision(&self) -> Option<u64> {
         u64::try_from(self.rv).ok()
     }
 
     /// Namespace and name of the last object that was sent.
-    pub(super) fn place(&self) -> (&str, &str) {
+    pub fn place(&self) -> (&str, &str) {
         let start = self.start.strip_prefix('/').unwrap_or(&self.start);
         start.split_once('/').unwrap_or(("", start))
     }
 
     /// The 410 for a token whose revision is gone, with a token that goes on without consistency.
-    pub(super) fn expired(&self) -> ApiError {
+    pub fn expired(&self) -> ApiError {
         let mut error = ApiError::expired(
             "The provided continue parameter is too old to display a consistent list result. You can start a new list \
              without the continue parameter, or use the continue token in this response to retrieve the remainder of the \
