@@ -55,7 +55,8 @@ impl State {
         let missing = level.lacks(seats);
         let (exempt, stuck) = (level.spec.is_exempt(), level.is_stuck(seats));
         let may_borrow = borrow && level.used.saturating_add(seats) <= level.limits.most;
-        if missing > 0 && !exempt && !(may_borrow && self.borrow(id, missing)) && !stuck {
+        let has_seats = missing == 0 || exempt || (may_borrow && self.borrow(id, missing)) || stuck;
+        if !has_seats {
             return false;
         }
         if let Some(level) = self.levels.get_mut(&id) {
