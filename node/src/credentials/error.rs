@@ -44,10 +44,10 @@ pub enum CredentialError {
         found: String,
     },
     /// the API server does not take the request for a certificate
-    #[error("cannot create certificate signing request: {0}")]
+    #[error("cannot create certificate signing request: {}", coracle_client::message(.0))]
     Create(#[source] Box<kube::Error>),
     /// the API server does not show the request that is there
-    #[error("cannot retrieve certificate signing request: {0}")]
+    #[error("cannot retrieve certificate signing request: {}", coracle_client::message(.0))]
     Retrieve(#[source] Box<kube::Error>),
     /// somebody said no
     #[error("certificate signing request {name} is denied, reason: {reason}, message: {message}")]

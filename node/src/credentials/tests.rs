@@ -126,6 +126,21 @@ async fn a_server_that_comes_late_is_waited_for_and_patience_ends() {
     assert!(late.to_string().ends_with(&format!("`kubectl certificate approve {name}`")), "{late}");
 }
 
+/// A token that is over, or may not ask: waiting would not help.
+#[tokio::test]
+async fn a_refusal_is_told_in_the_servers_own_words() {
+    let directory = tempfile::tempdir().unwrap();
+    let refuse = |_: http::Request<kube::client::Body>| async {
+        let status = json!({ "kind": "Status", "status": "Failure", "code": 401, "message": "Unauthorized" });
+        let answer = http::Response::builder().status(401).body(axum::body::Body::from(status.to_string()));
+        Ok::<_, std::convert::Infallible>(answer.unwrap())
+    };
+    let client = Client::new(tower::service_fn(refuse), "default");
+    let (wanted, store) = (Wanted::client("n1"), PairStore::client(directory.path()));
+    let refused = first_pair(&client, &wanted, &store, PATIENCE).await.unwrap_err();
+    assert_eq!(refused.to_string(), "cannot create certificate signing request: Unauthorized");
+}
+
 /// Collects what it is given.
 struct Collector {
     client: Client,
