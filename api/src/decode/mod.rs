@@ -9,6 +9,7 @@
 mod converter;
 mod envelope;
 mod json_error;
+mod nesting;
 mod parse;
 mod scalar;
 #[cfg(test)]

@@ -4,6 +4,7 @@ use serde::de::DeserializeSeed;
 use serde_json::Value;
 
 use super::json_error::{describe, summarize};
+use super::nesting;
 use super::visit::Found;
 use crate::error::ApiError;
 
@@ -83,6 +84,9 @@ pub fn parse_json(body: &[u8]) -> Result<Parsed, ParseError> {
 /// # Errors
 /// When the bytes are not one YAML document, nested deeper than [`MAX_DEPTH`], or far larger once aliases are written out.
 pub fn parse_yaml(body: &[u8]) -> Result<Parsed, ParseError> {
+    if nesting::is_too_deep(body) {
+        return Err(ParseError::Yaml { message: "exceeded max depth".into(), summary: summarize(body) });
+    }
     let found = Found::within(MAX_EXPANDED_BYTES);
     match found.seed().deserialize(serde_yaml::Deserializer::from_slice(body)) {
         Ok(value) => Ok(Parsed { value, duplicates: found.into_duplicates() }),
