@@ -113,7 +113,7 @@ impl SignIn {
     }
 
     /// The node's own certificate, by what may only ask for one.
-    async fn bootstrap(&self, file: &PathBuf, store: &PairStore) -> Result<(Config, Option<Pair>), CredentialError> {
+    async fn bootstrap(&self, file: &Path, store: &PairStore) -> Result<(Config, Option<Pair>), CredentialError> {
         let found = kubeconfig::read(file)?;
         let mut config = kubeconfig::config(file, found.clone()).await?;
         let client = kubeconfig::client(config.clone())?;
