@@ -92,7 +92,7 @@ fn normalizing_keeps_what_the_api_server_keeps() {
 #[test]
 fn sums_of_all_lengths_read_back() {
     for digits in 1..=29 {
-        let sum = q(&format!("{}", "9".repeat(digits))) + q("1n");
+        let sum = q(&"9".repeat(digits)) + q("1n");
         assert_eq!(q(&sum.to_string()), sum, "{digits} digits");
         assert_eq!(q(&(-sum).to_string()), -sum, "{digits} digits");
     }

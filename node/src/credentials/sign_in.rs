@@ -1,6 +1,7 @@
 //! As whom a node speaks to its API server (kubelet's `buildKubeletClientConfig` and `LoadClientCert`).
 
-use std::{path::PathBuf, time::Duration};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use http::Uri;
 use jiff::Timestamp;
