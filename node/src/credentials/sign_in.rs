@@ -1,6 +1,9 @@
 //! As whom a node speaks to its API server (kubelet's `buildKubeletClientConfig` and `LoadClientCert`).
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use http::Uri;
 use jiff::Timestamp;
@@ -113,7 +116,7 @@ impl SignIn {
     }
 
     /// The node's own certificate, by what may only ask for one.
-    async fn bootstrap(&self, file: &PathBuf, store: &PairStore) -> Result<(Config, Option<Pair>), CredentialError> {
+    async fn bootstrap(&self, file: &Path, store: &PairStore) -> Result<(Config, Option<Pair>), CredentialError> {
         let found = kubeconfig::read(file)?;
         let mut config = kubeconfig::config(file, found.clone()).await?;
         let client = kubeconfig::client(config.clone())?;
