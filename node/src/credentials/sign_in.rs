@@ -1,7 +1,9 @@
 //! As whom a node speaks to its API server (kubelet's `buildKubeletClientConfig` and `LoadClientCert`).
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use http::Uri;
 use jiff::Timestamp;
