@@ -48,6 +48,15 @@ pub fn check(data: &[u8]) {
     }
 }
 
+/// The object without the times in its books: what is wanted and then reset (a status) makes a new time, and a write that
+/// changes nothing else is none.
+fn timeless(mut object: Value) -> Value {
+    for entry in object["metadata"]["managedFields"].as_array_mut().into_iter().flatten() {
+        entry.as_object_mut().map(|entry| entry.remove("time"));
+    }
+    object
+}
+
 /// An object and who has applied what to it.
 struct Story<'r> {
     resource: &'r Resource,
@@ -93,7 +102,7 @@ impl<'r> Story<'r> {
         let later = ApplyOptions { now: "2026-02-02T00:00:00Z", ..options };
         let again = apply(self.resource, Some(&next), config.clone(), later).expect("applying the same again works");
         let again = self.stored(again, Some(&next), subresource);
-        assert_eq!(next, again, "applying the same again changes something");
+        assert_eq!(timeless(next.clone()), timeless(again), "applying the same again changes something");
         if force {
             self.applied.clear();
         }

@@ -154,6 +154,25 @@ fn differs(old: &Value, new: &Value) -> bool {
     old.len() != new.len() || !old.iter().all(same)
 }
 
+/// Whether two versions of an object are the same but for the times in their books. A write that leaves nothing else is
+/// none (`IgnoreManagedFieldsTimestampsTransformer`): a configuration that has a status would otherwise make a new version
+/// each time it is applied, since the status is reset only after the time was written down.
+pub fn same_but_for_times(old: &Value, new: &Value) -> bool {
+    fn books(object: &Value) -> &[Value] {
+        object["metadata"]["managedFields"].as_array().map(Vec::as_slice).unwrap_or_default()
+    }
+    let same_entry = |(old, new): (&Value, &Value)| match (old.as_object(), new.as_object()) {
+        (Some(old), Some(new)) => {
+            let timeless = |name: &&String| *name != "time";
+            old.keys().filter(timeless).eq(new.keys().filter(timeless))
+                && old.iter().filter(|(name, _)| timeless(name)).all(|(name, value)| new.get(name) == Some(value))
+        }
+        _ => old == new,
+    };
+    let (before, after) = (books(old), books(new));
+    before.len() == after.len() && before.iter().zip(after).all(same_entry) && !differs(old, new)
+}
+
 /// Metadata apart from the books.
 fn rest(metadata: &Value) -> impl Iterator<Item = (&String, &Value)> {
     metadata.as_object().into_iter().flatten().filter(|(name, _)| *name != "managedFields")

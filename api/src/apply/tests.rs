@@ -53,6 +53,23 @@ fn creating_by_apply_records_what_was_applied() {
 }
 
 #[test]
+fn times_alone_make_no_other_version() {
+    let old = applied(None, json!({"replicas": 2}), by("me")).unwrap();
+    let mut new = old.clone();
+    new["metadata"]["managedFields"][0]["time"] = json!(LATER);
+    assert!(same_but_for_times(&old, &old) && same_but_for_times(&old, &new));
+    new["metadata"]["managedFields"][0].as_object_mut().unwrap().remove("time");
+    assert!(same_but_for_times(&old, &new) && same_but_for_times(&new, &old));
+    for (place, value) in [("/spec/replicas", json!(3)), ("/metadata/managedFields/0/manager", json!("you"))] {
+        let mut other = new.clone();
+        *other.pointer_mut(place).unwrap() = value;
+        assert!(!same_but_for_times(&old, &other), "{place}");
+    }
+    new["metadata"].as_object_mut().unwrap().remove("managedFields");
+    assert!(!same_but_for_times(&old, &new) && !same_but_for_times(&new, &old));
+}
+
+#[test]
 fn what_a_manager_no_longer_applies_is_removed() {
     let live =
         applied(None, containers(json!([{"name": "a", "image": "a:1", "command": ["x"]}, {"name": "b"}])), by("me"));

@@ -2,7 +2,8 @@
 //!
 //! A quantity is a whole number of billionths (nano-units) and the notation it was written in; there are no floats.
 //!
-//! Invariant: printing and parsing again gives the same amount. Amounts saturate at 1e29 units, far above
+//! Invariant: printing and parsing again gives the same amount (but for sums in binary notation beyond what a binary text may
+//! say, 2^63 - 1 units, as upstream). Amounts saturate at 1e29 units, far above
 //! anything a cluster can count.
 
 mod parse;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use coracle_api::apply::same_but_for_times;
 use coracle_api::{ApiError, ApiResult, Resource, Subresource, meta};
 use coracle_store::{Expect, Key, Op, Record};
 use serde_json::Value;
@@ -178,11 +179,11 @@ enum Change {
 }
 
 impl Change {
-    /// From one version to another; none when they are the same, unless the stored one is `stale`: of an older key, so
-    /// that only writing it takes it to the new one (upstream's `GuaranteedUpdate` does so).
+    /// From one version to another; none when they are the same but for the times in their books, unless the stored one is
+    /// `stale`: of an older key, so that only writing it takes it to the new one (upstream's `GuaranteedUpdate` does so).
     fn to(resource: &Resource, object: Value, old: &Value, stale: bool) -> Option<Self> {
         match object {
-            object if object == *old && !stale => None,
+            object if !stale && same_but_for_times(old, &object) => None,
             object if may_go(resource, &object, old) => Some(Self::Remove(object)),
             object => Some(Self::Write(object)),
         }
