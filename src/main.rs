@@ -98,7 +98,7 @@ async fn dispatch(verb: Verb) -> anyhow::Result<std::process::ExitCode> {
         Verb::Push(args) => push::run(args).await,
         Verb::Pull(args) => pull::run(args).await,
         Verb::Image(args) => image::run(args).await,
-        Verb::Bench(args) => bench::run(args).await,
+        Verb::Bench(args) => Box::pin(bench::run(args)).await,
         Verb::Sandbox(_) => Ok(sandbox::run()),
     }
 }

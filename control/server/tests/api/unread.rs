@@ -57,7 +57,8 @@ async fn a_watcher_that_does_not_read_is_dropped_and_the_others_get_all() {
     for number in 0..CHANGES {
         change(&site.cluster, number).await;
         for other in &mut others {
-            while other.next().await.unwrap()["object"]["data"]["n"] != number.to_string() {}
+            let number = number.to_string();
+            while other.next().await.unwrap()["object"]["data"]["n"] != *number {}
         }
     }
     // Both are gone, the second one without its connection.
