@@ -128,7 +128,7 @@ fn a_certificate_is_replaced_while_pods_run() {
     assert!(users.split(' ').any(|user| user == "system:node:edge"), "{users}");
     cluster.apply(&pod_on("edge", "hello", "hello"));
     ready(&cluster, "hello");
-    expect(&cluster, "get node edge -o jsonpath={.status.conditions[?(@.type=='Ready')].status}", "True");
+    expect(&cluster, "get node edge -o jsonpath='{.status.conditions[?(@.type==\"Ready\")].status}'", "True");
     assert_eq!(edge.pid(), pid);
 }
 
