@@ -4,7 +4,7 @@
 #   fuzz/run.sh SECONDS [TARGET…]
 #
 # What the fuzzer learns is kept in CORACLE_FUZZ_DIR (default: below the user's cache), so the next run goes on from there.
-# CARGO_TARGET_DIR says where to build, as always. CORACLE_FUZZ_BUILD is run before `cargo` (a lock, `nice`).
+# CARGO_TARGET_DIR says where to build, as always.
 set -euo pipefail
 
 seconds=${1:?"usage: fuzz/run.sh SECONDS [TARGET…]"}
@@ -21,7 +21,7 @@ targets=("$@")
 timeout_seconds=5
 memory_mib=2048
 
-${CORACLE_FUZZ_BUILD:-} cargo +nightly fuzz build --fuzz-dir "$here" --target-dir "$built"
+cargo +nightly fuzz build --fuzz-dir "$here" --target-dir "$built"
 
 for target in "${targets[@]}"; do
     corpus=$kept/corpus/$target
