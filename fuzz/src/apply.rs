@@ -54,6 +54,10 @@ fn timeless(mut object: Value) -> Value {
     for entry in object["metadata"]["managedFields"].as_array_mut().into_iter().flatten() {
         entry.as_object_mut().map(|entry| entry.remove("time"));
     }
+    // They stand in the order of their times.
+    if let Some(entries) = object["metadata"]["managedFields"].as_array_mut() {
+        entries.sort_by_key(Value::to_string);
+    }
     object
 }
 
