@@ -4,7 +4,8 @@
 //! the schema: unknown fields are dropped and reported, types are checked, quantities, times and base64 are
 //! written the way Go writes them back, `null` means absent.
 //!
-//! Invariant: `decode(decode(x)) == decode(x)`. Invariant: nothing here recurses deeper than [`MAX_DEPTH`].
+//! Invariant: `decode(decode(x)) == decode(x)`, but for binary amounts that have no binary suffix when they are whole: `1.953125Ki`
+//! is `2000`, and that is `2k`, as in Go. Invariant: nothing here recurses deeper than [`MAX_DEPTH`].
 
 mod converter;
 mod envelope;

@@ -156,6 +156,16 @@ mod tests {
     }
 
     #[test]
+    fn numbers_keep_their_last_digit() {
+        for text in ["-2.3664654770487094e+17", "0.30000000000000004", "1.7976931348623157e+308", "5e-324"] {
+            let once = parse_json(text.as_bytes()).unwrap().value;
+            assert_eq!(once.as_f64(), text.parse().ok(), "{text}");
+            assert_eq!(parse_json(once.to_string().as_bytes()).unwrap().value, once);
+            assert_eq!(parse_yaml(text.as_bytes()).unwrap().value, once);
+        }
+    }
+
+    #[test]
     fn yaml_becomes_json() {
         let parsed = parse_yaml(b"a: 1\n80: x\ntrue: [~, 1.5]\n").unwrap();
         assert_eq!(parsed.value, json!({"a": 1, "80": "x", "true": [null, 1.5]}));
