@@ -8,6 +8,7 @@
 mod claims;
 mod key;
 mod legacy;
+mod verified;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -21,10 +22,12 @@ pub use legacy::{AccountSecret, AccountTokens};
 
 use super::User;
 use crate::hub::Hub;
+use verified::Verified;
 
 /// Issues and checks tokens.
 pub(crate) struct Issuer {
     key: TokenKey,
+    verified: Verified,
     /// `iss`, and the audience of tokens that don't name any.
     name: String,
 }
@@ -55,7 +58,7 @@ fn text_of(secret: &Value, key: &str) -> Option<String> {
 impl Issuer {
     /// An issuer with this name and key.
     pub(crate) fn new(name: &str, key: TokenKey) -> Self {
-        Self { key, name: name.to_string() }
+        Self { key, verified: Verified::default(), name: name.to_string() }
     }
 
     /// The audience of tokens that don't name any: this server.
@@ -76,7 +79,7 @@ impl Issuer {
         audiences: &[String],
         now: Timestamp,
     ) -> Result<(User, Vec<String>), TokenError> {
-        let claims = self.key.verify(token).ok_or(TokenError::Foreign)?;
+        let claims = self.verified.claims(token, || self.key.verify(token)).ok_or(TokenError::Foreign)?;
         if claims["iss"] == legacy::ISSUER {
             // They name no audience: they are for this server.
             let meant: Vec<String> = audiences.iter().filter(|audience| **audience == self.name).cloned().collect();
