@@ -16,7 +16,7 @@ use crate::health::Health;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::raft::{LogCache, LogStore, Machine, NoPeers, Node, NodeId, Raft};
-use crate::rebuild::rebuild;
+use crate::rebuild::{rebuild, replace, replacement};
 use crate::record::Lift;
 use crate::ring::{Limits, Ring};
 use crate::store::{Parts, Store};
@@ -100,9 +100,17 @@ pub enum OpenError {
 /// How the database file is opened: by its path, or in tests on top of a disk that fails.
 pub(crate) type OpenFile = Box<dyn Fn(&Builder, &Path) -> Result<Database, DatabaseError> + Send>;
 
-/// The ordinary way to open the database file.
+/// The ordinary way to open the database file. One that is not there is made under another name, and takes its place when it
+/// is whole: redb writes the mark of its files last, and who is killed before that would leave what nobody can open.
 pub(crate) fn by_path() -> OpenFile {
-    Box::new(|builder, path| builder.create(path))
+    Box::new(|builder, path| {
+        if !path.try_exists()? {
+            let new = replacement(path)?;
+            drop(builder.create(&new)?);
+            replace(&new, path)?;
+        }
+        builder.create(path)
+    })
 }
 
 /// Opens the store of `config`.

@@ -6,7 +6,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use redb::{Builder, Database, ReadableDatabase, ReadableTable};
 
@@ -17,13 +17,8 @@ use crate::vault::Vault;
 
 /// Replaces the file `path`, which is open as `db`, by one in which everything is encrypted as it would be now.
 pub(crate) fn rebuild(db: Database, builder: &Builder, path: &Path, vault: &Vault) -> Result<(), DiskError> {
-    let new = path.with_extension("new");
-    let result = fill(&db, builder, &new, vault).and_then(|()| {
-        File::open(&new)?.sync_all()?;
-        fs::rename(&new, path)?;
-        let dir = path.parent().unwrap_or(Path::new("."));
-        Ok(File::open(dir)?.sync_all()?)
-    });
+    let new = replacement(path)?;
+    let result = fill(&db, builder, &new, vault).and_then(|()| Ok(replace(&new, path)?));
     drop(db);
     if result.is_err() {
         // Half a copy is of no use; if it can't be removed, the next attempt does it.
@@ -34,11 +29,23 @@ pub(crate) fn rebuild(db: Database, builder: &Builder, path: &Path, vault: &Vaul
     result
 }
 
-fn fill(db: &Database, builder: &Builder, new: &Path, vault: &Vault) -> Result<(), DiskError> {
-    match fs::remove_file(new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
+/// Where a file is made that will take the place of `path`. What an attempt before has left there is removed.
+pub(crate) fn replacement(path: &Path) -> io::Result<PathBuf> {
+    let new = path.with_extension("new");
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(new),
     }
+}
+
+/// Has the file `new`, which is whole, take the place of `path`.
+pub(crate) fn replace(new: &Path, path: &Path) -> io::Result<()> {
+    File::open(new)?.sync_all()?;
+    fs::rename(new, path)?;
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn fill(db: &Database, builder: &Builder, new: &Path, vault: &Vault) -> Result<(), DiskError> {
     let copy = builder.create(new)?;
     let (from, to) = (db.begin_read()?, copy.begin_write()?);
     {

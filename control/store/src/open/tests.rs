@@ -64,6 +64,21 @@ async fn open_failing(dir: &Path, fails: &Arc<AtomicBool>) -> Store {
 }
 
 #[tokio::test]
+async fn a_file_that_was_not_finished_is_made_again() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let new = dir.path().join("store.new");
+    std::fs::write(&new, vec![0; 4096]).expect("half a file");
+    let store = open(StoreConfig::new(dir.path()), lift(), by_path()).await.expect("opens");
+    store.commit(put("a", "x", "n1")).await.expect("commits");
+    store.shutdown().await.expect("in order");
+    drop(store);
+    assert!(!new.exists() && dir.path().join("store.redb").exists());
+    let store = crate::testing::open(dir.path()).await;
+    assert!(store.get(&pod("a", "x")).is_some());
+    store.shutdown().await.expect("in order");
+}
+
+#[tokio::test]
 async fn a_failing_disk_stops_writes_and_loses_nothing_that_was_acknowledged() {
     let dir = tempfile::tempdir().expect("a directory");
     let fails = Arc::new(AtomicBool::new(false));
