@@ -76,13 +76,19 @@ async fn an_old_directory_is_written_anew() {
 async fn an_old_directory_without_secrets_is_written_anew_too() {
     let place = Place::new();
     let store = place.open(Encryption::none()).await;
-    // So large that what comes later does not write over all of it.
-    put(&store, "s", &PLAIN.repeat(10_000)).await;
-    store.commit(Txn::delete(key("secrets", "s"), Expect::Any, None)).await.expect("commits");
-    // So many that its entry is purged from the log.
+    // So large that what comes later does not write over all of it, and each with something behind it that stays: the end
+    // of a file is given back when nobody uses it.
+    for number in 0..8 {
+        put(&store, &format!("s{number}"), &PLAIN.repeat(10_000)).await;
+        let other = harmless(&format!("l{number}"), &"x".repeat(280_000));
+        store.commit(Txn::put(key("configmaps", &format!("l{number}")), other, Expect::Any)).await.expect("commits");
+    }
+    for number in 0..8 {
+        store.commit(Txn::delete(key("secrets", &format!("s{number}")), Expect::Any, None)).await.expect("commits");
+    }
+    // So many that the entries of all that are purged from the log.
     for number in 0..100 {
-        let other =
-            Object::from_json(format!(r#"{{"metadata":{{"name":"c{number}"}}}}"#).into_bytes()).expect("an object");
+        let other = harmless(&format!("c{number}"), "");
         store.commit(Txn::put(key("configmaps", "c"), other, Expect::Any)).await.expect("commits");
     }
     store.shutdown().await.expect("in order");
@@ -90,4 +96,10 @@ async fn an_old_directory_without_secrets_is_written_anew_too() {
     assert!(place.shows(PLAIN), "there is something to hide");
     place.open_usual().await.shutdown().await.expect("in order");
     place.assert_hidden("in unused pages");
+}
+
+/// An object that has nothing to hide.
+fn harmless(name: &str, text: &str) -> Object {
+    let json = format!(r#"{{"metadata":{{"name":"{name}"}},"data":{{"text":"{text}"}}}}"#);
+    Object::from_json(json.into_bytes()).expect("an object")
 }
