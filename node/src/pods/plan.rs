@@ -45,9 +45,9 @@ pub fn plan(records: &[Record], now: Instant) -> Plan {
         if initialized && (record.role == Role::Sidecar || !record.is_initialized()) {
             plan.consider(index, record, now);
         }
-        initialized = initialized && record.is_initialized();
-        // Once containers have run, a sidecar that has fallen over doesn't hold them up again.
-        initialized = initialized || (record.role == Role::Sidecar && apps_have_run(records));
+        // Once containers have begun, a sidecar that has fallen over doesn't hold them up again.
+        let lets_on = record.is_initialized() || (record.role == Role::Sidecar && apps_have_begun(records));
+        initialized = initialized && lets_on;
     }
     plan.outcome = outcome(records);
     if plan.outcome.is_some() {
@@ -68,9 +68,8 @@ impl Plan {
     }
 }
 
-fn apps_have_run(records: &[Record]) -> bool {
-    let apps = records.iter().filter(|record| record.role == Role::App);
-    apps.into_iter().any(|record| record.last.is_some() || !matches!(record.state, State::Waiting { .. }))
+fn apps_have_begun(records: &[Record]) -> bool {
+    records.iter().any(|record| record.role == Role::App && record.begun)
 }
 
 fn outcome(records: &[Record]) -> Option<Outcome> {
@@ -149,6 +148,25 @@ mod tests {
         exit(&mut all[2], 0);
         let done = plan(&all, Instant::now());
         assert_eq!((done.outcome, done.start.len()), (Some(Outcome::Succeeded), 0));
+    }
+
+    #[test]
+    fn a_sidecar_that_fell_over_holds_nothing_up_unless_all_begin_again() {
+        let mut all = records(json!({"initContainers": [{"name": "i"}, {"name": "s", "restartPolicy": "Always"}],
+            "containers": [{"name": "a"}]}));
+        exit(&mut all[0], 0);
+        run(&mut all[1]);
+        exit(&mut all[2], 1);
+        exit(&mut all[1], 1);
+        assert_eq!(starts(&all), [1, 2], "each by itself");
+        all.iter_mut().for_each(|record| record.run_again("PodInitializing"));
+        assert_eq!(starts(&all), [0], "in order, as in the beginning");
+        run(&mut all[0]);
+        assert_eq!(starts(&all), [0; 0], "an init container is waited for whatever ran before");
+        exit(&mut all[0], 0);
+        assert_eq!(starts(&all), [1]);
+        run(&mut all[1]);
+        assert_eq!(starts(&all), [2]);
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub struct Record {
     pub not_before: Option<Instant>,
     /// Being started right now.
     pub starting: bool,
+    /// Whether it has had a run since the pod's containers began, or all of them began again.
+    pub begun: bool,
     /// Delays of restarts.
     pub crash: Backoff,
     /// Delays of pulls.
@@ -162,6 +164,7 @@ impl Record {
         }
         self.state = State::Running { since, id };
         self.not_before = None;
+        self.begun = true;
         (self.started, self.ready) = (false, false);
     }
 
@@ -175,12 +178,14 @@ impl Record {
             }
         }
         self.state = State::Ended(ended);
+        self.begun = true;
         self.behind = None;
         (self.started, self.ready) = (false, false);
     }
 
     /// Is to run once more, whatever its policy says about how it ended.
     pub fn run_again(&mut self, waiting: &str) {
+        self.begun = false;
         if let State::Ended(ended) = &self.state {
             self.last = Some(ended.clone());
             self.state = State::Waiting { reason: waiting.to_owned(), message: None };

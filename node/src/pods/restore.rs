@@ -100,6 +100,28 @@ mod tests {
     }
 
     #[test]
+    fn neither_sidecars_nor_containers_start_before_the_init_containers_are_done_again() {
+        let ran = |name: &str, state: Value| {
+            let image = "x";
+            json!({"name": name, "image": image, "imageID": "", "ready": true, "restartCount": 0, "state": state})
+        };
+        let running = json!({"running": {"startedAt": "2026-01-01T00:00:00Z"}});
+        let done = json!({"terminated": {"exitCode": 0, "reason": "Completed"}});
+        let pod = json!({
+            "spec": {"initContainers": [{"name": "i"}, {"name": "s", "restartPolicy": "Always"}], "containers": [{"name": "a"}]},
+            "status": {
+                "phase": "Running",
+                "initContainerStatuses": [ran("i", done), ran("s", running.clone())],
+                "containerStatuses": [ran("a", running)],
+            },
+        });
+        let mut all = restore(&serde_json::from_value(pod).unwrap());
+        assert_eq!(plan(&all, Instant::now()).start, [0]);
+        all[0].begin("id".into(), jiff::Timestamp::now());
+        assert_eq!(plan(&all, Instant::now()).start, [0; 0]);
+    }
+
+    #[test]
     fn a_pod_that_never_restarts_has_failed_when_its_container_was_lost() {
         let all = found("Never", "Running", json!({"running": {"startedAt": "2026-01-01T00:00:00Z"}}));
         assert_eq!(plan(&all, Instant::now()).outcome, Some(Outcome::Failed));

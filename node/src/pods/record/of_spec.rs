@@ -38,6 +38,7 @@ impl Record {
             ready: false,
             not_before: None,
             starting: false,
+            begun: false,
             crash: Backoff::of_restarts(),
             pull: Backoff::of_pulls(),
             volume_image: None,
