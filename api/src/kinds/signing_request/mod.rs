@@ -3,6 +3,7 @@
 //! Who asks (`spec.username`, `uid`, `groups`, `extra`) is for the server to fill in, and certificates are for the
 //! signer to read: here the request has to be one, signed with the key that it is for.
 
+mod reading;
 mod signature;
 mod validation;
 
@@ -14,6 +15,7 @@ use super::table::{AGE, age, column, or_none};
 use crate::catalog::{Column, RowCells, Rules};
 use crate::duration;
 
+pub use reading::{der, parse};
 pub use validation::validate_approval;
 
 /// The rules of the row.

@@ -3,18 +3,15 @@
 //! Texts are those of Go's `crypto/x509`, which are what clients see. P-521 keys, which ring does not know, are refused
 //! as an algorithm that is not implemented: what can't be verified is not let through.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use x509_parser::oid_registry::{
     OID_KEY_TYPE_EC_PUBLIC_KEY, OID_PKCS1_MD5WITHRSAENC, OID_PKCS1_RSAENCRYPTION, OID_PKCS1_RSASSAPSS,
     OID_PKCS1_SHA1WITHRSA, OID_PKCS1_SHA256WITHRSA, OID_PKCS1_SHA384WITHRSA, OID_PKCS1_SHA512WITHRSA,
     OID_SIG_ECDSA_WITH_SHA256, OID_SIG_ECDSA_WITH_SHA384, OID_SIG_ED25519, Oid,
 };
-use x509_parser::prelude::{FromDer, X509CertificationRequest, X509Error};
+use x509_parser::prelude::{X509CertificationRequest, X509Error};
 
-const WRONG_BLOCK: &str = "PEM block type must be CERTIFICATE REQUEST";
-const MALFORMED: &str = "asn1: structure error: malformed certificate request";
-const TRAILING: &str = "asn1: syntax error: trailing data";
+use super::reading;
+
 const UNIMPLEMENTED: &str = "x509: cannot verify signature: algorithm unimplemented";
 
 /// Kinds of keys, each with a way of signing.
@@ -78,22 +75,14 @@ impl Family {
 
 /// What is wrong with a request in PEM, if anything.
 pub(super) fn error(pem: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(pem);
-    let Some(("CERTIFICATE REQUEST", der)) = first_block(&text) else { return Some(WRONG_BLOCK.into()) };
-    match X509CertificationRequest::from_der(&der) {
-        Ok(([], request)) => unverified(&request),
-        Ok(_) => Some(TRAILING.into()),
-        Err(_) => Some(MALFORMED.into()),
+    let der = match reading::der(pem) {
+        Ok(der) => der,
+        Err(why) => return Some(why),
+    };
+    match reading::parse(&der) {
+        Ok(request) => unverified(&request),
+        Err(why) => Some(why),
     }
-}
-
-/// Type and contents of the first PEM block.
-fn first_block(text: &str) -> Option<(&str, Vec<u8>)> {
-    let (_, rest) = text.split_once("-----BEGIN ")?;
-    let (kind, rest) = rest.split_once("-----")?;
-    let (body, _) = rest.split_once(&format!("-----END {kind}-----"))?;
-    let der = STANDARD.decode(body.split_whitespace().collect::<String>()).ok()?;
-    Some((kind, der))
 }
 
 fn unverified(request: &X509CertificationRequest<'_>) -> Option<String> {
@@ -120,6 +109,10 @@ fn unverified(request: &X509CertificationRequest<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::reading::{MALFORMED, TRAILING, WRONG_BLOCK};
     use super::*;
 
     const RSA: &str = "MIICUTCCATkCAQAwDDEKMAgGA1UEAwwBcjCCASIwDQYJKoZIhvcNAQEBBQADggEPADCCAQoCggEBAKqho/NayNcFvzXcyaaIYt1l\

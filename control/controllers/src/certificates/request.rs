@@ -1,10 +1,10 @@
 //! A request as its objects says it, and as its author has signed it.
 
+use coracle_api::kinds::signing_request;
 use jiff::Timestamp;
 use k8s_openapi::api::certificates::v1::{CertificateSigningRequest, CertificateSigningRequestCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
-use x509_parser::prelude::{FromDer, X509CertificationRequest};
 
 /// What a request's author wants to be called.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,11 +26,14 @@ pub fn pem(csr: &CertificateSigningRequest) -> String {
 /// The subject of a request, PEM.
 ///
 /// # Errors
-/// When it is none.
+/// When it is none, or readers of certificates could differ in whom it is for.
 pub fn subject(pem: &str) -> Result<Subject, String> {
-    let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).map_err(|error| error.to_string())?;
-    let (_, request) = X509CertificationRequest::from_der(&pem.contents).map_err(|error| error.to_string())?;
+    let der = signing_request::der(pem.as_bytes())?;
+    let request = signing_request::parse(&der)?;
     let name = &request.certification_request_info.subject;
+    if name.iter_common_name().nth(1).is_some() {
+        return Err("subject has more than one common name".to_owned());
+    }
     let text = |value: &x509_parser::x509::AttributeTypeAndValue<'_>| value.as_str().unwrap_or_default().to_owned();
     let mut subject = Subject {
         common_name: name.iter_common_name().next().map(text).unwrap_or_default(),
@@ -80,4 +83,44 @@ pub fn is_approved(csr: &CertificateSigningRequest) -> bool {
 /// Whether there is a certificate.
 pub fn is_issued(csr: &CertificateSigningRequest) -> bool {
     csr.status.as_ref().and_then(|status| status.certificate.as_ref()).is_some_and(|bytes| !bytes.0.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A request for `jane` of `team`, with a name for DNS and an address.
+    const REQUEST: &str = "MIHOMIGBAgEAMB4xDTALBgNVBAoMBHRlYW0xDTALBgNVBAMMBGphbmUwKjAFBgMrZXADIQAgrj+cyFSkdQP3Jqy/JYSzmVfAGv89\
+        KC9e4F2LvuqKOaAwMC4GCSqGSIb3DQEJDjEhMB8wHQYDVR0RBBYwFIIMamFuZS5leGFtcGxlhwTAAAIHMAUGAytlcANBAM3yZyIX\
+        /NoPWFOK24Ez3xlFxMYJfU7U98vWdhCzdYJvX8NzIaQ4SCB7l8mH51QcqL+KxPEj3SK1BNjEeHWMjAA=";
+    /// A request for `jane` and for `joe`.
+    const TWO_NAMES: &str = "MIGcMFACAQAwHTENMAsGA1UEAwwEamFuZTEMMAoGA1UEAwwDam9lMCowBQYDK2VwAyEAIK4/nMhUpHUD9yasvyWEs5lXwBr/PSgv\
+        XuBdi77qijmgADAFBgMrZXADQQDsqVo4UlaZ0FWnFKDU//bv+XcLPFvFXxzL5j1JEIEsV0PPfjnehsNL+GikK8e2e3ErLJjy9I8K\
+        Lm78jDPFw3oO";
+
+    fn framed(body: &str) -> String {
+        format!("-----BEGIN CERTIFICATE REQUEST-----\n{body}\n-----END CERTIFICATE REQUEST-----\n")
+    }
+
+    #[test]
+    fn a_request_says_whom_it_is_for() {
+        let jane = Subject {
+            common_name: "jane".to_owned(),
+            organizations: vec!["team".to_owned()],
+            dns: 1,
+            addresses: 1,
+            ..Subject::default()
+        };
+        assert_eq!(subject(&framed(REQUEST)), Ok(jane));
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_says_nothing() {
+        let two = framed(REQUEST) + &framed(TWO_NAMES);
+        assert_eq!(subject(&two), Err("must contain exactly one PEM block".to_owned()));
+        let (head, tail) = REQUEST.split_at(64);
+        let broken = framed(&format!("{head}\r{tail}"));
+        assert_eq!(subject(&broken), Err("PEM lines must end with LF or CRLF".to_owned()));
+        assert_eq!(subject(&framed(TWO_NAMES)), Err("subject has more than one common name".to_owned()));
+    }
 }

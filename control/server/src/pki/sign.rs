@@ -2,23 +2,26 @@
 //! signers do (`pkg/controller/certificates/authority`).
 //!
 //! Only subject, alternative names and key are taken from a request; what the certificate may be used for is said by
-//! whoever has it signed.
+//! whoever has it signed. What is signed are the very bytes that were verified, read out of the PEM in the one way in
+//! which everybody reads them that decides about a request.
 
 use std::time::{Duration, SystemTime};
 
+use coracle_api::kinds::signing_request;
 use rcgen::SigningKey;
 use x509_cert::der::asn1::{BitString, GeneralizedTime, ObjectIdentifier, UtcTime};
 use x509_cert::der::pem::LineEnding;
-use x509_cert::der::{DecodePem, Encode, EncodePem};
+use x509_cert::der::{Decode, DecodePem, Encode, EncodePem};
+use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectKeyIdentifier,
+    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName,
+    SubjectKeyIdentifier,
 };
 use x509_cert::ext::{AsExtension, Extension};
 use x509_cert::request::CertReq;
 use x509_cert::serial_number::SerialNumber;
 use x509_cert::time::{Time, Validity};
 use x509_cert::{Certificate, TbsCertificate, Version};
-use x509_parser::prelude::{FromDer, X509CertificationRequest};
 
 use super::Authority;
 
@@ -87,13 +90,12 @@ impl Authority {
     /// # Errors
     /// When the request or a usage makes no sense.
     pub fn sign(&self, request_pem: &str, usages: &[String], lifetime: Duration) -> Result<String, SignError> {
-        verify(request_pem)?;
-        let request = CertReq::from_pem(request_pem).map_err(|error| SignError::Request(error.to_string()))?;
+        let request = verified(request_pem)?;
         let authority = Certificate::from_pem(self.certificate_pem())?;
         let serial: [u8; 16] = rand::random();
         let mut extensions = uses(usages, &request)?;
         extensions.extend(key_of(&authority, &request)?);
-        extensions.extend(requested(&request, ALTERNATIVE_NAMES)?);
+        extensions.extend(names(&request)?);
         let unsigned = TbsCertificate {
             version: Version::V3,
             serial_number: SerialNumber::new(&serial)?,
@@ -116,12 +118,13 @@ impl Authority {
     }
 }
 
-/// Who asks has the key.
-fn verify(request_pem: &str) -> Result<(), SignError> {
+/// The request in a PEM text, of somebody who has the key.
+fn verified(request_pem: &str) -> Result<CertReq, SignError> {
     let failed = |why: &dyn std::fmt::Display| SignError::Request(why.to_string());
-    let (_, pem) = x509_parser::pem::parse_x509_pem(request_pem.as_bytes()).map_err(|e| failed(&e))?;
-    let (_, request) = X509CertificationRequest::from_der(&pem.contents).map_err(|e| failed(&e))?;
-    request.verify_signature().map_err(|e| failed(&e))
+    let der = signing_request::der(request_pem.as_bytes()).map_err(SignError::Request)?;
+    let request = signing_request::parse(&der).map_err(SignError::Request)?;
+    request.verify_signature().map_err(|error| failed(&error))?;
+    CertReq::from_der(&der).map_err(|error| failed(&error))
 }
 
 fn validity(authority: &Certificate, lifetime: Duration) -> Result<Validity, SignError> {
@@ -163,9 +166,24 @@ fn uses(usages: &[String], request: &CertReq) -> Result<Vec<Extension>, SignErro
 fn key_of(authority: &Certificate, request: &CertReq) -> Result<Option<Extension>, SignError> {
     let own = authority.tbs_certificate.extensions.iter().flatten().find(|own| own.extn_id == SUBJECT_KEY);
     let Some(own) = own else { return Ok(None) };
-    let key: SubjectKeyIdentifier = x509_cert::der::Decode::from_der(own.extn_value.as_bytes())?;
+    let key = SubjectKeyIdentifier::from_der(own.extn_value.as_bytes())?;
     let by = AuthorityKeyIdentifier { key_identifier: Some(key.0), ..AuthorityKeyIdentifier::default() };
     Ok(Some(by.to_extension(&request.info.subject, &[])?))
+}
+
+/// The alternative names that a request asks for, of the kinds that signers look at; Go's `crypto/x509`, by which
+/// upstream's signers read and write, knows no others.
+fn names(request: &CertReq) -> Result<Option<Extension>, SignError> {
+    let Some(asked) = requested(request, ALTERNATIVE_NAMES)? else { return Ok(None) };
+    let SubjectAltName(mut names) = SubjectAltName::from_der(asked.extn_value.as_bytes())?;
+    names.retain(|name| {
+        use GeneralName::{DnsName, IpAddress, Rfc822Name, UniformResourceIdentifier};
+        matches!(name, DnsName(_) | IpAddress(_) | Rfc822Name(_) | UniformResourceIdentifier(_))
+    });
+    if names.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(SubjectAltName(names).to_extension(&request.info.subject, &[])?))
 }
 
 /// An extension that a request asks for.
@@ -183,8 +201,11 @@ fn requested(request: &CertReq, oid: ObjectIdentifier) -> Result<Option<Extensio
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{CertificateParams, DnType, KeyPair};
-    use x509_parser::prelude::X509Certificate;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use rcgen::string::Ia5String;
+    use rcgen::{Attribute, CertificateParams, CustomExtension, DistinguishedName, DnType, KeyPair, SanType};
+    use x509_parser::prelude::{FromDer, X509Certificate, X509CertificationRequest};
 
     use super::*;
 
@@ -257,5 +278,88 @@ mod tests {
         mine.info.public_key = other.info.public_key;
         let forged = mine.to_pem(LineEnding::LF).unwrap();
         assert!(matches!(authority.sign(&forged, &[], hour), Err(SignError::Request(_))));
+    }
+
+    fn parameters(user: &str, group: &str) -> CertificateParams {
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name = DistinguishedName::new();
+        parameters.distinguished_name.push(DnType::OrganizationName, group);
+        parameters.distinguished_name.push(DnType::CommonName, user);
+        parameters
+    }
+
+    /// A request of `system:masters` with a node's inside, which begins a line of its own in base64.
+    fn two_in_one() -> (Vec<u8>, usize) {
+        let key = KeyPair::generate().unwrap();
+        let inner = parameters("system:node:n1", "system:nodes").serialize_request(&key).unwrap();
+        // A length that takes another byte skips an offset, but not twice.
+        let found = (0..150).find_map(|padding| {
+            let content = [vec![0; padding], inner.der().to_vec()].concat();
+            let mut outer = parameters("evil", "system:masters");
+            outer.custom_extensions = vec![CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99_999, 1], content)];
+            let outer = outer.serialize_request(&key).unwrap().der().to_vec();
+            let at = outer.windows(inner.der().len()).position(|window| window == &inner.der()[..]).unwrap();
+            (at % 48 == 0).then_some((outer, at))
+        });
+        found.unwrap()
+    }
+
+    #[test]
+    fn what_is_verified_is_what_is_signed() {
+        let (outer, at) = two_in_one();
+        let (head, inner) = outer.split_at(at);
+        let (head, inner) = (STANDARD.encode(head), STANDARD.encode(inner));
+        let lines = |text: &str, end: &str| {
+            let lines = text.as_bytes().chunks(64).map(|line| str::from_utf8(line).unwrap());
+            lines.collect::<Vec<_>>().join(end)
+        };
+        let (head, inner) = (lines(&head, "\r"), lines(&inner, "\n"));
+        let kind = "CERTIFICATE REQUEST-----";
+        let evil = format!("-----BEGIN {kind}\r{head}\n{inner}\n-----END {kind}\n");
+        // One reader sees the node's, which is well signed.
+        let (_, seen) = x509_parser::pem::parse_x509_pem(evil.as_bytes()).unwrap();
+        let (_, seen) = X509CertificationRequest::from_der(&seen.contents).unwrap();
+        seen.verify_signature().unwrap();
+        assert!(seen.certification_request_info.subject.to_string().contains("system:nodes"));
+        let directory = tempfile::tempdir().unwrap();
+        let authority = Authority::load_or_create(directory.path()).unwrap();
+        let outcome = authority.sign(&evil, &usages(&["client auth"]), Duration::from_secs(3600));
+        assert!(matches!(&outcome, Err(SignError::Request(why)) if why == "PEM lines must end with LF or CRLF"));
+    }
+
+    #[test]
+    fn names_in_a_second_list_are_not_signed() {
+        let with_names = CertificateParams::new(vec!["evil.example".to_string()]).unwrap();
+        let other = with_names.serialize_request(&KeyPair::generate().unwrap()).unwrap();
+        let other = CertReq::from_der(other.der()).unwrap();
+        let values = other.info.attributes.iter().next().unwrap().values.to_der().unwrap();
+        let mut first = parameters("system:node:n1", "system:nodes");
+        first.custom_extensions = vec![CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99_999, 1], vec![5, 0])];
+        let second = Attribute { oid: &[1, 2, 840, 113_549, 1, 9, 14], values };
+        let key = KeyPair::generate().unwrap();
+        let pem = first.serialize_request_with_attributes(&key, vec![second]).unwrap().pem().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let authority = Authority::load_or_create(directory.path()).unwrap();
+        let outcome = authority.sign(&pem, &usages(&["client auth"]), Duration::from_secs(3600));
+        let expected = "certificate request has more than one list of requested extensions";
+        assert!(matches!(&outcome, Err(SignError::Request(why)) if why == expected));
+    }
+
+    #[test]
+    fn only_names_that_are_looked_at_are_signed() {
+        let other = SanType::OtherName((vec![1, 3, 6, 1, 4, 1, 311, 20, 2, 3], "evil@example".into()));
+        let dns = SanType::DnsName(Ia5String::try_from("n1.example").unwrap());
+        let directory = tempfile::tempdir().unwrap();
+        let authority = Authority::load_or_create(directory.path()).unwrap();
+        for (names, expected) in [(vec![other.clone(), dns.clone()], 1), (vec![other], 0)] {
+            let mut asked = parameters("jane", "team");
+            asked.subject_alt_names = names;
+            let pem = asked.serialize_request(&KeyPair::generate().unwrap()).unwrap().pem().unwrap();
+            let pem = authority.sign(&pem, &usages(&["client auth"]), Duration::from_secs(3600)).unwrap();
+            let der = super::super::inspect::der_of(&pem).unwrap();
+            let (_, made) = X509Certificate::from_der(&der).unwrap();
+            let found = made.subject_alternative_name().unwrap();
+            assert_eq!(found.map_or(0, |names| names.value.general_names.len()), expected);
+        }
     }
 }

@@ -130,3 +130,63 @@ async fn newcomers_are_approved_for_any_node_and_nodes_for_themselves() {
         assert_eq!(answer["status"]["allowed"], expected, "{user} {group} {right}: {answer}");
     }
 }
+
+/// Who sees two requests in one text could be shown the one and sign the other.
+#[tokio::test]
+async fn a_request_that_can_be_read_in_two_ways_is_none() {
+    let cluster = Cluster::new().await;
+    let good = signing_request("odd", "kube-apiserver-client-kubelet", "system:node:n1");
+    let pem = STANDARD.decode(good["spec"]["request"].as_str().unwrap()).unwrap();
+    let pem = String::from_utf8(pem).unwrap();
+    for (odd, why) in [
+        (pem.replacen('\n', "\r", 1), "PEM lines must end with LF or CRLF"),
+        (pem.repeat(2), "must contain exactly one PEM block"),
+        (pem.replace("CERTIFICATE REQUEST", "CERTIFICATE"), "PEM block type must be CERTIFICATE REQUEST"),
+    ] {
+        let text = STANDARD.encode(odd);
+        let mut asked = good.clone();
+        asked["spec"]["request"] = json!(text);
+        let message = format!(
+            "CertificateSigningRequest.certificates.k8s.io \"odd\" is invalid: spec.request: Invalid value: {text:?}: {why}"
+        );
+        cluster.post(REQUESTS, asked).await.fails(422, &message);
+    }
+    cluster.post(REQUESTS, good).await.ok();
+}
+
+#[tokio::test]
+async fn who_may_write_a_status_but_not_sign_says_nothing() {
+    let cluster = Cluster::new().await;
+    let rbac = "/apis/rbac.authorization.k8s.io/v1";
+    let group = "certificates.k8s.io";
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": { "name": "writer" },
+        "rules": [{
+            "apiGroups": [group], "resources": ["certificatesigningrequests/status"], "verbs": ["get", "update", "patch"],
+        }],
+    });
+    cluster.post(&format!("{rbac}/clusterroles"), role).await.ok();
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": { "name": "writer" },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "writer" },
+        "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "writer" }],
+    });
+    cluster.post(&format!("{rbac}/clusterrolebindings"), binding).await.ok();
+    cluster.post(REQUESTS, signing_request("own", "kubelet-serving", "system:node:n1")).await.ok();
+    let path = format!("{REQUESTS}/own/status");
+    let written = async |change: Value| {
+        let mut written = cluster.get(&path).await.ok();
+        written["metadata"]["labels"] = json!({ "seen": "yes" });
+        written["status"] = change;
+        by(&cluster, coracle_server::User::new("writer", []), Method::PUT, &path, written).await
+    };
+    for kind in ["Failed", "Seen"] {
+        let condition = json!({ "conditions": [{ "type": kind, "status": "True", "reason": "R", "message": "m" }] });
+        written(condition).await.fails(
+            403,
+            "certificatesigningrequests.certificates.k8s.io \"own\" is forbidden: user not permitted to sign requests \
+             with signerName \"kubernetes.io/kubelet-serving\"",
+        );
+    }
+    written(json!({})).await.ok();
+}

@@ -4,9 +4,9 @@
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use coracle_api::kinds::signing_request;
 use coracle_api::{ApiError, ApiResult};
 use serde_json::{Value, json};
-use x509_parser::prelude::{FromDer, X509CertificationRequest};
 
 use super::{Action, Admitted, Plugin};
 use crate::authz::{Attributes, Subject};
@@ -51,8 +51,8 @@ impl Plugin for Certificates {
         let spec = &object["spec"];
         let signer = spec["signerName"].as_str().unwrap_or_default();
         let refused = |why: String| Err(ApiError::forbidden(write.resource, write.name, &why));
-        if write.action == Action::Create && signer == CLIENT_SIGNER && asks_for_masters(spec) {
-            return refused(format!("use of {CLIENT_SIGNER} signer with {MASTERS} group is not allowed"));
+        if write.action == Action::Create && signer == CLIENT_SIGNER {
+            return restriction(spec).map_or(Ok(()), refused);
         }
         let signs = write.subresource == "status" && write.old.is_some_and(|old| signing(old) != signing(object));
         let (verb, deed) = match write.subresource {
@@ -67,10 +67,11 @@ impl Plugin for Certificates {
     }
 }
 
-/// What only a signer may change: the certificate, and that there will be none.
-fn signing(csr: &Value) -> (&Value, Vec<&Value>) {
-    let conditions = csr["status"]["conditions"].as_array().into_iter().flatten();
-    (&csr["status"]["certificate"], conditions.filter(|condition| condition["type"] == "Failed").collect())
+/// What only a signer may change: the certificate, and what is said about it.
+fn signing(csr: &Value) -> (&str, &[Value]) {
+    let status = &csr["status"];
+    let conditions = status["conditions"].as_array().map(Vec::as_slice);
+    (status["certificate"].as_str().unwrap_or_default(), conditions.unwrap_or_default())
 }
 
 /// Allowed for the signer itself, or for all signers of its domain.
@@ -82,11 +83,78 @@ fn may(hub: &Hub, write: &Admitted<'_>, verb: &str, signer: &str) -> bool {
     })
 }
 
-/// Whether the request in the spec is for a member of the group that may do everything.
-fn asks_for_masters(spec: &Value) -> bool {
+/// Why the signer of clients may not be asked for this: nobody gets the group that may do everything.
+fn restriction(spec: &Value) -> Option<String> {
+    match organizations(spec) {
+        Err(why) => Some(format!("failed to parse CSR: {why}")),
+        Ok(groups) if groups.iter().any(|group| group == MASTERS) => {
+            Some(format!("use of {CLIENT_SIGNER} signer with {MASTERS} group is not allowed"))
+        }
+        Ok(_) => None,
+    }
+}
+
+/// The organizations in the request of a spec. One in a coding that is not read here could be any.
+fn organizations(spec: &Value) -> Result<Vec<String>, String> {
     let pem = spec["request"].as_str().and_then(|text| STANDARD.decode(text).ok()).unwrap_or_default();
-    let Ok((_, pem)) = x509_parser::pem::parse_x509_pem(&pem) else { return false };
-    let Ok((_, request)) = X509CertificationRequest::from_der(&pem.contents) else { return false };
-    let subject = &request.certification_request_info.subject;
-    subject.iter_organization().any(|organization| organization.as_str().ok() == Some(MASTERS))
+    let der = signing_request::der(&pem)?;
+    let request = signing_request::parse(&der)?;
+    let found = request.certification_request_info.subject.iter_organization();
+    found.map(|name| name.as_str().map(str::to_string).map_err(|error| error.to_string())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::string::{BmpString, TeletexString};
+    use rcgen::{CertificateParams, DistinguishedName, DnType, DnValue, KeyPair};
+
+    use super::*;
+
+    fn request(organization: impl Into<DnValue>) -> String {
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name = DistinguishedName::new();
+        parameters.distinguished_name.push(DnType::OrganizationName, organization);
+        parameters.serialize_request(&KeyPair::generate().unwrap()).unwrap().pem().unwrap()
+    }
+
+    fn asked(pem: &str) -> Option<String> {
+        restriction(&json!({ "request": STANDARD.encode(pem) }))
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_allowed() {
+        assert_eq!(asked(&request("team")), None);
+        let masters =
+            Some("use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed");
+        assert_eq!(asked(&request(MASTERS)).as_deref(), masters);
+        let wrong = Some("failed to parse CSR: PEM block type must be CERTIFICATE REQUEST");
+        for unread in [json!({}), json!({ "request": "?" }), json!({ "request": "" })] {
+            assert_eq!(restriction(&unread).as_deref(), wrong);
+        }
+        let twice = request("team") + &request(MASTERS);
+        assert_eq!(asked(&twice).as_deref(), Some("failed to parse CSR: must contain exactly one PEM block"));
+        let broken = request("team").replace("\r\n", "\n").replacen('\n', "\r", 1);
+        assert_eq!(asked(&broken).as_deref(), Some("failed to parse CSR: PEM lines must end with LF or CRLF"));
+    }
+
+    #[test]
+    fn another_coding_is_no_way_out() {
+        let bmp = DnValue::BmpString(BmpString::try_from(MASTERS).unwrap());
+        let teletex = DnValue::TeletexString(TeletexString::try_from(MASTERS).unwrap());
+        for coded in [bmp, teletex] {
+            assert!(asked(&request(coded)).is_some());
+        }
+    }
+
+    #[test]
+    fn every_condition_is_the_signers() {
+        let csr = |status: Value| json!({ "status": status });
+        let old = csr(json!({ "conditions": [{ "type": "Approved", "status": "True" }] }));
+        let more = csr(json!({ "conditions": [{ "type": "Approved", "status": "True" }, { "type": "Seen" }] }));
+        let other = csr(json!({ "conditions": [{ "type": "Approved", "status": "True", "reason": "R" }] }));
+        for new in [more, other] {
+            assert_ne!(signing(&new), signing(&old), "{new}");
+        }
+        assert_eq!(signing(&csr(json!({}))), signing(&csr(json!({ "conditions": [], "certificate": null }))));
+    }
 }

@@ -4,8 +4,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use coracle_api::ApiResult;
+use coracle_api::kinds::signing_request;
 use serde_json::Value;
-use x509_parser::prelude::{FromDer, X509CertificationRequest};
 
 use super::Deed;
 use crate::write::admission::Action;
@@ -39,13 +39,8 @@ fn refusal(spec: &Value, node: &str) -> Option<String> {
 /// The common name in a request, PEM in base64. Readers of certificates differ in which of several counts, so of one that
 /// has several it is none.
 fn common_name(request: &str) -> Result<String, String> {
-    let wrong_block = || "PEM block type must be CERTIFICATE REQUEST".to_string();
-    let pem = STANDARD.decode(request).map_err(|_| wrong_block())?;
-    let (_, pem) = x509_parser::pem::parse_x509_pem(&pem).map_err(|_| wrong_block())?;
-    if pem.label != "CERTIFICATE REQUEST" {
-        return Err(wrong_block());
-    }
-    let (_, request) = X509CertificationRequest::from_der(&pem.contents).map_err(|error| error.to_string())?;
+    let der = signing_request::der(&STANDARD.decode(request).unwrap_or_default())?;
+    let request = signing_request::parse(&der)?;
     let names = request.certification_request_info.subject.iter_common_name();
     let mut names: Vec<&str> = names.map(|name| name.as_str().unwrap_or_default()).collect();
     names.dedup();
@@ -99,6 +94,16 @@ mod tests {
         let key = KeyPair::generate().unwrap();
         let why = asked(SIGNERS[0], &STANDARD.encode(key.serialize_pem())).unwrap();
         assert_eq!(why, "unable to parse csr: PEM block type must be CERTIFICATE REQUEST");
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_refused() {
+        let pem = STANDARD.decode(request("system:node:n1")).unwrap();
+        let odd = String::from_utf8(pem).unwrap().replacen('\n', "\r", 1);
+        assert_eq!(
+            asked(SIGNERS[1], &STANDARD.encode(odd)).unwrap(),
+            "unable to parse csr: PEM lines must end with LF or CRLF"
+        );
     }
 
     #[test]
