@@ -9,23 +9,24 @@ use super::{ANONYMOUS, Proof, User, bootstrap_token};
 use crate::hub::Hub;
 use crate::identity::token::TokenError;
 use crate::places::Guest;
+use crate::write::Notes;
 
 /// Finds out who sends a request.
 ///
 /// # Errors
 /// 401 when its token is not believed, when its certificate has expired, and when there is neither and the path is not
 /// open to everybody.
-pub(crate) async fn authenticate(hub: &Hub, request: &Request<()>) -> ApiResult<User> {
-    let user = known(hub, request).await?;
+pub(crate) async fn authenticate(hub: &Hub, request: &Request<()>, notes: &Notes) -> ApiResult<User> {
+    let user = known(hub, request, notes).await?;
     if let Some(guest) = request.extensions().get::<Guest>()
         && user.name != ANONYMOUS
     {
-        guest.known();
+        guest.known(&user.name);
     }
     Ok(user)
 }
 
-async fn known(hub: &Hub, request: &Request<()>) -> ApiResult<User> {
+async fn known(hub: &Hub, request: &Request<()>, notes: &Notes) -> ApiResult<User> {
     if let Some(user) = request.extensions().get::<User>() {
         return Ok(user.clone());
     }
@@ -34,8 +35,9 @@ async fn known(hub: &Hub, request: &Request<()>) -> ApiResult<User> {
         return Ok(user.clone());
     }
     if let Some(token) = bearer(request) {
+        let token = std::str::from_utf8(token).map_err(|_| ApiError::unauthorized())?;
         let audiences = [hub.issuer.audience().to_string()];
-        let believed = believe(hub, token, &audiences).await;
+        let believed = believe(hub, token, &audiences, notes).await;
         return believed.map(|(user, _)| user).map_err(|why| {
             tracing::debug!(%why, "a bearer token is not believed");
             ApiError::unauthorized()
@@ -51,24 +53,36 @@ async fn known(hub: &Hub, request: &Request<()>) -> ApiResult<User> {
     Err(ApiError::unauthorized())
 }
 
-/// The token of a request, if it brings one.
-fn bearer<T>(request: &Request<T>) -> Option<&str> {
-    let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = header.trim().split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+/// The token of a request, if it brings one. What is no text is nobody's token, but one nevertheless.
+fn bearer<T>(request: &Request<T>) -> Option<&[u8]> {
+    let header = request.headers().get(AUTHORIZATION)?.as_bytes().trim_ascii();
+    let (scheme, token) = header.split_at_checked(header.iter().position(|byte| *byte == b' ')?)?;
+    let token = token.trim_ascii();
+    (scheme.eq_ignore_ascii_case(b"bearer") && !token.is_empty()).then_some(token)
 }
 
 /// The user of a token that this server has signed for itself, that a Secret makes one, or that an issuer has signed; and
-/// those of `audiences` that the token is meant for. Only the first knows audiences; the others are for this server.
+/// those of `audiences` that the token is meant for. Only the first knows audiences; the others are for this server. A token
+/// that somebody has marked as too old to be used is noted for the audit log.
 ///
 /// # Errors
 /// Says why the token is not believed.
-pub(crate) async fn believe(hub: &Hub, token: &str, audiences: &[String]) -> Result<(User, Vec<String>), String> {
+pub(crate) async fn believe(
+    hub: &Hub,
+    token: &str,
+    audiences: &[String],
+    notes: &Notes,
+) -> Result<(User, Vec<String>), String> {
     let now = Timestamp::now();
     let foreign = match hub.issuer.check(hub, token, audiences, now) {
+        Ok(own) => return Ok(own),
         Err(TokenError::Foreign) => TokenError::Foreign.to_string(),
-        own => return own.map_err(|error| error.to_string()),
+        Err(error) => {
+            if let TokenError::Marked { namespace, secret, .. } = &error {
+                notes.annotate("authentication.k8s.io/legacy-token-invalidated", format!("{secret}/{namespace}"));
+            }
+            return Err(error.to_string());
+        }
     };
     let ours: Vec<String> = audiences.iter().filter(|audience| *audience == hub.issuer.audience()).cloned().collect();
     if ours.is_empty() {
@@ -79,4 +93,25 @@ pub(crate) async fn believe(hub: &Hub, token: &str, audiences: &[String]) -> Res
     }
     let user = hub.issuers.user_of(token, now).await.ok_or(foreign)??;
     Ok((user, ours))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_bearer_has_a_token_whatever_is_in_it() {
+        let token = |header: &[u8]| {
+            let request = Request::builder().header(AUTHORIZATION, HeaderValue::from_bytes(header).unwrap());
+            bearer(&request.body(()).unwrap()).map(<[u8]>::to_vec)
+        };
+        assert_eq!(token(b"Bearer abc"), Some(b"abc".to_vec()));
+        assert_eq!(token(b" bEARER  abc "), Some(b"abc".to_vec()));
+        assert_eq!(token(b"Bearer a\xe9"), Some(b"a\xe9".to_vec()));
+        for none in [&b"Bearer "[..], b"Bearer", b"Basic abc", b"\xe9 abc", b""] {
+            assert_eq!(token(none), None);
+        }
+    }
 }

@@ -77,15 +77,20 @@ impl Given<'_> {
         String::from_utf8(bytes).ok()
     }
 
-    /// One whose end can't be read has ended.
+    /// One whose end can't be read has ended. An empty one says nothing.
     fn is_expired(&self, now: Timestamp) -> bool {
-        let Some(until) = self.text("expiration") else { return false };
-        until.parse::<Timestamp>().map_or(true, |until| until <= now)
+        if self.object["data"]["expiration"].as_str().is_none_or(str::is_empty) {
+            return false;
+        }
+        let until: Option<Timestamp> = self.text("expiration").and_then(|until| until.parse().ok());
+        until.is_none_or(|until| until <= now)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -95,6 +100,19 @@ mod tests {
             ["", "abcdef", "abcdef.0123456789abcde", "ABCDEF.0123456789abcdef", "abcde.0123456789abcdef0", "a.b.c"]
         {
             assert_eq!(parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_token_without_an_end_lasts_and_one_with_an_odd_end_is_over() {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let is_expired = |data: Value| Given { object: &json!({ "data": data }) }.is_expired(now);
+        let until = |bytes: &[u8]| json!({ "expiration": STANDARD.encode(bytes) });
+        for lasts in [json!({}), until(b""), until(b"2026-01-01T00:00:01Z")] {
+            assert!(!is_expired(lasts.clone()), "{lasts}");
+        }
+        for over in [until(b"2025-12-31T23:59:59Z"), until(b"soon"), until(b"2999-01-01T00:00:00Z\xff")] {
+            assert!(is_expired(over.clone()), "{over}");
         }
     }
 

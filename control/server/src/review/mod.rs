@@ -35,7 +35,7 @@ pub(crate) async fn serve(hub: &Hub, call: &Call) -> ApiResult<Response<Body>> {
     }
     let user = &call.user;
     review["status"] = match call.target.resource.kind.as_ref() {
-        "TokenReview" => token::status(hub, &review["spec"]).await?,
+        "TokenReview" => token::status(hub, &review["spec"], &call.notes).await?,
         "SelfSubjectReview" => json!({ "userInfo": user.info() }),
         "SelfSubjectRulesReview" => rules::status(hub, user, &review["spec"])?,
         "SelfSubjectAccessReview" => access::of_self(hub, user, &review["spec"]),

@@ -35,6 +35,32 @@ async fn an_administrator_acts_as_anybody() {
     assert_eq!(cluster.send(asked).await.code, 403);
 }
 
+/// A name that is left out would make the request one of its sender, with all his rights.
+#[tokio::test]
+async fn a_name_of_another_script_is_a_name() {
+    let cluster = Cluster::new().await;
+    let as_name = async |bytes: &[u8]| {
+        let mut asked = request(Method::POST, WHOAMI, review());
+        asked.headers_mut().insert("impersonate-user", http::HeaderValue::from_bytes(bytes).unwrap());
+        cluster.send(asked).await
+    };
+    let me = as_name("jos\u{e9}".as_bytes()).await.ok();
+    assert_eq!(me["status"]["userInfo"]["username"], "jos\u{e9}");
+    let refused = as_name(b"jos\xe9").await;
+    refused.fails(400, "the header \"impersonate-user\" is not valid UTF-8");
+}
+
+/// What can't be an account has not the groups of accounts, and is asked for as any user.
+#[tokio::test]
+async fn a_name_that_no_account_has_is_a_users() {
+    let cluster = Cluster::new().await;
+    let odd = "system:serviceaccount:a:Not Valid";
+    let me = acting(&cluster, crate::support::admin(), &[("Impersonate-User", odd)]).await.ok();
+    assert_eq!(me["status"]["userInfo"], json!({ "username": odd, "groups": ["system:authenticated"] }));
+    let refused = acting(&cluster, joe(), &[("Impersonate-User", odd)]).await;
+    assert!(refused.message().contains("impersonate-on:user-info:create"), "{}", refused.message());
+}
+
 #[tokio::test]
 async fn others_need_leave_for_each_thing_that_they_want_to_be() {
     let cluster = Cluster::new().await;
@@ -125,6 +151,11 @@ async fn a_bootstrap_token_makes_its_bearer_a_newcomer() {
         assert_eq!(ask("abcdef.0123456789abcdef").await.code, 401, "{field}: {wrong}");
         cluster.merge(path, json!({ "stringData": { field: right } })).await.ok();
         ask("abcdef.0123456789abcdef").await.ok();
+    }
+    // An end that is no text is one that has passed, and an empty one is none.
+    for (data, code) in [("/w==", 401), ("", 201)] {
+        cluster.merge(path, json!({ "data": { "expiration": data } })).await.ok();
+        assert_eq!(ask("abcdef.0123456789abcdef").await.code, code, "{data:?}");
     }
     cluster.delete(path).await.ok();
     assert_eq!(ask("abcdef.0123456789abcdef").await.code, 401);

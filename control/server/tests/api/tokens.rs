@@ -118,6 +118,14 @@ async fn a_token_for_others_is_none_here() {
     empty.extensions_mut().clear();
     empty.headers_mut().insert("authorization", "Bearer ".parse().unwrap());
     assert_eq!(cluster.send(empty).await.code, 401);
+    // What is no token is not as if there was none: anybody may see the version.
+    for (token, code) in [(&b""[..], 200), (b"a\xe9", 401), ("\u{e9}".as_bytes(), 401)] {
+        let mut asked = request(Method::GET, "/version", Value::Null);
+        asked.extensions_mut().clear();
+        let header = http::HeaderValue::from_bytes(&[b"Bearer ", token].concat()).unwrap();
+        asked.headers_mut().insert("authorization", header);
+        assert_eq!(cluster.send(asked).await.code, code, "{token:?}");
+    }
 }
 
 #[tokio::test]
@@ -190,6 +198,20 @@ async fn a_token_of_a_secret_lasts_as_long_as_the_secret() {
     assert_eq!(enter(&cluster, &token).await.code, 401, "it is not the one in the Secret");
     cluster.merge(&path, json!({ "stringData": { "token": token } })).await.ok();
     enter(&cluster, &token).await.ok();
+    let marked =
+        |since: Value| json!({ "metadata": { "labels": { "kubernetes.io/legacy-token-invalid-since": since } } });
+    cluster.merge(&path, marked(json!("2026-01-01"))).await.ok();
+    assert_eq!(enter(&cluster, &token).await.code, 401, "the Secret is marked");
+    let review = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": { "token": token } });
+    let review = cluster.post("/apis/authentication.k8s.io/v1/tokenreviews", review).await.ok();
+    let why = "the token in secret default/s for service account default/default has been marked invalid. Use tokens from the \
+               TokenRequest API or manually created secret-based tokens, or remove the \
+               'kubernetes.io/legacy-token-invalid-since' label from the secret to temporarily allow use of this token";
+    assert_eq!(review["status"], json!({ "user": {}, "error": why }));
+    for unmarked in [json!(""), Value::Null] {
+        cluster.merge(&path, marked(unmarked)).await.ok();
+        enter(&cluster, &token).await.ok();
+    }
     let foreign =
         coracle_server::AccountTokens::from_pem(&rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
     let forged = foreign.sign(of).unwrap();

@@ -11,6 +11,10 @@ use serde_json::Value;
 /// Marks the image of a static pod, which a node makes itself: it would give itself whatever it writes into it.
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
+/// Where the source of a persistent volume names secrets that a node needs. A CSI driver has others for its controller, which
+/// are no business of nodes (`pkg/api/v1/persistentvolume`).
+const SECRETS_FOR_NODES: [&str; 4] = ["secretRef", "nodePublishSecretRef", "nodeStageSecretRef", "nodeExpandSecretRef"];
+
 /// Pods whose references are remembered; as many as there are on some full nodes.
 const REMEMBERED: usize = 65_536;
 
@@ -82,18 +86,11 @@ impl Graph {
         !name.is_empty() && self.reaches(node, Vertex::Claim, namespace, name)
     }
 
-    /// Whether a volume that the node needs names the secret, as those of CSI drivers do.
+    /// Whether a volume that the node needs names the secret for nodes, as those of CSI drivers do.
     fn volume_has_secret(&self, node: &str, namespace: &str, name: &str) -> bool {
         let volumes = self.store.list(&Scope::all("persistentvolumes"));
         volumes.iter().map(|record| parse(record)).any(|volume| {
-            let sources = volume["spec"].as_object().into_iter().flatten().filter_map(|(_, source)| source.as_object());
-            let named = sources.flatten().filter(|(field, _)| field.ends_with("SecretRef") || *field == "secretRef");
-            let claim_namespace = text(&volume["spec"]["claimRef"]["namespace"]);
-            let is_it = |secret: &Value| {
-                let at = text(&secret["namespace"]);
-                text(&secret["name"]) == name && (if at.is_empty() { claim_namespace } else { at }) == namespace
-            };
-            named.into_iter().any(|(_, secret)| is_it(secret)) && self.uses(node, &volume)
+            secrets_of_volume(&volume).any(|secret| secret == (namespace, name)) && self.uses(node, &volume)
         })
     }
 
@@ -119,6 +116,19 @@ impl Graph {
         known.insert(record.lifted.uid.clone(), (record.revision, found.clone()));
         found
     }
+}
+
+/// The secrets that a persistent volume names for the nodes that mount it, as namespace and name.
+fn secrets_of_volume(volume: &Value) -> impl Iterator<Item = (&str, &str)> {
+    let sources = volume["spec"].as_object().into_iter().flatten().map(|(_, source)| source);
+    let of_sources = sources.flat_map(|source| SECRETS_FOR_NODES.map(|field| &source[field]));
+    let named = of_sources.map(|secret| (text(&secret["namespace"]), text(&secret["name"])));
+    let share = &volume["spec"]["azureFile"];
+    let of_share = (text(&share["secretNamespace"]), text(&share["secretName"]));
+    // Volumes of old name no namespace.
+    let claim_namespace = text(&volume["spec"]["claimRef"]["namespace"]);
+    let named = named.chain([of_share]).filter(|(_, name)| !name.is_empty());
+    named.map(move |(at, name)| (if at.is_empty() { claim_namespace } else { at }, name))
 }
 
 /// What a pod names.
@@ -193,6 +203,30 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_volume_names_secrets_for_nodes_and_others_that_are_not_for_them() {
+        let secrets = |source: Value| {
+            let mut spec = source;
+            spec["claimRef"] = json!({ "namespace": "of-claim", "name": "c" });
+            let volume = json!({ "spec": spec });
+            let found: Vec<String> = secrets_of_volume(&volume).map(|(at, name)| format!("{at}/{name}")).collect();
+            found.join(" ")
+        };
+        let secret = |name: &str| json!({ "namespace": "ns", "name": name });
+        let csi = json!({ "csi": {
+            "controllerPublishSecretRef": secret("attach"), "controllerExpandSecretRef": secret("grow"),
+            "nodePublishSecretRef": secret("mount"), "nodeStageSecretRef": secret("stage"),
+            "nodeExpandSecretRef": secret("resize"),
+        } });
+        assert_eq!(secrets(csi), "ns/mount ns/stage ns/resize");
+        assert_eq!(secrets(json!({ "iscsi": { "secretRef": secret("chap") } })), "ns/chap");
+        assert_eq!(secrets(json!({ "rbd": { "secretRef": { "name": "old" } } })), "of-claim/old");
+        assert_eq!(secrets(json!({ "azureFile": { "secretName": "share" } })), "of-claim/share");
+        let elsewhere = json!({ "azureFile": { "secretName": "share", "secretNamespace": "ns" } });
+        assert_eq!(secrets(elsewhere), "ns/share");
+        assert_eq!(secrets(json!({ "hostPath": { "path": "/x" }, "capacity": {} })), "");
+    }
 
     #[test]
     fn a_pod_names_what_it_cannot_run_without() {

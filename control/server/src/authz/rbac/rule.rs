@@ -8,7 +8,7 @@ use crate::authz::{Attributes, Subject};
 pub(crate) const ALL: &str = "*";
 
 /// A `PolicyRule`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Rule {
     pub(crate) verbs: Vec<String>,
     pub(crate) groups: Vec<String>,
@@ -76,11 +76,12 @@ impl Rule {
 
     fn has_resource(&self, resource: &str, subresource: &str) -> bool {
         self.resources.iter().any(|own| {
-            if own == ALL {
+            // Not only resources are asked about: names of audiences have slashes too.
+            if own == ALL || (subresource.is_empty() && own == resource) {
                 return true;
             }
             match own.split_once('/') {
-                None => subresource.is_empty() && own == resource,
+                None => false,
                 Some((of, part)) => !subresource.is_empty() && part == subresource && (of == ALL || of == resource),
             }
         })
@@ -88,7 +89,7 @@ impl Rule {
 }
 
 /// Whether a list names the value or everything.
-pub(super) fn has(own: &[String], value: &str) -> bool {
+fn has(own: &[String], value: &str) -> bool {
     own.iter().any(|item| item == ALL || item == value)
 }
 
@@ -131,6 +132,9 @@ mod tests {
         assert!(may(&parts, "get", "replicasets", "scale", "a"));
         assert!(!may(&parts, "get", "replicasets", "", "a"));
         assert!(may(&rule(&["*"], &["*"], &[]), "get", "replicasets", "status", "a"));
+        let audience = rule(&["*"], &["https://vault/a"], &[]);
+        assert!(may(&audience, "get", "https://vault/a", "", "a"));
+        assert!(!may(&audience, "get", "https://vault/b", "", "a"));
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Wanted {
     /// and must not ask again.
     ///
     /// # Errors
-    /// 400 when groups or more are named without a user.
+    /// 400 when groups or more are named without a user, and when one of the headers is no text.
     pub(crate) fn take(headers: &mut HeaderMap) -> ApiResult<Option<Self>> {
         let Some(wanted) = Self::read(headers)? else { return Ok(None) };
         let own = |name: &HeaderName| name.as_str().starts_with("impersonate-");
@@ -42,16 +42,14 @@ impl Wanted {
     }
 
     fn read(headers: &HeaderMap) -> ApiResult<Option<Self>> {
-        let texts = |name: &str| -> Vec<String> {
-            let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-            values.map(str::to_string).collect()
-        };
-        let first = |name: &str| texts(name).into_iter().next().unwrap_or_default();
-        let mut wanted = Self { user: first(USER), groups: texts(GROUP), uid: first(UID), extra: BTreeMap::new() };
-        for name in headers.keys().filter_map(|name| name.as_str().strip_prefix(EXTRA)) {
+        let first = |name: &str| texts(headers, name).map(|texts| texts.into_iter().next().unwrap_or_default());
+        let (user, groups, uid) = (first(USER)?, texts(headers, GROUP)?, first(UID)?);
+        let mut wanted = Self { user, groups, uid, extra: BTreeMap::new() };
+        for name in headers.keys().map(HeaderName::as_str) {
+            let Some(encoded) = name.strip_prefix(EXTRA) else { continue };
             // Keys that fit no header come percent-encoded.
-            let key = percent_decode_str(name).decode_utf8_lossy().into_owned();
-            wanted.extra.entry(key).or_default().extend(texts(&format!("{EXTRA}{name}")));
+            let key = percent_decode_str(encoded).decode_utf8().map_err(|_| no_text(name))?;
+            wanted.extra.entry(key.into_owned()).or_default().extend(texts(headers, name)?);
         }
         let values = wanted.groups.len() + wanted.extra.values().map(Vec::len).sum::<usize>();
         if values > VALUES {
@@ -115,14 +113,28 @@ impl Wanted {
     }
 }
 
-/// Namespace and name of the service account whose user this is.
+/// All values of a header. They may be of any script; but none may be left out, or the request would be made as somebody
+/// with other rights than its sender has asked for.
+fn texts(headers: &HeaderMap, name: &str) -> ApiResult<Vec<String>> {
+    let values = headers.get_all(name).iter().map(|value| std::str::from_utf8(value.as_bytes()).map(str::to_string));
+    values.collect::<Result<_, _>>().map_err(|_| no_text(name))
+}
+
+fn no_text(header: &str) -> ApiError {
+    ApiError::bad_request(format!("the header {header:?} is not valid UTF-8"))
+}
+
+/// Namespace and name of the service account whose user this is. No account has a name that could not be one.
 pub(super) fn account(user: &str) -> Option<(&str, &str)> {
     let (namespace, name) = user.strip_prefix("system:serviceaccount:")?.split_once(':')?;
-    (!namespace.is_empty() && !name.is_empty() && !name.contains(':')).then_some((namespace, name))
+    let is_one = names::dns1123_label(namespace).is_empty() && names::dns1123_subdomain(name).is_empty();
+    is_one.then_some((namespace, name))
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
@@ -146,6 +158,35 @@ mod tests {
         let error = Wanted::read(&headers(&[("Impersonate-Uid", "7")])).unwrap_err();
         let text = r#"requested &user.DefaultInfo{Name:"", UID:"7", Groups:[]string(nil), Extra:map[string][]string(nil)} without impersonating a user name"#;
         assert_eq!(error.message, text);
+    }
+
+    #[test]
+    fn names_of_any_script_are_taken_as_they_are() {
+        let pairs = [
+            ("Impersonate-User", "jos\u{e9}"),
+            ("Impersonate-Group", "\u{6771}"),
+            ("Impersonate-Extra-%c3%a9", "\u{df}"),
+        ];
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(HeaderName::try_from(name).unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        let user = Wanted::read(&headers).unwrap().unwrap().into_user(Mode::UserInfo);
+        assert_eq!((user.name.as_str(), user.groups[0].as_str()), ("jos\u{e9}", "\u{6771}"));
+        assert_eq!(user.extra["\u{e9}"], ["\u{df}"]);
+    }
+
+    #[test]
+    fn a_value_that_is_no_text_is_refused_and_not_left_out() {
+        for name in ["impersonate-user", "impersonate-group", "impersonate-uid", "impersonate-extra-k"] {
+            let mut headers = headers(&[("Impersonate-User", "jane")]);
+            headers.append(HeaderName::try_from(name).unwrap(), HeaderValue::from_bytes(b"jos\xe9").unwrap());
+            let error = Wanted::take(&mut headers).unwrap_err();
+            let text = format!("the header {name:?} is not valid UTF-8");
+            assert_eq!((error.code(), error.message), (400, text));
+        }
+        let key = headers(&[("Impersonate-User", "jane"), ("Impersonate-Extra-%ff", "x")]);
+        assert_eq!(Wanted::read(&key).unwrap_err().code(), 400);
     }
 
     #[test]
@@ -181,5 +222,9 @@ mod tests {
         let node = [("Impersonate-User", "system:node:n1")];
         assert_eq!(user(&node, Mode::ArbitraryNode).groups, [NODES, AUTHENTICATED]);
         assert_eq!(user(&node, Mode::Legacy).groups, [AUTHENTICATED]);
+        for name in ["ns:Not Valid", "Ns:robot", "ns:a:b", ":robot", "ns:", "a.b:robot"] {
+            let name = format!("system:serviceaccount:{name}");
+            assert_eq!(user(&[("Impersonate-User", &name)], Mode::Legacy).groups, [AUTHENTICATED], "{name}");
+        }
     }
 }

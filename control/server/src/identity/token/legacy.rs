@@ -13,6 +13,8 @@ use crate::identity::User;
 
 /// `iss` of these tokens.
 pub(super) const ISSUER: &str = "kubernetes/serviceaccount";
+/// Marks a Secret whose token is not to be used any more, with the day since when.
+pub(super) const INVALID_SINCE: &str = "kubernetes.io/legacy-token-invalid-since";
 const TYPE: &str = "kubernetes.io/service-account-token";
 
 /// What a token says. The claims have flat names.
@@ -74,28 +76,35 @@ impl<'a> AccountSecret<'a> {
         (of.to_json() == *claims).then_some(of)
     }
 
-    /// Whether the account is there, and the Secret with this very token in it.
-    fn is_alive(&self, hub: &Hub, token: &str, now: Timestamp) -> bool {
+    /// The account has to be there, and the Secret with this very token in it.
+    fn check_alive(&self, hub: &Hub, token: &str, now: Timestamp) -> Result<(), TokenError> {
         let account = hub.store.get(&Key::new("serviceaccounts", self.namespace, self.account));
         let secret = hub.store.get(&Key::new("secrets", self.namespace, self.secret));
-        let (Some(account), Some(secret)) = (account, secret) else { return false };
+        let (Some(account), Some(secret)) = (account, secret) else { return Err(TokenError::Invalidated) };
         let secret: Value = serde_json::from_slice(&secret.json).unwrap_or_default();
         // The token of a Secret is that Secret's: what else was ever signed for it is over.
         let hash = |text: &str| digest(&SHA256, text.as_bytes());
         let own = super::text_of(&secret, "token").is_some_and(|own| hash(&own).as_ref() == hash(token).as_ref());
-        own && secret["type"] == TYPE
+        let is_alive = own
+            && secret["type"] == TYPE
             && !meta::is_deleting(&secret)
             && *account.lifted.uid == *self.uid
-            && !super::claims::is_over(&account.json, now)
+            && !super::claims::is_over(&account.json, now);
+        if !is_alive {
+            return Err(TokenError::Invalidated);
+        }
+        if secret["metadata"]["labels"][INVALID_SINCE].as_str().is_none_or(str::is_empty) {
+            return Ok(());
+        }
+        let [namespace, secret, account] = [self.namespace, self.secret, self.account].map(str::to_string);
+        Err(TokenError::Marked { namespace, secret, account })
     }
 }
 
 /// The user of a token whose signature is right.
 pub(super) fn check(hub: &Hub, token: &str, claims: &Value, now: Timestamp) -> Result<User, TokenError> {
     let of = AccountSecret::of_json(claims).ok_or(TokenError::Foreign)?;
-    if !of.is_alive(hub, token, now) {
-        return Err(TokenError::Invalidated);
-    }
+    of.check_alive(hub, token, now)?;
     let groups = ["system:serviceaccounts".to_string(), format!("system:serviceaccounts:{}", of.namespace)];
     let mut user = User::new(format!("system:serviceaccount:{}:{}", of.namespace, of.account), groups);
     user.uid = of.uid.to_string();

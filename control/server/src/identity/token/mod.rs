@@ -47,6 +47,14 @@ pub(crate) enum TokenError {
     /// The account, or what it is bound to, is gone.
     #[error("service account token has been invalidated")]
     Invalidated,
+    /// Its Secret says that nobody has used it for too long.
+    #[error(
+        "the token in secret {namespace}/{secret} for service account {namespace}/{account} has been marked invalid. Use tokens \
+         from the TokenRequest API or manually created secret-based tokens, or remove the '{}' label from the secret to \
+         temporarily allow use of this token",
+        legacy::INVALID_SINCE
+    )]
+    Marked { namespace: String, secret: String, account: String },
 }
 
 /// A text in the data of a Secret.

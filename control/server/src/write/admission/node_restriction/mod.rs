@@ -1,6 +1,7 @@
 //! `NodeRestriction`: a node writes its own Node, its own pods' status, tokens for its own pods, and nothing else that the
 //! Node authorizer lets through (Kubernetes' `plugin/pkg/admission/noderestriction`).
 
+mod audience;
 mod csr;
 mod labels;
 mod node;
