@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use coracle_server::{AuthenticationConfig, OidcFlags, Server};
+use coracle_server::{AuthenticationConfig, AuthenticationError, OidcFlags, Server};
 
 /// How often the file is looked at for another configuration.
 const LOOK: Duration = Duration::from_secs(60);
@@ -16,6 +16,10 @@ pub struct AuthenticationArgs {
     /// instead of the --oidc flags. Other issuers are taken from the file while the cluster runs [default: no issuer].
     #[arg(long, value_name = "FILE")]
     pub authentication_config: Option<PathBuf>,
+    /// Whether requests that don't say whose they are may ask for any path that RBAC opens to system:anonymous or
+    /// system:unauthenticated, or for none [default: for health, version and cluster-info].
+    #[arg(long, value_name = "BOOL")]
+    pub anonymous_auth: Option<bool>,
     /// The issuer of ID tokens that are believed; HTTPS only [default: none].
     #[arg(long, value_name = "URL")]
     pub oidc_issuer_url: Option<String>,
@@ -52,25 +56,32 @@ impl AuthenticationArgs {
             Some(file) => {
                 ensure!(!self.has_flags(), "authentication-config file and oidc-* flags are mutually exclusive");
                 let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-                AuthenticationConfig::parse(&text, own_issuer).with_context(|| format!("cannot use {}", file.display()))
+                self.parse(&text, own_issuer).with_context(|| format!("cannot use {}", file.display()))
             }
             None if self.has_flags() => {
                 let flags = self.flags()?;
-                AuthenticationConfig::of_flags(&flags, own_issuer).context("cannot use the --oidc flags")
+                let config =
+                    AuthenticationConfig::of_flags(&flags, own_issuer).context("cannot use the --oidc flags")?;
+                Ok(config.with_anonymous(self.anonymous_auth)?)
             }
-            None => Ok(AuthenticationConfig::default()),
+            None => Ok(AuthenticationConfig::default().with_anonymous(self.anonymous_auth)?),
         }
+    }
+
+    /// What a file says, and the flag beside it.
+    fn parse(&self, text: &str, own_issuer: &str) -> Result<AuthenticationConfig, AuthenticationError> {
+        AuthenticationConfig::parse(text, own_issuer)?.with_anonymous(self.anonymous_auth)
     }
 
     /// Follows what the file says of issuers, for as long as it is polled. Does nothing without a file.
     pub async fn follow(self, server: Server, own_issuer: String) {
-        let Some(file) = self.authentication_config else { return std::future::pending().await };
-        let mut known = std::fs::read_to_string(&file).unwrap_or_default();
+        let Some(file) = &self.authentication_config else { return std::future::pending().await };
+        let mut known = std::fs::read_to_string(file).unwrap_or_default();
         loop {
             tokio::time::sleep(LOOK).await;
-            match tokio::fs::read_to_string(&file).await {
+            match tokio::fs::read_to_string(file).await {
                 Ok(text) if text == known => {}
-                Ok(text) => take(&file, text, (&server, &own_issuer), &mut known).await,
+                Ok(text) => take(file, self.parse(&text, &own_issuer), &server, (&mut known, text)).await,
                 Err(error) => {
                     tracing::warn!(file = %file.display(), %error, "cannot read the authentication configuration")
                 }
@@ -120,9 +131,14 @@ impl AuthenticationArgs {
 }
 
 /// Takes a new configuration. One that makes no sense is not looked at again; one whose issuers don't answer is.
-async fn take(file: &Path, text: String, (server, own_issuer): (&Server, &str), known: &mut String) {
+async fn take(
+    file: &Path,
+    config: Result<AuthenticationConfig, AuthenticationError>,
+    server: &Server,
+    (known, text): (&mut String, String),
+) {
     let file = file.display();
-    match AuthenticationConfig::parse(&text, own_issuer) {
+    match config {
         Err(error) => tracing::error!(%file, %error, "the authentication configuration stays what it was"),
         Ok(config) => match server.set_authentication(config).await {
             Ok(()) => tracing::info!(%file, "there is another authentication configuration"),
@@ -163,8 +179,20 @@ mod tests {
         let file = file.to_str().unwrap();
         assert!(config(&["--authentication-config", file]).is_ok());
         assert!(config(&[]).is_ok());
+        assert!(config(&["--authentication-config", file, "--anonymous-auth", "false"]).is_ok());
         let error = config(&["--authentication-config", file, "--oidc-client-id", "a"]).unwrap_err();
         assert_eq!(error, "authentication-config file and oidc-* flags are mutually exclusive");
+        let open =
+            "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\nanonymous: {enabled: true}\n";
+        std::fs::write(file, open).unwrap();
+        let error = config(&["--authentication-config", file, "--anonymous-auth", "false"]).unwrap_err();
+        assert!(
+            error.ends_with(
+                "--anonymous-auth cannot be given when the anonymous field of the authentication \
+                                 configuration file is set"
+            ),
+            "{error}"
+        );
     }
 
     #[test]

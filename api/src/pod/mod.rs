@@ -17,8 +17,8 @@ pub(crate) use field_ref::subscript;
 pub use field_ref::{FieldRefError, field_value, resource_value};
 pub use host_ports::{ANY_ADDRESS, HostPort, host_ports, ports_on_host};
 pub use qos::{QosClass, qos_class};
-pub use resources::{ResourceList, container_requests, limits, read_list, requests, reserved};
-pub(crate) use resources::{aggregate_limits, aggregate_requests};
+pub use resources::{ResourceList, container_requests, limits, limits_in_force, read_list, requests, reserved};
+pub(crate) use resources::{aggregate_limits, aggregate_requests, is_pod_level};
 pub use state::{
     MIRROR_ANNOTATION, condition, is_active, is_available, is_deleting, is_ready, is_sidecar, is_terminal, phase,
     ready_since,

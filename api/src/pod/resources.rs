@@ -34,7 +34,7 @@ pub fn requests(pod: &Pod) -> ResourceList {
 /// What its node must keep free for a pod whose resources may be about to change (KEP-1287, "Scheduler and API server
 /// interaction"): of what a container wants, was granted and has, the most. What can never be granted does not count.
 pub fn reserved(pod: &Pod) -> ResourceList {
-    let infeasible = condition(pod, "PodResizePending").is_some_and(|it| it.reason.as_deref() == Some("Infeasible"));
+    let infeasible = is_infeasible(pod);
     requests_by(pod, |container| {
         let Some(status) = container_status(pod, container) else { return container_requests(container) };
         let has = status.resources.as_ref().and_then(|resources| resources.requests.as_ref());
@@ -45,6 +45,11 @@ pub fn reserved(pod: &Pod) -> ResourceList {
         raise(&mut most, &read_list(granted));
         most
     })
+}
+
+/// Whether what the pod wants can never be granted.
+fn is_infeasible(pod: &Pod) -> bool {
+    condition(pod, "PodResizePending").is_some_and(|it| it.reason.as_deref() == Some("Infeasible"))
 }
 
 fn requests_by(pod: &Pod, of: impl Fn(&Container) -> ResourceList) -> ResourceList {
@@ -63,8 +68,25 @@ fn container_status<'p>(pod: &'p Pod, container: &Container) -> Option<&'p Conta
 
 /// What the pod may use at most, for those resources that are limited. Overhead is added to what is limited.
 pub fn limits(pod: &Pod) -> ResourceList {
+    limits_by(pod, container_limits)
+}
+
+/// What a pod whose resources may be about to change may use at most: of the limits that a container wants and has, the
+/// higher ones. What can never be granted does not count.
+pub fn limits_in_force(pod: &Pod) -> ResourceList {
+    let infeasible = is_infeasible(pod);
+    limits_by(pod, |container| {
+        let has = container_status(pod, container).and_then(|status| status.resources.as_ref());
+        let Some(has) = has else { return container_limits(container) };
+        let mut most = if infeasible { ResourceList::new() } else { container_limits(container) };
+        raise(&mut most, &read_list(has.limits.as_ref()));
+        most
+    })
+}
+
+fn limits_by(pod: &Pod, of: impl Fn(&Container) -> ResourceList) -> ResourceList {
     let Some(spec) = &pod.spec else { return ResourceList::new() };
-    let mut total = aggregate(spec, container_limits);
+    let mut total = aggregate(spec, of);
     override_by_pod(&mut total, spec.resources.as_ref().and_then(|r| r.limits.as_ref()));
     for (name, amount) in read_list(spec.overhead.as_ref()) {
         if let Some(limit) = total.get_mut(&name).filter(|l| !l.is_zero()) {
@@ -109,10 +131,15 @@ fn aggregate(spec: &PodSpec, of: impl Fn(&Container) -> ResourceList) -> Resourc
 
 fn override_by_pod(total: &mut ResourceList, pod_level: Option<&BTreeMap<String, WireQuantity>>) {
     for (name, amount) in read_list(pod_level) {
-        if matches!(name.as_str(), "cpu" | "memory") || name.starts_with("hugepages-") {
+        if is_pod_level(&name) {
             total.insert(name, amount);
         }
     }
+}
+
+/// What a pod can ask for as a whole (`IsSupportedPodLevelResource`).
+pub(crate) fn is_pod_level(name: &str) -> bool {
+    matches!(name, "cpu" | "memory") || name.starts_with("hugepages-")
 }
 
 fn add(total: &mut ResourceList, more: &ResourceList) {

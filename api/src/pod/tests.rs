@@ -64,6 +64,20 @@ fn what_is_kept_free_for_a_pod_follows_its_resize() {
 }
 
 #[test]
+fn limits_in_force_follow_a_resize() {
+    let spec = json!({ "containers": [container("a", json!({}), json!({ "cpu": "2" }))], "overhead": { "cpu": "1" } });
+    let most = |status: Value| amount(&limits_in_force(&pod(spec.clone(), status)), "cpu");
+    let status = |has: Value| json!([{ "name": "a", "image": "", "imageID": "", "ready": true, "restartCount": 0, "resources": { "limits": has } }]);
+    assert_eq!(most(json!({})), "3");
+    assert_eq!(most(json!({ "containerStatuses": status(json!({ "cpu": "1" })) })), "3", "it wants more");
+    assert_eq!(most(json!({ "containerStatuses": status(json!({ "cpu": "4" })) })), "5", "it has not given it back");
+    assert_eq!(most(json!({ "containerStatuses": status(json!({ "memory": "1Gi" })) })), "3");
+    let pending = json!([{ "type": "PodResizePending", "status": "True", "reason": "Infeasible" }]);
+    let stuck = json!({ "containerStatuses": status(json!({ "cpu": "1" })), "conditions": pending });
+    assert_eq!(most(stuck), "2", "it can't have more");
+}
+
+#[test]
 fn qos_classes() {
     let class = |containers: Value| qos_class(&pod(json!({ "containers": containers }), json!({})));
     let both = json!({ "cpu": "1", "memory": "1Gi" });

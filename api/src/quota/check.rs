@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::amounts;
 use super::usage::{add_container, counts_resource};
 use crate::meta;
-use crate::pod::ResourceList;
+use crate::pod::{ResourceList, is_pod_level};
 use crate::quantity::Quantity;
 
 /// What every container must say when a quota limits it.
@@ -124,7 +124,7 @@ fn shown(names: &[&String], amounts: &ResourceList) -> String {
 fn unspecified(limited: &BTreeSet<&str>, pod: &Value) -> Option<String> {
     let spec = &pod["spec"];
     let demanded: Vec<&str> = DEMANDED.into_iter().filter(|d| limited.contains(d)).collect();
-    if demanded.is_empty() || !spec["resources"].is_null() {
+    if demanded.is_empty() || is_said_as_a_whole(&spec["resources"]) {
         return None;
     }
     let mut missing: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -142,6 +142,12 @@ fn unspecified(limited: &BTreeSet<&str>, pod: &Value) -> Option<String> {
     });
     let texts: Vec<String> = texts.collect();
     (!texts.is_empty()).then(|| texts.join("; "))
+}
+
+/// Whether a pod asks for anything as a whole (`IsPodLevelResourcesSet`); an empty list asks for nothing.
+fn is_said_as_a_whole(resources: &Value) -> bool {
+    let lists = ["requests", "limits"].into_iter().filter_map(|field| resources[field].as_object());
+    lists.flatten().any(|(name, _)| is_pod_level(name))
 }
 
 fn said(resources: &Value) -> BTreeMap<String, Quantity> {

@@ -10,7 +10,7 @@ mod tests;
 mod usage;
 
 pub use check::{Costing, QuotaError, Wish, charge};
-pub use scope::covers;
+pub use scope::{covers, is_terminating};
 pub use usage::{class_of_claim, counts_resource, usage};
 
 use serde_json::{Map, Value};

@@ -19,9 +19,14 @@ pub fn covers(quota: &Value, resource: &str, object: &Value) -> bool {
     })
 }
 
+/// Whether the pod ends by itself: it has a deadline.
+pub fn is_terminating(pod: &Value) -> bool {
+    pod["spec"]["activeDeadlineSeconds"].as_i64().is_some_and(|seconds| seconds >= 0)
+}
+
 fn pod_matches(requirement: &Value, pod: &Value) -> bool {
     let spec = &pod["spec"];
-    let terminating = spec["activeDeadlineSeconds"].as_i64().is_some_and(|s| s >= 0);
+    let terminating = is_terminating(pod);
     match requirement["scopeName"].as_str().unwrap_or_default() {
         "Terminating" => terminating,
         "NotTerminating" => !terminating,

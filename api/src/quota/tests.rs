@@ -71,6 +71,64 @@ fn containers_must_say_what_is_limited() {
 }
 
 #[test]
+fn only_a_pod_that_says_something_as_a_whole_speaks_for_its_containers() {
+    let q = quota(json!({ "requests.cpu": "2" }), json!({ "requests.cpu": "0" }));
+    let whole = |resources: Value| {
+        let mut pod = pod(json!({}));
+        pod["spec"]["resources"] = resources;
+        charged(&q, "pods", &pod)
+    };
+    for nothing in [json!({}), json!({ "requests": {} }), json!({ "limits": { "example.com/x": "1" } })] {
+        let error = whole(nothing).unwrap_err().to_string();
+        assert_eq!(error, "failed quota: q: must specify requests.cpu for: c");
+    }
+    assert_eq!(whole(json!({ "limits": { "hugepages-2Mi": "2Mi" } })), Ok(None));
+    assert_eq!(list(&whole(json!({ "requests": { "cpu": "1" } })).unwrap().unwrap()), json!({ "requests.cpu": "1" }));
+}
+
+/// What a node has not given back yet is nobody else's.
+#[test]
+fn a_pod_that_shrinks_costs_what_it_has() {
+    let resized = |wants: &str, has: &str| {
+        let both = |cpu: &str| json!({ "requests": { "cpu": cpu }, "limits": { "cpu": cpu } });
+        let mut pod = pod(both(wants));
+        pod["status"] = json!({ "containerStatuses": [{
+            "name": "c", "image": "", "imageID": "", "ready": true, "restartCount": 0, "resources": both(has),
+            "allocatedResources": { "cpu": has },
+        }] });
+        pod
+    };
+    let cost = |wants: &str, has: &str| {
+        let cost = usage("pods", &resized(wants, has), now());
+        ["requests.cpu", "limits.cpu"].map(|name| cost[name].to_string())
+    };
+    assert_eq!(cost("1", "2"), ["2", "2"]);
+    assert_eq!(cost("1", "1"), ["1", "1"]);
+    assert_eq!(cost("3", "2"), ["3", "3"]);
+    let q = quota(json!({ "limits.cpu": "2" }), json!({ "limits.cpu": "2" }));
+    assert_eq!(replaced(&q, "pods", &resized("2", "2"), &resized("1", "2")), Ok(None), "it had it all the time");
+}
+
+#[test]
+fn claims_for_devices_cost_the_most_that_they_may_get() {
+    let resource = "resourceclaims.resource.k8s.io";
+    let way = |class: &str, mode: &str, count: i64| json!({ "deviceClassName": class, "allocationMode": mode, "count": count });
+    let claim = json!({ "spec": { "devices": { "requests": [
+        { "name": "a", "exactly": way("gpu", "ExactCount", 2) },
+        { "name": "b", "exactly": way("nic", "All", 0) },
+        { "name": "c", "firstAvailable": [way("gpu", "ExactCount", 3), way("gpu", "ExactCount", 1), way("tpu", "Odd", 9)] },
+        { "name": "d" },
+    ] } } });
+    let cost = usage(resource, &claim, now());
+    let expected = json!({
+        "count/resourceclaims.resource.k8s.io": "1", "gpu.deviceclass.resource.k8s.io/devices": "5",
+        "nic.deviceclass.resource.k8s.io/devices": "32", "tpu.deviceclass.resource.k8s.io/devices": "0",
+    });
+    assert_eq!(list(&cost), expected);
+    assert!(cost.keys().all(|name| counts_resource(resource, name)));
+}
+
+#[test]
 fn what_nobody_has_counted_can_not_be_given() {
     let q = quota(json!({ "pods": "2" }), json!({}));
     let error = charged(&q, "pods", &pod(json!({}))).unwrap_err().to_string();

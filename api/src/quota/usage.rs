@@ -1,5 +1,7 @@
 //! What one object costs.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
@@ -14,6 +16,12 @@ const COUNTED: [&str; 7] =
 
 /// Native resources of containers: what else they ask for is extended, and counted under `requests.` only.
 const NATIVE: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
+
+/// How the devices of a class are called, after the name of the class.
+const DEVICES: &str = ".deviceclass.resource.k8s.io/devices";
+
+/// As many devices are allocated to a claim at most (`AllocationResultsMaxSize`): so many all of them may be.
+const MOST_DEVICES: i64 = 32;
 
 /// Whether a quota on `name` is about objects of the resource (`pods`, `jobs.batch`).
 pub fn counts_resource(resource: &str, name: &str) -> bool {
@@ -30,6 +38,7 @@ pub fn counts_resource(resource: &str, name: &str) -> bool {
             let claims = name.split_once(".storageclass.storage.k8s.io/").map_or(name, |(_, rest)| rest);
             matches!(claims, "requests.storage" | "persistentvolumeclaims")
         }
+        "resourceclaims.resource.k8s.io" => name.ends_with(DEVICES),
         _ => false,
     }
 }
@@ -51,6 +60,7 @@ pub fn usage(resource: &str, object: &Value, now: Timestamp) -> ResourceList {
     let mut usage = ResourceList::from([(format!("count/{resource}"), one)]);
     match resource {
         "pods" => of_pod(object, now, &mut usage),
+        "resourceclaims.resource.k8s.io" => of_device_claim(object, &mut usage),
         _ if COUNTED.contains(&resource) => {
             usage.insert(resource.into(), one);
             match resource {
@@ -71,7 +81,8 @@ fn of_pod(object: &Value, now: Timestamp, usage: &mut ResourceList) {
     usage.insert("pods".into(), Quantity::from_units(1, Format::DecimalSi));
     // What is stored was decoded by the same schema: a pod that can't be read asks for nothing.
     let Ok(pod) = serde_json::from_value::<Pod>(object.clone()) else { return };
-    add_container(&pod::requests(&pod), &pod::limits(&pod), usage);
+    // What it has counts until it has given it back.
+    add_container(&pod::reserved(&pod), &pod::limits_in_force(&pod), usage);
 }
 
 /// Puts requests and limits under their quota names.
@@ -147,4 +158,30 @@ fn storage_of(claim: &Value) -> Option<Quantity> {
     let given = Quantity::from_value(&claim["status"]["allocatedResources"]["storage"]).filter(|given| *given > asked);
     let storage = given.unwrap_or(asked);
     Some(if storage.is_whole() { storage } else { Quantity::from_units(storage.value(), storage.format()) })
+}
+
+/// Of a request that can be met in several ways, each class counts with the most that any of them takes.
+fn of_device_claim(claim: &Value, usage: &mut ResourceList) {
+    for request in claim["spec"]["devices"]["requests"].as_array().into_iter().flatten() {
+        let ways = match request["firstAvailable"].as_array() {
+            Some(several) if !several.is_empty() => several.as_slice(),
+            _ => std::slice::from_ref(&request["exactly"]),
+        };
+        let mut most: BTreeMap<&str, i64> = BTreeMap::new();
+        for way in ways.iter().filter(|way| way.is_object()) {
+            let devices = most.entry(way["deviceClassName"].as_str().unwrap_or_default()).or_default();
+            *devices = devices_of(way).max(*devices);
+        }
+        for (class, devices) in most {
+            *usage.entry(format!("{class}{DEVICES}")).or_default() += Quantity::from_units(devices, Format::DecimalSi);
+        }
+    }
+}
+
+fn devices_of(way: &Value) -> i64 {
+    match way["allocationMode"].as_str() {
+        Some("ExactCount") => way["count"].as_i64().unwrap_or_default(),
+        Some("All") => MOST_DEVICES,
+        _ => 0,
+    }
 }

@@ -1,6 +1,6 @@
 //! Pods as controllers keep them. There are ten thousand, and most of a pod says what its node has to do.
 
-use coracle_api::pod::is_active;
+use coracle_api::pod::{ResourceList, is_active, read_list};
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodSpec, PodStatus};
 
 /// The annotation in which kubectl keeps a copy of what it applied.
@@ -13,8 +13,9 @@ pub fn slim_pod(pod: &mut Pod) {
         annotations.remove(LAST_APPLIED);
     }
     let ends = !is_active(pod);
-    pod.spec = pod.spec.take().map(slim_spec);
-    pod.status = pod.status.take().map(|status| slim_status(status, ends));
+    let spec = pod.spec.take();
+    pod.status = pod.status.take().map(|status| slim_status(status, spec.as_ref(), ends));
+    pod.spec = spec.map(slim_spec);
 }
 
 fn slim_spec(spec: PodSpec) -> PodSpec {
@@ -37,13 +38,13 @@ fn slim_containers(mut all: Vec<Container>) -> Vec<Container> {
 }
 
 /// A Job's policy may ask for any condition of a pod that ends; before that it is readiness that matters.
-fn slim_status(status: PodStatus, ends: bool) -> PodStatus {
+fn slim_status(status: PodStatus, spec: Option<&PodSpec>, ends: bool) -> PodStatus {
     let PodStatus { phase, pod_ip, pod_ips, mut conditions, .. } = status;
     if let Some(conditions) = conditions.as_mut().filter(|_| !ends) {
         conditions.retain(|condition| condition.type_ == "Ready");
     }
-    let container_statuses = slim_container_statuses(status.container_statuses);
-    let init_container_statuses = slim_container_statuses(status.init_container_statuses);
+    let container_statuses = slim_container_statuses(status.container_statuses, spec);
+    let init_container_statuses = slim_container_statuses(status.init_container_statuses, spec);
     PodStatus {
         phase,
         pod_ip,
@@ -55,19 +56,40 @@ fn slim_status(status: PodStatus, ends: bool) -> PodStatus {
     }
 }
 
-/// Ends and restarts count; a container that has run without any has nothing to tell.
-fn slim_container_statuses(all: Option<Vec<ContainerStatus>>) -> Option<Vec<ContainerStatus>> {
+/// Ends and restarts count, and resources that are changing; a container that has run without any has nothing to tell.
+fn slim_container_statuses(all: Option<Vec<ContainerStatus>>, spec: Option<&PodSpec>) -> Option<Vec<ContainerStatus>> {
     let is_told = |it: &ContainerStatus| {
-        it.restart_count > 0 || it.state.as_ref().is_some_and(|state| state.terminated.is_some())
+        let ended = it.state.as_ref().is_some_and(|state| state.terminated.is_some());
+        it.restart_count > 0 || ended || it.resources.is_some() || it.allocated_resources.is_some()
     };
-    let slim = |ContainerStatus { name, restart_count, state, .. }| ContainerStatus {
-        name,
-        restart_count,
-        state,
-        ..ContainerStatus::default()
+    let slim = |status: ContainerStatus| {
+        let ContainerStatus { name, restart_count, state, resources, allocated_resources, .. } =
+            without_settled_resources(status, spec);
+        ContainerStatus { name, restart_count, state, resources, allocated_resources, ..ContainerStatus::default() }
     };
-    let told: Vec<_> = all.into_iter().flatten().filter(is_told).map(slim).collect();
+    let told: Vec<_> = all.into_iter().flatten().map(slim).filter(is_told).collect();
     (!told.is_empty()).then_some(told)
+}
+
+/// What a container has is worth keeping only while it is something else than what it is to have.
+fn without_settled_resources(mut status: ContainerStatus, spec: Option<&PodSpec>) -> ContainerStatus {
+    if status.resources.is_none() && status.allocated_resources.is_none() {
+        return status;
+    }
+    let (requests, limits) = wanted(spec, &status.name);
+    status.resources = status
+        .resources
+        .filter(|has| read_list(has.requests.as_ref()) != requests || read_list(has.limits.as_ref()) != limits);
+    status.allocated_resources = status.allocated_resources.filter(|granted| read_list(Some(granted)) != requests);
+    status
+}
+
+/// The requests and limits of a container, by its name.
+fn wanted(spec: Option<&PodSpec>, name: &str) -> (ResourceList, ResourceList) {
+    let all = spec.into_iter().flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()));
+    let resources = all.into_iter().find(|container| container.name == name).and_then(|it| it.resources.as_ref());
+    let requests = read_list(resources.and_then(|it| it.requests.as_ref()));
+    (requests, read_list(resources.and_then(|it| it.limits.as_ref())))
 }
 
 #[cfg(test)]
@@ -132,5 +154,23 @@ mod tests {
         let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [container]}, "status": {"containerStatuses": [status]}});
         let kept = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": []}, "status": {}});
         assert_eq!(slimmed(pod), kept);
+    }
+
+    #[test]
+    fn what_a_container_has_stays_while_it_is_to_have_something_else() {
+        let has = |wants: &str, has: &str| {
+            let container = json!({"name": "a", "resources": {"requests": {"cpu": wants}}});
+            let status = json!({
+                "name": "a", "image": "", "imageID": "", "ready": true, "restartCount": 0,
+                "resources": {"requests": {"cpu": has}}, "allocatedResources": {"cpu": "1"},
+            });
+            slimmed(json!({"spec": {"containers": [container]}, "status": {"containerStatuses": [status]}}))["status"]
+                .take()
+        };
+        assert_eq!(has("1000m", "1"), json!({}));
+        let kept = &has("1", "2")["containerStatuses"][0];
+        assert_eq!((&kept["resources"], kept.get("allocatedResources")), (&json!({"requests": {"cpu": "2"}}), None));
+        let kept = &has("2", "2")["containerStatuses"][0];
+        assert_eq!((kept.get("resources"), &kept["allocatedResources"]), (None, &json!({"cpu": "1"})));
     }
 }

@@ -1,15 +1,16 @@
 //! Counts what a namespace uses, quota by quota.
 
+use super::changes::{pod_gives_back, service_gives_back};
 use crate::cluster::Cluster;
 use crate::discovery::Served;
 use crate::framework::{Delta, Key, Reconcile, ReconcileError, WorkQueue};
 use crate::gc::Monitors;
 use async_trait::async_trait;
-use coracle_api::pod::{self, ResourceList};
+use coracle_api::pod::ResourceList;
 use coracle_api::quantity::Quantity;
 use coracle_api::quota::{amounts, counts_resource, covers, list, usage};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
+use k8s_openapi::api::core::v1::{Pod, ResourceQuota, Service};
 use kube::Api;
 use kube::api::{ListParams, PostParams};
 use kube::core::DynamicObject;
@@ -27,7 +28,7 @@ const PAGE: u32 = 500;
 const MAX_PAGES: usize = 1000;
 
 /// Resources whose objects are looked into; of others it is enough to know how many there are.
-const LOOKED_INTO: [&str; 3] = ["pods", "services", "persistentvolumeclaims"];
+const LOOKED_INTO: [&str; 4] = ["pods", "services", "persistentvolumeclaims", "resourceclaims.resource.k8s.io"];
 
 /// See the module's documentation.
 pub struct QuotaController {
@@ -43,6 +44,7 @@ impl QuotaController {
             Arc::new(QuotaController { cluster: cluster.clone(), monitors: monitors.clone(), queue: WorkQueue::new() });
         cluster.quotas.tell(&controller, Self::quota_changed);
         cluster.pods.tell(&controller, Self::pod_changed);
+        cluster.services.tell(&controller, Self::service_changed);
         let this = Arc::downgrade(&controller);
         monitors.on_gone(move |namespace| {
             if let Some(this) = this.upgrade() {
@@ -72,14 +74,19 @@ impl QuotaController {
         }
     }
 
-    /// A pod that has ended gives back what it had; so does one whose resources were made smaller.
     fn pod_changed(&self, delta: &Delta<'_, Pod>) {
-        if let Delta::Updated(old, new) = delta {
-            let ended = pod::is_terminal(new) && !pod::is_terminal(old);
-            let resized = old.metadata.generation != new.metadata.generation;
-            if ended || resized {
-                self.recount(new.metadata.namespace.as_deref().unwrap_or_default());
-            }
+        if let Delta::Updated(old, new) = delta
+            && pod_gives_back(old, new)
+        {
+            self.recount(new.metadata.namespace.as_deref().unwrap_or_default());
+        }
+    }
+
+    fn service_changed(&self, delta: &Delta<'_, Service>) {
+        if let Delta::Updated(old, new) = delta
+            && service_gives_back(old, new)
+        {
+            self.recount(new.metadata.namespace.as_deref().unwrap_or_default());
         }
     }
 

@@ -234,3 +234,120 @@ async fn what_is_wrong_with_several_containers_is_said_once() {
         "persistentvolumeclaims \"c\" is forbidden: maximum storage usage per PersistentVolumeClaim is 1Gi, but request is 2Gi",
     );
 }
+
+#[tokio::test]
+async fn a_new_node_takes_no_pods_before_it_is_known_to_be_ready() {
+    const NODES: &str = "/api/v1/nodes";
+    let cluster = Cluster::new().await;
+    let node = |name: &str, spec: Value| json!({ "kind": "Node", "apiVersion": "v1", "metadata": { "name": name }, "spec": spec });
+    let taint = json!({ "key": "node.kubernetes.io/not-ready", "effect": "NoSchedule" });
+    let created = cluster.post(NODES, node("a", Value::Null)).await.ok();
+    assert_eq!(created["spec"]["taints"], json!([taint]));
+    let own = json!({ "key": "own", "effect": "NoExecute" });
+    let created = cluster.post(NODES, node("b", json!({ "taints": [own] }))).await.ok();
+    assert_eq!(created["spec"]["taints"], json!([own, taint]));
+    // Who says so himself says it once, and who takes it away later may.
+    let created = cluster.post(NODES, node("c", json!({ "taints": [taint] }))).await.ok();
+    assert_eq!(created["spec"]["taints"], json!([taint]));
+    let free = cluster.merge(&format!("{NODES}/c"), json!({ "spec": { "taints": null } })).await.ok();
+    assert_eq!(free["spec"].get("taints"), None);
+    assert_eq!(cluster.post(NODES, node("d", json!({ "taints": "none" }))).await.code, 400);
+}
+
+#[tokio::test]
+async fn a_pod_has_the_zone_and_the_region_of_its_node() {
+    let cluster = Cluster::new().await;
+    let labels = json!({
+        "topology.kubernetes.io/zone": "z", "topology.kubernetes.io/region": "r", "kubernetes.io/hostname": "h",
+    });
+    let node = json!({ "kind": "Node", "apiVersion": "v1", "metadata": { "name": "here", "labels": labels } });
+    cluster.post("/api/v1/nodes", node).await.ok();
+    let mut labelled = pod("bound");
+    labelled["metadata"]["labels"] = json!({ "app": "a", "topology.kubernetes.io/zone": "elsewhere" });
+    cluster.post(PODS, labelled).await.ok();
+    let binding =
+        |node: &str| json!({ "kind": "Binding", "apiVersion": "v1", "target": { "kind": "Node", "name": node } });
+    cluster.post(&format!("{PODS}/bound/binding"), binding("here")).await.ok();
+    let wanted = json!({
+        "app": "a", "topology.kubernetes.io/zone": "z", "topology.kubernetes.io/region": "r",
+    });
+    assert_eq!(cluster.get(&format!("{PODS}/bound")).await.ok()["metadata"]["labels"], wanted);
+    // What is bound to who knows what has no zone.
+    cluster.post(PODS, pod("kindless")).await.ok();
+    let kindless = json!({ "kind": "Binding", "apiVersion": "v1", "target": { "name": "here" } });
+    cluster.post(&format!("{PODS}/kindless/binding"), kindless).await.ok();
+    let bound = cluster.get(&format!("{PODS}/kindless")).await.ok();
+    assert_eq!((&bound["spec"]["nodeName"], bound["metadata"].get("labels")), (&json!("here"), None));
+    let mut direct = pod("direct");
+    direct["spec"]["nodeName"] = json!("here");
+    let labels = &cluster.post(PODS, direct).await.ok()["metadata"]["labels"];
+    assert_eq!(*labels, json!({ "topology.kubernetes.io/zone": "z", "topology.kubernetes.io/region": "r" }));
+    // A node that is not known has nothing to say.
+    cluster.post(PODS, pod("lost")).await.ok();
+    cluster.post(&format!("{PODS}/lost/binding"), binding("nowhere")).await.ok();
+    assert_eq!(cluster.get(&format!("{PODS}/lost")).await.ok()["metadata"].get("labels"), None);
+}
+
+#[tokio::test]
+async fn a_strict_account_lets_its_pods_have_its_own_secrets_only() {
+    let cluster = Cluster::new().await;
+    let account = json!({
+        "apiVersion": "v1", "kind": "ServiceAccount", "secrets": [{ "name": "own" }],
+        "metadata": { "name": "app", "annotations": { "kubernetes.io/enforce-mountable-secrets": "true" } },
+    });
+    cluster.post("/api/v1/namespaces/default/serviceaccounts", account).await.ok();
+    let with = |name: &str, secret: &str| {
+        let mut pod = pod(name);
+        pod["spec"]["serviceAccountName"] = json!("app");
+        pod["spec"]["volumes"] = json!([{ "name": "v", "secret": { "secretName": secret } }]);
+        pod
+    };
+    cluster.post(PODS, with("a", "own")).await.ok();
+    let end = "is not allowed because service account app does not reference that secret";
+    cluster
+        .post(PODS, with("b", "other"))
+        .await
+        .fails(403, &format!("pods \"b\" is forbidden: volume with secret.secretName=\"other\" {end}"));
+    let debug = async |name: &str, secret: &str| {
+        let from = json!([{ "secretRef": { "name": secret } }]);
+        let container = json!({ "name": name, "image": "example.com/d:1", "envFrom": from });
+        let body = json!({ "spec": { "ephemeralContainers": [container] } });
+        cluster.patch(&format!("{PODS}/a/ephemeralcontainers"), "strategic-merge-patch+json", body).await
+    };
+    debug("d", "own").await.ok();
+    debug("e", "other").await.fails(
+        403,
+        &format!(
+            "pods \"a\" is forbidden: ephemeral container e with envFrom referencing secret.secretName=\"other\" {end}"
+        ),
+    );
+}
+
+#[tokio::test]
+async fn what_goes_is_not_measured_any_more() {
+    let cluster = Cluster::new().await;
+    let claims = "/api/v1/namespaces/default/persistentvolumeclaims";
+    let claim = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": { "name": "c", "finalizers": ["example.com/hold"] },
+        "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "2Gi" } } },
+    });
+    cluster.post(claims, claim).await.ok();
+    let range = |name: &str, most: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "LimitRange", "metadata": { "name": name },
+            "spec": { "limits": [{ "type": "PersistentVolumeClaim", "max": { "storage": most } }] },
+        })
+    };
+    cluster.post(RANGES, range("a", "1Gi")).await.ok();
+    cluster.post(RANGES, range("b", "500Mi")).await.ok();
+    let path = format!("{claims}/c");
+    // The first range that is broken has the word.
+    cluster.merge(&path, json!({ "metadata": { "labels": { "a": "b" } } })).await.fails(
+        403,
+        "persistentvolumeclaims \"c\" is forbidden: maximum storage usage per PersistentVolumeClaim is 1Gi, but request is 2Gi",
+    );
+    cluster.delete(&path).await.ok();
+    cluster.merge(&path, json!({ "metadata": { "finalizers": null } })).await.ok();
+    assert_eq!(cluster.get(&path).await.code, 404);
+}

@@ -169,6 +169,50 @@ async fn a_resize_takes_what_it_adds() {
 }
 
 #[tokio::test]
+async fn a_deadline_takes_a_pod_to_another_quota() {
+    let cluster = Cluster::new().await;
+    quota(&cluster, "q", json!({ "hard": { "pods": "1" }, "scopes": ["Terminating"] })).await;
+    for name in ["a", "b"] {
+        cluster.post(PODS, pod(name)).await.ok();
+    }
+    let end = async |name: &str| {
+        cluster.merge(&format!("{PODS}/{name}"), json!({ "spec": { "activeDeadlineSeconds": 60 } })).await
+    };
+    end("a").await.ok();
+    assert_eq!(used(&cluster, "q", "pods").await, "1");
+    end("b")
+        .await
+        .fails(403, "pods \"b\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1");
+    // Whoever stays in the scope takes nothing more.
+    cluster.merge(&format!("{PODS}/a"), json!({ "spec": { "activeDeadlineSeconds": 30 } })).await.ok();
+}
+
+#[tokio::test]
+async fn claims_take_devices_of_their_class() {
+    let cluster = Cluster::new().await;
+    let gpus = "gpu.example.com.deviceclass.resource.k8s.io/devices";
+    quota(&cluster, "q", json!({ "hard": { gpus: "3" } })).await;
+    let claims = "/apis/resource.k8s.io/v1/namespaces/default/resourceclaims";
+    let claim = |name: &str, count: i64| {
+        let request = json!({ "name": "r", "exactly": { "deviceClassName": "gpu.example.com", "count": count } });
+        json!({
+            "apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaim", "metadata": { "name": name },
+            "spec": { "devices": { "requests": [request] } },
+        })
+    };
+    cluster.post(claims, claim("a", 2)).await.ok();
+    assert_eq!(used(&cluster, "q", gpus).await, "2");
+    cluster.post(claims, claim("b", 2)).await.fails(
+        403,
+        &format!(
+            "resourceclaims.resource.k8s.io \"b\" is forbidden: exceeded quota: q, requested: {gpus}=2, used: {gpus}=2, \
+             limited: {gpus}=3"
+        ),
+    );
+    cluster.post(claims, claim("c", 1)).await.ok();
+}
+
+#[tokio::test]
 async fn claims_take_storage_of_their_class() {
     let cluster = Cluster::new().await;
     let gold = "gold.storageclass.storage.k8s.io/requests.storage";

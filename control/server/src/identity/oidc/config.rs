@@ -30,6 +30,11 @@ pub enum AuthenticationError {
     /// A signing algorithm is not known, or can't be verified here.
     #[error("oidc: unsupported signing alg: {0:?}")]
     Algorithm(String),
+    /// `--anonymous-auth` and a file both say what is open to everybody.
+    #[error(
+        "--anonymous-auth cannot be given when the anonymous field of the authentication configuration file is set"
+    )]
+    AnonymousTwice,
     /// An issuer does not say who it is.
     #[error("{0}")]
     Issuer(String),
@@ -111,6 +116,20 @@ impl AuthenticationConfig {
             return Err(AuthenticationError::Invalid(join(&errors)));
         }
         Ok(Self { issuers, anonymous: Anonymous::default() })
+    }
+
+    /// With what `--anonymous-auth` says, if it is given: all paths are open to everybody whom RBAC lets, or none.
+    ///
+    /// # Errors
+    /// When a file has said what is open.
+    pub fn with_anonymous(self, open: Option<bool>) -> Result<Self, AuthenticationError> {
+        let anonymous = match open {
+            None => return Ok(self),
+            Some(_) if self.anonymous != Anonymous::default() => return Err(AuthenticationError::AnonymousTwice),
+            Some(true) => Anonymous::Everywhere,
+            Some(false) => Anonymous::Never,
+        };
+        Ok(Self { anonymous, ..self })
     }
 }
 

@@ -6,7 +6,7 @@ use coracle_api::{ApiError, ApiResult, Reason, meta};
 use serde_json::Value;
 
 use super::{Action, Admitted, Plugin};
-use crate::authz::rbac::{RoleRef, Rule, describe, missing, quoted};
+use crate::authz::rbac::{RoleRef, Rule, missing, quoted};
 use crate::authz::{Attributes, Subject};
 use crate::hub::Hub;
 use crate::identity::MASTERS;
@@ -94,7 +94,7 @@ fn confirm(hub: &Hub, write: &Admitted<'_>, wanted: &[Rule]) -> ApiResult<()> {
         "user {:?} (groups={}) is attempting to grant RBAC permissions not currently held:\n{}",
         user.name,
         quoted(&user.groups),
-        describe(missing).join("\n")
+        missing.describe().join("\n")
     );
     if !errors.is_empty() {
         why.push_str(&format!("; resolution errors: {}", quoted(&errors)));

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use coracle_api::pod::{self, ResourceList};
 use coracle_api::quantity::Quantity;
 use coracle_api::quota::amounts;
-use coracle_api::{ApiError, ApiResult};
+use coracle_api::{ApiError, ApiResult, meta};
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
@@ -37,29 +37,36 @@ impl Plugin for LimitRanger {
     }
 
     async fn validate(&self, hub: &Hub, write: &Admitted<'_>, object: &Value) -> ApiResult<()> {
-        let mut found = Vec::new();
+        // What goes is let go, as it is: its finalizers are taken by updates.
+        if write.old.is_some_and(meta::is_deleting) {
+            return Ok(());
+        }
+        let check = if write.concerns("", "pods") { check_pod } else { check_claim };
         for range in all_stored(hub, RANGES, write.namespace) {
+            let mut found = Vec::new();
             for limit in range["spec"]["limits"].as_array().into_iter().flatten() {
-                if write.concerns("", "pods") {
-                    check_pod(object, limit, &mut found);
-                } else {
-                    check_claim(object, limit, &mut found);
-                }
+                check(object, limit, &mut found);
+            }
+            if let Some(why) = aggregate(found) {
+                return Err(ApiError::forbidden(write.resource, write.name, &why));
             }
         }
-        // What is wrong with several containers is said once (`utilerrors.Aggregate`).
-        let mut errors: Vec<String> = Vec::new();
-        found.into_iter().for_each(|error| {
-            if !errors.contains(&error) {
-                errors.push(error)
-            }
-        });
-        let why = match errors.as_slice() {
-            [] => return Ok(()),
-            [only] => only.clone(),
-            many => format!("[{}]", many.join(", ")),
-        };
-        Err(ApiError::forbidden(write.resource, write.name, &why))
+        Ok(())
+    }
+}
+
+/// All errors as one text. What is wrong with several containers is said once (`utilerrors.Aggregate`).
+fn aggregate(found: Vec<String>) -> Option<String> {
+    let mut errors: Vec<String> = Vec::new();
+    found.into_iter().for_each(|error| {
+        if !errors.contains(&error) {
+            errors.push(error)
+        }
+    });
+    match errors.as_slice() {
+        [] => None,
+        [only] => Some(only.clone()),
+        many => Some(format!("[{}]", many.join(", "))),
     }
 }
 

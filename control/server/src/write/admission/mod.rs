@@ -11,10 +11,12 @@ mod default_tolerations;
 mod escalation;
 mod limits;
 mod namespace_lifecycle;
+mod new_node;
 mod node_restriction;
 mod notes;
 mod options;
 mod pod_security;
+mod pod_topology;
 mod policies;
 mod priority;
 mod quota;
@@ -134,6 +136,7 @@ impl Chain {
                 Box::new(limits::LimitRanger),
                 Box::new(service_account::ServiceAccount),
                 Box::new(node_restriction::NodeRestriction),
+                Box::new(new_node::TaintNodesByCondition),
                 Box::new(pod_security::PodSecurity),
                 Box::new(priority::Priority),
                 Box::new(default_tolerations::DefaultTolerationSeconds),
@@ -142,6 +145,7 @@ impl Chain {
                 Box::new(runtime_class::RuntimeClass),
                 Box::new(certificates::Certificates),
                 Box::new(default_class::DefaultIngressClass),
+                Box::new(pod_topology::PodTopologyLabels),
                 Box::new(escalation::Escalation),
                 Box::new(policies::MutatingAdmissionPolicy::default()),
                 Box::new(webhooks::MutatingAdmissionWebhook::default()),

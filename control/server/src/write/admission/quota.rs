@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use coracle_api::pod::ResourceList;
-use coracle_api::quota::{Costing, QuotaError, Wish, charge, list, usage};
+use coracle_api::quota::{Costing, QuotaError, Wish, charge, is_terminating, list, usage};
 use coracle_api::{ApiError, ApiResult};
 use coracle_store::{Expect, Op, Record, Scope};
 use jiff::Timestamp;
@@ -50,7 +50,7 @@ pub(crate) struct Charge {
 impl Quotas {
     /// Finds room for a new version of an object. 403 when a quota has none.
     pub(crate) async fn charge(&self, hub: &Hub, write: &Admitted<'_>, new: &Value) -> ApiResult<Charge> {
-        if !is_counted(write) || of_namespace(hub, write.namespace).is_empty() {
+        if !is_counted(write, new) || of_namespace(hub, write.namespace).is_empty() {
             return Ok(Charge::default());
         }
         let index = usize::try_from(self.hasher.hash_one(write.namespace)).unwrap_or_default() % TURNS;
@@ -74,20 +74,28 @@ impl Quotas {
 }
 
 /// Whether quotas are about the write: everything that is created, and what may ask for more afterwards.
-fn is_counted(write: &Admitted<'_>) -> bool {
-    let grows = || match write.subresource {
-        "" => write.concerns("", "services") || write.concerns("", "persistentvolumeclaims"),
-        "resize" => write.concerns("", "pods"),
-        // What a claim has been given, and of which class it is.
-        "status" => write.concerns("", "persistentvolumeclaims"),
-        _ => false,
-    };
+fn is_counted(write: &Admitted<'_>, new: &Value) -> bool {
     !write.namespace.is_empty()
         && match write.action {
             Action::Create => write.subresource.is_empty(),
-            Action::Update => grows(),
+            Action::Update => may_grow(write, new),
             Action::Delete | Action::Connect => false,
         }
+}
+
+fn may_grow(write: &Admitted<'_>, new: &Value) -> bool {
+    let claims = write.concerns("", "persistentvolumeclaims");
+    match write.subresource {
+        "" if write.concerns("", "pods") => {
+            // All that can take a pod from the scope of one quota to that of another.
+            write.old.is_some_and(|old| is_terminating(old) != is_terminating(new))
+        }
+        "" => claims || write.concerns("", "services") || write.concerns("resource.k8s.io", "resourceclaims"),
+        "resize" => write.concerns("", "pods"),
+        // What a claim has been given, and of which class it is.
+        "status" => claims,
+        _ => false,
+    }
 }
 
 fn of_namespace(hub: &Hub, namespace: &str) -> Vec<Arc<Record>> {

@@ -1,11 +1,15 @@
 //! `RuntimeClass`: what a pod's runtime costs besides its containers, and where it can run at all.
 
 use async_trait::async_trait;
+use coracle_api::quota::amounts;
 use coracle_api::{ApiError, ApiResult};
 use serde_json::{Value, json};
 
 use super::{Admitted, Plugin, stored};
 use crate::hub::Hub;
+
+const OTHER: &str = "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead";
+const UNFOUNDED: &str = "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead";
 
 pub(super) struct RuntimeClass;
 
@@ -16,34 +20,50 @@ impl Plugin for RuntimeClass {
     }
 
     async fn admit(&self, hub: &Hub, write: &Admitted<'_>, object: &mut Value) -> ApiResult<()> {
-        let refused = |why: &str| Err(ApiError::forbidden(write.resource, write.name, why));
+        let Some(class) = class_of(hub, write, object)? else { return Ok(()) };
         let spec = &mut object["spec"];
-        let Some(name) = spec["runtimeClassName"].as_str().filter(|n| !n.is_empty()) else {
-            return if spec["overhead"].is_object() {
-                refused("pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead")
-            } else {
-                Ok(())
-            };
-        };
-        let Some(class) = stored(hub, "runtimeclasses.node.k8s.io", "", name) else {
-            return refused(&format!("pod rejected: RuntimeClass \"{name}\" not found"));
-        };
-        let overhead = &class["overhead"]["podFixed"];
-        match (overhead.is_object(), spec["overhead"].is_object()) {
-            (true, true) if spec["overhead"] != *overhead => {
-                return refused("pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead");
+        if let Some(fixed) = overhead(&class) {
+            if !spec["overhead"].is_null() && !is_same(fixed, &spec["overhead"]) {
+                return Err(refusal(write, OTHER));
             }
-            (false, true) => {
-                return refused("pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead");
+            if fixed.is_object() {
+                spec["overhead"] = fixed.clone();
             }
-            (true, _) => spec["overhead"] = overhead.clone(),
-            (false, false) => {}
         }
-        match schedule(spec, &class["scheduling"]) {
-            Ok(()) => Ok(()),
-            Err(why) => refused(&why),
+        schedule(spec, &class["scheduling"]).map_err(|why| refusal(write, &why))
+    }
+
+    /// The class may be another now, and so may what the pod says it costs.
+    async fn validate(&self, hub: &Hub, write: &Admitted<'_>, object: &Value) -> ApiResult<()> {
+        let class = class_of(hub, write, object)?;
+        let given = &object["spec"]["overhead"];
+        match class.as_ref().and_then(overhead) {
+            Some(fixed) if !is_same(fixed, given) => Err(refusal(write, OTHER)),
+            None if given.is_object() => Err(refusal(write, UNFOUNDED)),
+            _ => Ok(()),
         }
     }
+}
+
+fn refusal(write: &Admitted<'_>, why: &str) -> ApiError {
+    ApiError::forbidden(write.resource, write.name, why)
+}
+
+/// The pod's class, if it names one. 403 when there is none of that name.
+fn class_of(hub: &Hub, write: &Admitted<'_>, pod: &Value) -> ApiResult<Option<Value>> {
+    let Some(name) = pod["spec"]["runtimeClassName"].as_str().filter(|n| !n.is_empty()) else { return Ok(None) };
+    let class = stored(hub, "runtimeclasses.node.k8s.io", "", name);
+    let class = class.ok_or_else(|| refusal(write, &format!("pod rejected: RuntimeClass \"{name}\" not found")))?;
+    Ok(Some(class))
+}
+
+/// What every pod of the class costs, if the class says anything about that.
+fn overhead(class: &Value) -> Option<&Value> {
+    Some(&class["overhead"]).filter(|it| it.is_object()).map(|it| &it["podFixed"])
+}
+
+fn is_same(a: &Value, b: &Value) -> bool {
+    amounts(Some(a)) == amounts(Some(b))
 }
 
 /// Adds where the runtime's nodes are to where the pod wants to be.

@@ -1,15 +1,17 @@
 //! `ServiceAccount`: every pod runs as one, and it exists; its token is mounted unless somebody says otherwise. What mirrors a
 //! static pod has none, and nothing that only the API server could give it.
 
+mod mountable;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 use coracle_api::pod::MIRROR_ANNOTATION;
-use coracle_api::{ApiError, ApiResult};
+use coracle_api::{ApiError, ApiResult, meta};
 use coracle_store::{Key, Scope, WatchScope};
 use serde_json::{Value, json};
 
-use super::{Admitted, Plugin, token_volume};
+use super::{Action, Admitted, Plugin, token_volume};
 use crate::authz::node::{Vertex, references};
 use crate::hub::Hub;
 
@@ -22,13 +24,16 @@ pub(super) struct ServiceAccount;
 #[async_trait]
 impl Plugin for ServiceAccount {
     fn handles(&self, write: &Admitted<'_>) -> bool {
-        write.creates("pods")
+        write.creates("pods") || is_debugging(write)
     }
 
     async fn admit(&self, hub: &Hub, write: &Admitted<'_>, object: &mut Value) -> ApiResult<()> {
-        // What mirrors a static pod runs already, and without an account.
-        if !object["spec"].is_object() || object["metadata"]["annotations"][MIRROR_ANNOTATION].is_string() {
+        if !write.creates("pods") || !object["spec"].is_object() {
             return Ok(());
+        }
+        // What mirrors a static pod runs already, and without an account.
+        if is_mirror(object) {
+            return check_mirror(write, object);
         }
         let spec = &mut object["spec"];
         let given = spec["serviceAccountName"].as_str().or_else(|| spec["serviceAccount"].as_str());
@@ -36,12 +41,7 @@ impl Plugin for ServiceAccount {
         spec["serviceAccountName"] = json!(name);
         // The old name of the field is kept in step for clients that still read it.
         spec["serviceAccount"] = json!(name);
-        let account = wait_for(hub, write.namespace, &name).await.ok_or_else(|| {
-            let namespace = write.namespace;
-            let why =
-                format!("error looking up service account {namespace}/{name}: serviceaccount \"{name}\" not found");
-            ApiError::forbidden(write.resource, write.name, &why)
-        })?;
+        let account = account(hub, write, &name).await?;
         let spec = &mut object["spec"];
         if spec["imagePullSecrets"].as_array().is_none_or(Vec::is_empty) && !account["imagePullSecrets"].is_null() {
             spec["imagePullSecrets"] = account["imagePullSecrets"].clone();
@@ -50,22 +50,63 @@ impl Plugin for ServiceAccount {
         if asked.or_else(|| account["automountServiceAccountToken"].as_bool()).unwrap_or(true) {
             token_volume::mount(spec);
         }
-        Ok(())
+        mountable::check_pod(&account, object).map_err(|why| refusal(write, &why))
     }
 
-    async fn validate(&self, _: &Hub, write: &Admitted<'_>, object: &Value) -> ApiResult<()> {
-        if !object["metadata"]["annotations"][MIRROR_ANNOTATION].is_string() {
-            return Ok(());
+    /// Once more: others may have changed the pod since.
+    async fn validate(&self, hub: &Hub, write: &Admitted<'_>, object: &Value) -> ApiResult<()> {
+        let is_new = write.creates("pods");
+        if is_new && is_mirror(object) {
+            return check_mirror(write, object);
         }
-        let why = match () {
-            () if object["spec"]["serviceAccountName"].as_str().is_some_and(|name| !name.is_empty()) => {
-                "reference service accounts"
-            }
-            () if references(object).iter().any(|(vertex, _)| *vertex == Vertex::Secret) => "reference secrets",
-            () => return Ok(()),
-        };
-        Err(ApiError::forbidden(write.resource, write.name, &format!("a mirror pod may not {why}")))
+        let name = object["spec"]["serviceAccountName"].as_str().unwrap_or_default();
+        if name.is_empty() {
+            let (namespace, pod) = (write.namespace, meta::name(object));
+            return Err(refusal(write, &format!("no service account specified for pod {namespace}/{pod}")));
+        }
+        let account = account(hub, write, name).await?;
+        let checked =
+            if is_new { mountable::check_pod(&account, object) } else { mountable::check_ephemeral(&account, object) };
+        checked.map_err(|why| refusal(write, &why))
     }
+}
+
+/// Whether containers are added to a pod that is there.
+fn is_debugging(write: &Admitted<'_>) -> bool {
+    write.action == Action::Update && write.subresource == "ephemeralcontainers" && write.concerns("", "pods")
+}
+
+fn is_mirror(pod: &Value) -> bool {
+    pod["metadata"]["annotations"][MIRROR_ANNOTATION].is_string()
+}
+
+fn check_mirror(write: &Admitted<'_>, pod: &Value) -> ApiResult<()> {
+    let spec = &pod["spec"];
+    let why = match () {
+        () if spec["serviceAccountName"].as_str().is_some_and(|name| !name.is_empty()) => "reference service accounts",
+        () if references(pod).iter().any(|(vertex, _)| *vertex == Vertex::Secret) => "reference secrets",
+        () if has_token(spec) => "use ServiceAccountToken volume projections",
+        () => return Ok(()),
+    };
+    Err(refusal(write, &format!("a mirror pod may not {why}")))
+}
+
+fn has_token(spec: &Value) -> bool {
+    let volumes = spec["volumes"].as_array().into_iter().flatten();
+    let mut sources = volumes.flat_map(|volume| volume["projected"]["sources"].as_array().into_iter().flatten());
+    sources.any(|source| source["serviceAccountToken"].is_object())
+}
+
+fn refusal(write: &Admitted<'_>, why: &str) -> ApiError {
+    ApiError::forbidden(write.resource, write.name, why)
+}
+
+async fn account(hub: &Hub, write: &Admitted<'_>, name: &str) -> ApiResult<Value> {
+    let namespace = write.namespace;
+    wait_for(hub, namespace, name).await.ok_or_else(|| {
+        let missing = format!("serviceaccount \"{name}\" not found");
+        refusal(write, &format!("error looking up service account {namespace}/{name}: {missing}"))
+    })
 }
 
 /// The account, now or within [`PATIENCE`].

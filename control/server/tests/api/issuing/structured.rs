@@ -87,8 +87,8 @@ async fn issuers_are_exchanged_while_the_server_runs() {
 
 #[tokio::test]
 async fn anonymous_access_is_as_wide_as_configured() {
-    let codes = async |yaml: &str| {
-        let cluster = Cluster::with(with(configured(yaml)), |_| {}).await;
+    let flagged = async |yaml: &str, flag: Option<bool>| {
+        let cluster = Cluster::with(with(configured(yaml).with_anonymous(flag).unwrap()), |_| {}).await;
         let mut codes = Vec::new();
         for path in ["/livez", "/readyz", "/version", "/livez/ping", MAPS] {
             codes.push(cluster.send(Request::get(path).body(String::new().into()).unwrap()).await.code);
@@ -97,6 +97,7 @@ async fn anonymous_access_is_as_wide_as_configured() {
         assert_eq!(wrong, 401, "a token that is not believed is worse than none");
         codes
     };
+    let codes = async |yaml: &str| flagged(yaml, None).await;
     assert_eq!(codes("anonymous: {enabled: false}").await, [401; 5]);
     let some = "anonymous: {enabled: true, conditions: [{path: /livez}, {path: /version}]}";
     let some = codes(some).await;
@@ -104,4 +105,8 @@ async fn anonymous_access_is_as_wide_as_configured() {
     // RBAC decides; nobody in particular may not list config maps.
     assert_eq!(codes("anonymous: {enabled: true}").await[4], 403);
     assert_eq!(codes("jwt: []").await[4], 401);
+    assert_eq!(flagged("jwt: []", Some(false)).await, [401; 5]);
+    assert_eq!(flagged("jwt: []", Some(true)).await[4], 403);
+    let twice = configured("anonymous: {enabled: true}").with_anonymous(Some(true)).unwrap_err().to_string();
+    assert!(twice.starts_with("--anonymous-auth cannot be given"), "{twice}");
 }

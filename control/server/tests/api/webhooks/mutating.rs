@@ -63,6 +63,58 @@ async fn the_other_plugins_see_what_webhooks_change_and_repeat_nothing() {
     assert_eq!((spec["tolerations"].as_array().unwrap().len(), hook.asked().len()), (2, 1));
 }
 
+/// The last word is a webhook's when it is asked for the second time: nobody fills in anything afterwards.
+#[tokio::test]
+async fn what_webhooks_put_into_a_pod_must_be_there_too() {
+    let cluster = Cluster::new().await;
+    let hook = Hook::start(&cluster, |request| {
+        let step = |path: &str, value: Value| json!({ "op": "add", "path": path, "value": value });
+        let labels = &request["object"]["metadata"]["labels"];
+        patch(match (labels["first"].is_null(), labels["second"].is_null(), request["name"].as_str().unwrap()) {
+            (true, ..) => json!([step("/metadata/labels", json!({ "first": "1" }))]),
+            (_, true, _) => json!([step("/metadata/labels/second", json!("1"))]),
+            (.., "account") => json!([step("/spec/serviceAccountName", json!("none"))]),
+            (.., "class") => json!([step("/spec/runtimeClassName", json!("none"))]),
+            (.., "same") => json!([step("/spec/overhead", json!({ "memory": "10240Ki" }))]),
+            (.., "gone") => json!([{ "op": "remove", "path": "/spec/overhead" }]),
+            _ => json!([step("/spec/overhead", json!({ "memory": "1Mi" }))]),
+        })
+    })
+    .await;
+    let hooked = |again: &str| {
+        let mut more = rules(&["CREATE"], "", &["pods"]);
+        more["reinvocationPolicy"] = json!(again);
+        more
+    };
+    let hooks = json!([hook.named("a", hooked("IfNeeded")), hook.named("b", hooked("Never"))]);
+    configure(&cluster, MUTATING, "m", hooks).await;
+    let runtime = json!({
+        "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": { "name": "r" }, "handler": "h",
+        "overhead": { "podFixed": { "memory": "10Mi" } },
+    });
+    cluster.post("/apis/node.k8s.io/v1/runtimeclasses", runtime).await.ok();
+    let of_class = |name: &str| {
+        let mut pod = pod(name);
+        pod["spec"]["runtimeClassName"] = json!("r");
+        pod
+    };
+    let mismatch = "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead";
+    for (pod, name, why) in [
+        (pod("account"), "account", "error looking up service account default/none: serviceaccount \"none\" not found"),
+        (pod("class"), "class", "pod rejected: RuntimeClass \"none\" not found"),
+        (of_class("other"), "other", mismatch),
+        (of_class("gone"), "gone", mismatch),
+        (
+            pod("unfounded"),
+            "unfounded",
+            "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead",
+        ),
+    ] {
+        cluster.post(PODS, pod).await.fails(403, &format!("pods \"{name}\" is forbidden: {why}"));
+    }
+    cluster.post(PODS, of_class("same")).await.ok();
+}
+
 #[tokio::test]
 async fn a_patch_that_does_not_fit_is_an_internal_error() {
     let cluster = Cluster::new().await;
