@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::ShapeError;
 use super::elements::{Elements, grouped, keyed, values};
 use super::ignored::Ignored;
-use super::path::Element;
+use super::path::{Element, Trail};
 use super::set::FieldSet;
 use super::shape::{Shape, Shaped};
 use super::to_set::{self, Count};
@@ -33,6 +33,12 @@ impl Change {
         self.removed = ignored.filter(std::mem::take(&mut self.removed));
     }
 
+    /// What is removed because a configuration with these fields has `null` there is changed: its owners are to agree.
+    pub(super) fn take_away(&mut self, configured: &FieldSet) {
+        self.changed.add(self.removed.intersection(configured));
+        self.removed = self.removed.difference(configured);
+    }
+
     fn is_empty(&self) -> bool {
         self.changed.is_empty() && self.removed.is_empty()
     }
@@ -44,10 +50,10 @@ impl Change {
 
 /// Compares two objects of the shape.
 pub(super) fn compare(shaped: &Shaped<'_>, old: &Value, new: &Value) -> Result<Change, ShapeError> {
-    both(shaped, old, new, "")
+    both(shaped, old, new, &Trail::Root)
 }
 
-fn both(shaped: &Shaped<'_>, old: &Value, new: &Value, path: &str) -> Result<Change, ShapeError> {
+fn both(shaped: &Shaped<'_>, old: &Value, new: &Value, path: &Trail<'_>) -> Result<Change, ShapeError> {
     if old == new {
         return Ok(Change::default());
     }
@@ -89,14 +95,14 @@ fn maps(
     shaped: &Shaped<'_>,
     old: &Map<String, Value>,
     new: &Map<String, Value>,
-    path: &str,
+    path: &Trail<'_>,
 ) -> Result<Change, ShapeError> {
     let mut change = Change::default();
     for (name, (old, new)) in pairs(old.iter(), new.iter()) {
         let Some(below) = shaped.field(name) else { continue };
         // What Go has without it being set is there on both sides.
         let zero = shaped.zero(name);
-        let below = side(&below, (old.or(zero), new.or(zero)), &format!("{path}.{name}"))?;
+        let below = side(&below, (old.or(zero), new.or(zero)), &path.field(name))?;
         if !below.is_empty() {
             change.put(Element::field(name), below);
         }
@@ -105,13 +111,13 @@ fn maps(
 }
 
 /// Compares lists element by element. Elements that come more than once are compared as one thing.
-fn lists(shaped: &Shaped<'_>, old: Elements<'_>, new: Elements<'_>, path: &str) -> Result<Change, ShapeError> {
+fn lists(shaped: &Shaped<'_>, old: Elements<'_>, new: Elements<'_>, path: &Trail<'_>) -> Result<Change, ShapeError> {
     let (mut change, element) = (Change::default(), shaped.element());
     let (old, new) = (grouped(old), grouped(new));
     for (own, (old, new)) in pairs(old.iter(), new.iter()) {
         let (old, new) = (old.map(Vec::as_slice).unwrap_or_default(), new.map(Vec::as_slice).unwrap_or_default());
         let compared = |old: Option<&&Value>, new: Option<&&Value>| match own {
-            Element::Key(_) => side(&element, (old.copied(), new.copied()), &format!("{path}{}", own.display())),
+            Element::Key(_) => side(&element, (old.copied(), new.copied()), &path.element(own)),
             _ => side(&Shaped::Atom, (old.copied(), new.copied()), path),
         };
         let mut below = match (old.len(), new.len()) {
@@ -138,7 +144,7 @@ fn lists(shaped: &Shaped<'_>, old: Elements<'_>, new: Elements<'_>, path: &str) 
 type Pair<'v> = (Option<&'v Value>, Option<&'v Value>);
 
 /// Compares what one or both sides have.
-fn side(shaped: &Shaped<'_>, pair: Pair<'_>, path: &str) -> Result<Change, ShapeError> {
+fn side(shaped: &Shaped<'_>, pair: Pair<'_>, path: &Trail<'_>) -> Result<Change, ShapeError> {
     let of = |value: &Value| Ok(to_set::below(shaped, value, Count::Every, path)?.with_member());
     match pair {
         (Some(old), Some(new)) => both(shaped, old, new, path),

@@ -100,6 +100,7 @@ pub fn apply(resource: &Resource, live: Option<&Value>, config: Value, options: 
     let mut merged = normalized(resource, &config, merged)?;
     let mut change = compare::compare(&root, old, &merged).map_err(typed)?;
     change.filter(&ignored);
+    change.take_away(&fields);
     managers.keep_versions(|version| is_known(resource, version));
     if !options.force {
         let excused = last_applied::excused(&root, old, options.manager);

@@ -109,6 +109,23 @@ fn changing_a_field_of_another_manager_is_a_conflict() {
 }
 
 #[test]
+fn taking_away_a_field_of_another_manager_is_a_conflict() {
+    let live = applied(None, json!({"replicas": 2, "paused": true}), by("one")).unwrap();
+    let error = applied(Some(&live), json!({"replicas": null}), by("two")).unwrap_err();
+    assert_eq!(error.message, "Apply failed with 1 conflict: conflict with \"one\": .spec.replicas");
+    let forced = ApplyOptions { force: true, ..by("two") };
+    let taken = applied(Some(&live), json!({"replicas": null}), forced).unwrap();
+    assert_eq!(taken["spec"], json!({"paused": true}));
+    let books = json!([{"f:spec": {"f:paused": {}}}, {"f:spec": {"f:replicas": {}}}]);
+    let fields = |index: usize| taken["metadata"]["managedFields"][index]["fieldsV1"].clone();
+    assert_eq!(json!([fields(0), fields(1)]), books);
+    // Nobody else is asked about what is one's own, or nobody's.
+    let own = applied(Some(&live), json!({"replicas": null, "paused": true}), by("one")).unwrap();
+    assert_eq!(own["spec"], json!({"paused": true}));
+    assert!(applied(Some(&live), json!({"minReadySeconds": null}), by("two")).is_ok());
+}
+
+#[test]
 fn several_conflicts_are_listed_by_manager() {
     let live = applied(None, containers(json!([{"name": "a", "image": "a:1", "tty": true}])), by("one")).unwrap();
     let change = containers(json!([{"name": "a", "image": "a:2", "tty": false}]));
@@ -288,4 +305,23 @@ proptest! {
         let set = to_set::fields(&root, &deployment(spec)).unwrap();
         prop_assert_eq!(FieldSet::decode(&set.encode()), Some(set));
     }
+}
+
+#[test]
+fn paths_below_a_long_key_are_written_only_where_they_are_told() {
+    // 20,000 paths of two megabytes each, in every walk over the object.
+    let name = "k".repeat(2 << 20);
+    let with = |value: &str| {
+        let env: Vec<Value> = (0..20_000).map(|index| json!({"name": format!("A{index}"), "value": value})).collect();
+        containers(json!([{"name": name, "env": env}]))
+    };
+    let live = applied(None, with("1"), by("me")).unwrap();
+    let refused = applied(Some(&live), with("2"), by("other")).unwrap_err();
+    assert!(refused.message.starts_with("Apply failed with 20000 conflicts: conflicts with \"me\":\n- .spec.template"));
+    assert!(refused.message.ends_with("\nand 19999 more"), "{} bytes", refused.message.len());
+    assert_eq!(refused.details["causes"].as_array().map(Vec::len), Some(1));
+    let twice = containers(json!([{"name": name, "ports": vec![json!({"containerPort": 80}); 20_000]}]));
+    let refused = applied(None, twice, by("me")).unwrap_err();
+    assert!(refused.message.ends_with("duplicate entries for key [containerPort=80,protocol=\"TCP\"]"));
+    assert!(refused.message.len() < 4 << 20);
 }
