@@ -1,5 +1,6 @@
 //! Field paths and field errors, as `k8s.io/apimachinery/pkg/util/validation/field` words them.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde_json::{Value, json};
@@ -163,6 +164,15 @@ impl FieldError {
         Self::with(ErrorType::NotFound, path, format!("Not found: {value}"), "")
     }
 
+    /// One that is only counted.
+    fn untold() -> Self {
+        Self { kind: ErrorType::Invalid, path: Path::empty(), body: String::new() }
+    }
+
+    fn bytes(&self) -> usize {
+        self.path.0.len() + self.body.len()
+    }
+
     /// The entry in `status.details.causes`.
     pub fn cause(&self) -> Value {
         json!({ "reason": self.kind.reason(), "message": self.body, "field": self.path.to_string() })
@@ -175,14 +185,53 @@ impl fmt::Display for FieldError {
     }
 }
 
-/// The errors as one text: alone as it is, several in brackets, repeated ones once.
+/// Errors that an answer tells of. Upstream has no bound, and a body of 3 MiB can have a million mistakes in it.
+pub const ERRORS_TOLD: usize = 1_000;
+/// Bytes of text that those errors have together, but for the last of them: some show a whole list for each of its
+/// elements.
+const TOLD_BYTES: usize = 4 << 20;
+
+/// Whether an error after these would still be told of.
+pub(crate) fn has_room(errors: &[FieldError]) -> bool {
+    errors.len() < ERRORS_TOLD && errors.iter().map(FieldError::bytes).sum::<usize>() < TOLD_BYTES
+}
+
+/// Adds an error. One that nobody will be told of is only counted, so that neither making it nor keeping it costs
+/// what its text would.
+pub(crate) fn tell(errors: &mut Vec<FieldError>, error: impl FnOnce() -> FieldError) {
+    let error = if has_room(errors) { error() } else { FieldError::untold() };
+    errors.push(error);
+}
+
+/// Adds errors that have been made already, without the texts of those that nobody will be told of.
+pub(crate) fn take_over(errors: &mut Vec<FieldError>, others: Vec<FieldError>) {
+    for error in others {
+        let error = if has_room(errors) { error } else { FieldError { kind: error.kind, ..FieldError::untold() } };
+        errors.push(error);
+    }
+}
+
+/// The errors that an answer tells of, which are the first ones.
+pub fn told(errors: &[FieldError]) -> &[FieldError] {
+    let mut bytes = 0;
+    let fits = |error: &&FieldError| {
+        let fits = bytes < TOLD_BYTES;
+        bytes += error.bytes();
+        fits
+    };
+    &errors[..errors.iter().take(ERRORS_TOLD).take_while(fits).count()]
+}
+
+/// The errors as one text: alone as it is, several in brackets, repeated ones once. Of very many the first are told,
+/// and how many more were found.
 pub fn join(errors: &[FieldError]) -> String {
-    let mut texts: Vec<String> = Vec::with_capacity(errors.len());
-    for error in errors {
-        let text = error.to_string();
-        if !texts.contains(&text) {
-            texts.push(text);
-        }
+    let told = told(errors);
+    let mut known = HashSet::with_capacity(told.len());
+    let mut texts: Vec<String> =
+        told.iter().map(ToString::to_string).filter(|text| known.insert(text.clone())).collect();
+    match errors.len() - told.len() {
+        0 => {}
+        more => texts.push(format!("and {more} more")),
     }
     match texts.as_slice() {
         [one] => one.clone(),
@@ -204,5 +253,47 @@ mod tests {
     fn unsupported_values_list_what_is_supported() {
         let error = FieldError::not_supported(&Path::root("type"), &json!("x"), &["a", "b"]);
         assert_eq!(error.to_string(), "type: Unsupported value: \"x\": supported values: \"a\", \"b\"");
+    }
+
+    fn errors(count: usize) -> Vec<FieldError> {
+        (0..count).map(|index| FieldError::required(&Path::root("a").index(index), "")).collect()
+    }
+
+    #[test]
+    fn repeated_errors_are_told_once() {
+        let twice = [errors(2), errors(2)].concat();
+        assert_eq!(join(&twice), "[a[0]: Required value, a[1]: Required value]");
+        assert_eq!(join(&[errors(1), errors(1)].concat()), "a[0]: Required value");
+    }
+
+    #[test]
+    fn very_many_errors_are_counted() {
+        // Comparing each with each would be 10^11 steps.
+        let many = errors(500_000);
+        let text = join(&many);
+        assert!(text.starts_with("[a[0]: Required value, a[1]: Required value, "), "{}", &text[..80]);
+        assert!(text.ends_with("a[999]: Required value, and 499000 more]"), "{}", &text[text.len() - 80..]);
+        assert_eq!(join(&errors(ERRORS_TOLD)).matches("Required").count(), ERRORS_TOLD);
+    }
+
+    #[test]
+    fn errors_with_much_text_are_fewer() {
+        let big = json!("x".repeat(TOLD_BYTES / 2));
+        let many = vec![FieldError::invalid(&Path::root("a"), &big, "no"); 5];
+        assert_eq!((told(&many).len(), told(&many[..1]).len()), (2, 1));
+        assert!(join(&many).ends_with(", and 3 more]"));
+    }
+
+    #[test]
+    fn what_nobody_is_told_of_is_not_made() {
+        let (mut found, mut made) = (Vec::new(), 0);
+        for index in 0..ERRORS_TOLD + 5 {
+            tell(&mut found, || {
+                made += 1;
+                FieldError::required(&Path::root("a").index(index), "")
+            });
+        }
+        assert_eq!((found.len(), made), (ERRORS_TOLD + 5, ERRORS_TOLD));
+        assert!(join(&found).ends_with("and 5 more]"));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use crate::catalog::Resource;
-use crate::field::{FieldError, Path};
+use crate::field::{FieldError, Path, tell};
 use crate::{meta, names};
 
 /// Keys and values of all annotations together.
@@ -122,12 +122,16 @@ fn entries(map: Option<&Value>) -> impl Iterator<Item = (&String, &str)> {
 
 /// Errors in a map of labels.
 pub(crate) fn labels(map: Option<&Value>, path: &Path) -> Vec<FieldError> {
-    let one = |(key, value): (&String, &str)| {
-        let keys = names::qualified_name(key).into_iter().map(|d| FieldError::invalid(path, &json!(key), &d));
-        let values = names::label_value(value).into_iter().map(|d| FieldError::invalid(path, &json!(value), &d));
-        keys.chain(values).collect::<Vec<_>>()
-    };
-    entries(map).flat_map(one).collect()
+    let mut errors = Vec::new();
+    for (key, value) in entries(map) {
+        for detail in names::qualified_name(key) {
+            tell(&mut errors, || FieldError::invalid(path, &json!(key), &detail));
+        }
+        for detail in names::label_value(value) {
+            tell(&mut errors, || FieldError::invalid(path, &json!(value), &detail));
+        }
+    }
+    errors
 }
 
 /// Errors in a map of annotations: keys like those of labels in any case, values of any content.
@@ -136,8 +140,9 @@ pub(crate) fn annotations(map: Option<&Value>, path: &Path) -> Vec<FieldError> {
     let mut total_bytes = 0;
     for (key, value) in entries(map) {
         total_bytes += key.len() + value.len();
-        let details = names::qualified_name(&key.to_lowercase());
-        errors.extend(details.iter().map(|d| FieldError::invalid(path, &json!(key), d)));
+        for detail in names::qualified_name(&key.to_lowercase()) {
+            tell(&mut errors, || FieldError::invalid(path, &json!(key), &detail));
+        }
     }
     if total_bytes > ANNOTATIONS_LIMIT_BYTES {
         errors.push(FieldError::too_long(path, ANNOTATIONS_LIMIT_BYTES));
@@ -157,11 +162,12 @@ fn owners(list: Option<&Value>, path: &Path) -> Vec<FieldError> {
             ("uid", "must not be empty"),
         ] {
             if field(name).is_empty() {
-                errors.push(FieldError::invalid(&path.child(name), &json!(""), detail));
+                tell(&mut errors, || FieldError::invalid(&path.child(name), &json!(""), detail));
             }
         }
         if field("apiVersion") == "v1" && field("kind") == "Event" {
-            errors.push(FieldError::invalid(path, owner, "/v1, Kind=Event is disallowed from being an owner"));
+            let detail = "/v1, Kind=Event is disallowed from being an owner";
+            tell(&mut errors, || FieldError::invalid(path, owner, detail));
         }
         if owner.get("controller") == Some(&json!(true)) {
             let this = format!("{}/{}", field("kind"), field("name"));
@@ -171,7 +177,7 @@ fn owners(list: Option<&Value>, path: &Path) -> Vec<FieldError> {
                         "Only one reference can have Controller set to true. Found \"true\" in references for {first} \
                          and {this}"
                     );
-                    errors.push(FieldError::invalid(path, list.unwrap_or(&Value::Null), &detail));
+                    tell(&mut errors, || FieldError::invalid(path, list.unwrap_or(&Value::Null), &detail));
                 }
                 None => controller = Some(this),
             }
@@ -184,7 +190,9 @@ fn owners(list: Option<&Value>, path: &Path) -> Vec<FieldError> {
 pub(crate) fn finalizers(list: &[&str], path: &Path) -> Vec<FieldError> {
     let mut errors = Vec::new();
     for name in list {
-        errors.extend(names::qualified_name(name).iter().map(|d| FieldError::invalid(path, &json!(name), d)));
+        for detail in names::qualified_name(name) {
+            tell(&mut errors, || FieldError::invalid(path, &json!(name), &detail));
+        }
     }
     if list.contains(&ORPHAN) && list.contains(&FOREGROUND) {
         let detail = format!("finalizer {ORPHAN} and {FOREGROUND} cannot be both set");
@@ -283,5 +291,15 @@ mod tests {
         let object = json!({ "metadata": { "name": "n", "namespace": "x" } });
         let found = texts(&validate_metadata(&row, &object));
         assert_eq!(found, ["metadata.namespace: Forbidden: not allowed on this type"]);
+    }
+
+    #[test]
+    fn an_answer_does_not_repeat_a_long_list_for_each_of_its_elements() {
+        // Each owner after the first is an error that shows all of them: 100,000 times 4 MB.
+        let owner = json!({ "apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u", "controller": true });
+        let owners = json!(vec![owner; 100_000]);
+        let found = self::owners(Some(&owners), &Path::root("o"));
+        assert_eq!(found.len(), 99_999);
+        assert!(found.iter().map(|error| error.body.len()).sum::<usize>() < 32 << 20);
     }
 }

@@ -5,27 +5,40 @@ use serde_json::{Value, json};
 use super::managers::Conflict;
 use crate::error::{ApiError, Reason};
 
-/// The error that names every field and its manager.
+/// Bytes of the paths that are told. There can be as many as an object has fields, each below a key as long as the
+/// object.
+const MAX_BYTES: usize = 1 << 20;
+
+/// The error that names every field and its manager, unless there are very many.
 pub(super) fn error(conflicts: &[Conflict]) -> ApiError {
-    let all: Vec<(&str, String)> = conflicts
+    let (count, mut room) = (conflicts.iter().map(|conflict| conflict.fields.count()).sum::<usize>(), MAX_BYTES);
+    let told: Vec<(&str, Vec<String>)> = conflicts
         .iter()
-        .flat_map(|conflict| conflict.fields.paths().into_iter().map(|path| (conflict.manager.as_str(), path)))
+        .map(|conflict| (conflict.manager.as_str(), conflict.fields.paths_within(&mut room)))
+        .filter(|(_, paths)| !paths.is_empty())
         .collect();
-    let message = match all.as_slice() {
-        [(manager, path)] => format!("Apply failed with 1 conflict: conflict with {manager}: {path}"),
-        many => {
-            let mut lines = Vec::new();
-            for conflict in conflicts {
-                lines.push(format!("conflicts with {}:", conflict.manager));
-                lines.extend(conflict.fields.paths().iter().map(|path| format!("- {path}")));
-            }
-            format!("Apply failed with {} conflicts: {}", many.len(), lines.join("\n"))
-        }
-    };
-    let cause = |(manager, path): &(&str, String)| -> Value {
-        json!({ "reason": "FieldManagerConflict", "message": format!("conflict with {manager}"), "field": path })
-    };
-    let mut error = ApiError::new(Reason::Conflict, message);
-    error.details.insert("causes".into(), all.iter().map(cause).collect());
+    let mut error = ApiError::new(Reason::Conflict, message(&told, count));
+    let causes = told.iter().flat_map(|(manager, paths)| paths.iter().map(move |path| cause(manager, path)));
+    error.details.insert("causes".into(), causes.collect());
     error
+}
+
+fn message(told: &[(&str, Vec<String>)], count: usize) -> String {
+    if let ([(manager, paths)], 1) = (told, count) {
+        return format!("Apply failed with 1 conflict: conflict with {manager}: {}", paths.concat());
+    }
+    let mut lines = Vec::new();
+    for (manager, paths) in told {
+        lines.push(format!("conflicts with {manager}:"));
+        lines.extend(paths.iter().map(|path| format!("- {path}")));
+    }
+    match count - told.iter().map(|(_, paths)| paths.len()).sum::<usize>() {
+        0 => {}
+        more => lines.push(format!("and {more} more")),
+    }
+    format!("Apply failed with {count} conflicts: {}", lines.join("\n"))
+}
+
+fn cause(manager: &str, path: &str) -> Value {
+    json!({ "reason": "FieldManagerConflict", "message": format!("conflict with {manager}"), "field": path })
 }

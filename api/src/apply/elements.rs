@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::ShapeError;
-use super::path::Element;
+use super::path::{Element, Trail};
 use super::shape::Key;
 
 /// The elements of a list in order, each with what tells it apart. An element may come more than once: validation lets
@@ -13,7 +13,7 @@ use super::shape::Key;
 pub(super) type Elements<'v> = Vec<(Element, &'v Value)>;
 
 /// The elements of a list of structs.
-pub(super) fn keyed<'v>(list: &'v Value, keys: &[Key<'_>], path: &str) -> Result<Elements<'v>, ShapeError> {
+pub(super) fn keyed<'v>(list: &'v Value, keys: &[Key<'_>], path: &Trail<'_>) -> Result<Elements<'v>, ShapeError> {
     let items = list.as_array().map(Vec::as_slice).unwrap_or_default();
     let element = |(index, item): (usize, &'v Value)| match key_of(item, keys) {
         Ok(own) => Ok((own, item)),

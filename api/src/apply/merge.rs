@@ -6,16 +6,21 @@ use serde_json::{Map, Value};
 
 use super::ShapeError;
 use super::elements::{Elements, keyed, values};
-use super::path::Element;
+use super::path::{Element, Trail};
 use super::shape::{Shape, Shaped};
 
 /// The live object with the configuration's fields in it.
 pub(super) fn merge(shaped: &Shaped<'_>, live: &Value, config: &Value) -> Result<Value, ShapeError> {
-    both(shaped, Some(live), config, "").map(Option::unwrap_or_default)
+    both(shaped, Some(live), config, &Trail::Root).map(Option::unwrap_or_default)
 }
 
 /// `None`: nothing comes of it, which is so for lists without elements that never had any.
-fn both(shaped: &Shaped<'_>, live: Option<&Value>, config: &Value, path: &str) -> Result<Option<Value>, ShapeError> {
+fn both(
+    shaped: &Shaped<'_>,
+    live: Option<&Value>,
+    config: &Value,
+    path: &Trail<'_>,
+) -> Result<Option<Value>, ShapeError> {
     let void = |value: Option<&Value>| value.and_then(Value::as_object).is_none_or(Map::is_empty);
     match (shaped.shape(), config) {
         // Where nothing is on both sides, what the configuration says stands.
@@ -32,7 +37,7 @@ fn both(shaped: &Shaped<'_>, live: Option<&Value>, config: &Value, path: &str) -
         (Shape::List(keys), Value::Array(_)) => {
             let nothing = Value::Null;
             let (old, new) = (keyed(live.unwrap_or(&nothing), &keys, path)?, keyed(config, &keys, path)?);
-            list(old, new, |own, old, new| both(&shaped.element(), old, new, &format!("{path}{}", own.display())))
+            list(old, new, |own, old, new| both(&shaped.element(), old, new, &path.element(own)))
                 .map(|items| Some(Value::Array(items)))
         }
         (Shape::Set, Value::Array(_)) => {
@@ -57,13 +62,13 @@ fn fields(
     shaped: &Shaped<'_>,
     live: Option<&Map<String, Value>>,
     config: &Map<String, Value>,
-    path: &str,
+    path: &Trail<'_>,
 ) -> Result<Map<String, Value>, ShapeError> {
     let mut merged = live.cloned().unwrap_or_default();
     for (name, new) in config {
         let old = live.and_then(|live| live.get(name));
         let value = match shaped.field(name) {
-            Some(shaped) => both(&shaped, old, new, &format!("{path}.{name}"))?,
+            Some(shaped) => both(&shaped, old, new, &path.field(name))?,
             None => Some(new.clone()),
         };
         if let Some(value) = value {

@@ -1,5 +1,7 @@
 //! Steps of a path in `fieldsV1`: `f:name`, `k:{"name":"a"}`, `v:"x"`, `i:3`.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 /// One step from a value to a part of it. Keys and values are kept as JSON text, which is what they are compared and
@@ -62,6 +64,42 @@ impl Element {
             }
             Self::Value(value) => format!("[={value}]"),
             Self::Index(index) => format!("[{index}]"),
+        }
+    }
+}
+
+/// Where in an object somebody is. It is written out only where it is told: a key may be as long as the object, and
+/// what is below it very much.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Trail<'t> {
+    /// At the top.
+    Root,
+    /// In a field, or an entry of a map.
+    Field(&'t Trail<'t>, &'t str),
+    /// In an element of a list.
+    Element(&'t Trail<'t>, &'t Element),
+}
+
+impl<'t> Trail<'t> {
+    pub(super) fn field(&'t self, name: &'t str) -> Self {
+        Self::Field(self, name)
+    }
+
+    pub(super) fn element(&'t self, element: &'t Element) -> Self {
+        Self::Element(self, element)
+    }
+
+    pub(super) fn is_root(&self) -> bool {
+        matches!(self, Self::Root)
+    }
+}
+
+impl fmt::Display for Trail<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => Ok(()),
+            Self::Field(above, name) => write!(f, "{above}.{name}"),
+            Self::Element(above, element) => write!(f, "{above}{}", element.display()),
         }
     }
 }

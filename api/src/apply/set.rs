@@ -167,20 +167,42 @@ impl FieldSet {
         }
     }
 
-    /// All paths, as error texts print them: at each step the paths that end there come first.
+    /// How many paths there are.
+    pub(super) fn count(&self) -> usize {
+        self.children.values().map(|child| usize::from(child.member) + child.count()).sum()
+    }
+
+    /// All paths, as error texts print them.
+    #[cfg(test)]
     pub(super) fn paths(&self) -> Vec<String> {
+        let mut room = usize::MAX;
+        self.paths_within(&mut room)
+    }
+
+    /// The paths as error texts print them: at each step the paths that end there come first. Those that there is room
+    /// for, in bytes, and one more.
+    pub(super) fn paths_within(&self, room: &mut usize) -> Vec<String> {
         let mut paths = Vec::new();
-        self.collect(&mut String::new(), &mut paths);
+        self.collect(&mut String::new(), room, &mut paths);
         paths
     }
 
-    fn collect(&self, prefix: &mut String, paths: &mut Vec<String>) {
-        let ends = self.children.iter().filter(|(_, child)| child.member);
-        paths.extend(ends.map(|(element, _)| format!("{prefix}{}", element.display())));
+    fn collect(&self, prefix: &mut String, room: &mut usize, paths: &mut Vec<String>) {
+        for (element, _) in self.children.iter().filter(|(_, child)| child.member) {
+            if *room == 0 {
+                return;
+            }
+            let path = format!("{prefix}{}", element.display());
+            *room = room.saturating_sub(path.len());
+            paths.push(path);
+        }
         for (element, child) in &self.children {
+            if *room == 0 {
+                return;
+            }
             let length = prefix.len();
             prefix.push_str(&element.display());
-            child.collect(prefix, paths);
+            child.collect(prefix, room, paths);
             prefix.truncate(length);
         }
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::ShapeError;
 use super::elements::{Elements, grouped, keyed, values};
-use super::path::Element;
+use super::path::{Element, Trail};
 use super::set::FieldSet;
 use super::shape::{Shape, Shaped};
 
@@ -19,17 +19,22 @@ pub(super) enum Count {
 
 /// The fields of an object of the shape.
 pub(super) fn fields(shaped: &Shaped<'_>, value: &Value) -> Result<FieldSet, ShapeError> {
-    below(shaped, value, Count::Owned, "")
+    below(shaped, value, Count::Owned, &Trail::Root)
 }
 
 /// The fields of a part of it; `path` is for errors.
-pub(super) fn below(shaped: &Shaped<'_>, value: &Value, count: Count, path: &str) -> Result<FieldSet, ShapeError> {
+pub(super) fn below(
+    shaped: &Shaped<'_>,
+    value: &Value,
+    count: Count,
+    path: &Trail<'_>,
+) -> Result<FieldSet, ShapeError> {
     let mut set = FieldSet::default();
     match (shaped.shape(), value) {
         (Shape::Struct, Value::Object(fields)) => {
             for (name, field) in fields {
                 let Some(shaped) = shaped.field(name) else { continue };
-                let below = below(&shaped, field, count, &format!("{path}.{name}"))?;
+                let below = below(&shaped, field, count, &path.field(name))?;
                 // A field that no schema names is an entry of a map.
                 let is_member = count == Count::Every || is_hollow(field) || matches!(shaped, Shaped::Deduced);
                 set.put(Element::field(name), if is_member { below.with_member() } else { below });
@@ -42,7 +47,7 @@ pub(super) fn below(shaped: &Shaped<'_>, value: &Value, count: Count, path: &str
         (Shape::Map, Value::Object(entries)) => {
             let element = shaped.element();
             for (key, entry) in entries {
-                let below = below(&element, entry, count, &format!("{path}.{key}"))?;
+                let below = below(&element, entry, count, &path.field(key))?;
                 set.put(Element::field(key), below.with_member());
             }
         }
@@ -56,13 +61,16 @@ pub(super) fn below(shaped: &Shaped<'_>, value: &Value, count: Count, path: &str
 }
 
 /// The fields of a list. An element that comes more than once is one thing.
-fn elements(shaped: &Shaped<'_>, elements: Elements<'_>, count: Count, path: &str) -> Result<FieldSet, ShapeError> {
+fn elements(
+    shaped: &Shaped<'_>,
+    elements: Elements<'_>,
+    count: Count,
+    path: &Trail<'_>,
+) -> Result<FieldSet, ShapeError> {
     let (mut set, element) = (FieldSet::default(), shaped.element());
     for (own, items) in grouped(elements) {
         let below = match items.as_slice() {
-            [item] if matches!(own, Element::Key(_)) => {
-                below(&element, item, count, &format!("{path}{}", own.display()))?
-            }
+            [item] if matches!(own, Element::Key(_)) => below(&element, item, count, &path.element(&own))?,
             _ => FieldSet::default(),
         };
         set.put(own, below.with_member());

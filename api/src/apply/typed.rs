@@ -5,36 +5,59 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::elements::{key_of, values};
-use super::path::Element;
+use super::path::{Element, Trail};
 use super::shape::{ScalarKind, Shape, Shaped};
 use crate::patch::go_format;
 
 /// Errors told at most; a configuration may have as many as it has fields.
 const MAX_ERRORS: usize = 100;
+/// Bytes of their texts, but for the last one.
+const MAX_BYTES: usize = 1 << 20;
 
 /// What is wrong with a configuration, as one text; `None` when nothing is.
 pub(super) fn errors(root: &Shaped<'_>, config: &Value) -> Option<String> {
-    let mut errors = Vec::new();
-    check(root, config, "", &mut errors);
-    match errors.as_slice() {
+    let mut errors = Errors::default();
+    check(root, config, &Trail::Root, &mut errors);
+    match errors.texts.as_slice() {
         [] => None,
         [one] => Some(one.clone()),
         many => Some(format!("errors:\n  {}", many.join("\n  "))),
     }
 }
 
-fn check(shaped: &Shaped<'_>, value: &Value, path: &str, errors: &mut Vec<String>) {
-    if value.is_null() || errors.len() >= MAX_ERRORS {
+/// The errors so far.
+#[derive(Default)]
+struct Errors {
+    texts: Vec<String>,
+    bytes: usize,
+}
+
+impl Errors {
+    fn is_full(&self) -> bool {
+        self.texts.len() >= MAX_ERRORS || self.bytes >= MAX_BYTES
+    }
+
+    fn push(&mut self, path: &Trail<'_>, why: &str) {
+        if self.is_full() {
+            return;
+        }
+        let text = if path.is_root() { why.to_string() } else { format!("{path}: {why}") };
+        self.bytes += text.len();
+        self.texts.push(text);
+    }
+}
+
+fn check(shaped: &Shaped<'_>, value: &Value, path: &Trail<'_>, errors: &mut Errors) {
+    if value.is_null() || errors.is_full() {
         return;
     }
-    let mut wrong = |path: &str, why: String| errors.push(if path.is_empty() { why } else { format!("{path}: {why}") });
     match (shaped.shape(), value) {
         (Shape::Struct | Shape::Map, Value::Object(fields)) => {
             for (name, field) in fields {
-                let path = format!("{path}.{name}");
+                let path = path.field(name);
                 match shaped.field(name) {
                     Some(shaped) => check(&shaped, field, &path, errors),
-                    None => errors.push(format!("{path}: field not declared in schema")),
+                    None => errors.push(&path, "field not declared in schema"),
                 }
             }
         }
@@ -43,38 +66,42 @@ fn check(shaped: &Shaped<'_>, value: &Value, path: &str, errors: &mut Vec<String
             for (index, item) in items.iter().enumerate() {
                 match key_of(item, &keys) {
                     Ok(own) => {
-                        let shown = own.display();
-                        if !seen.insert(own) {
-                            errors.push(format!("{path}: duplicate entries for key {shown}"));
+                        if seen.contains(&own) {
+                            errors.push(path, &duplicate(&own));
                         }
-                        check(&element, item, &format!("{path}{shown}"), errors);
+                        check(&element, item, &path.element(&own), errors);
+                        seen.insert(own);
                     }
-                    Err(key) => errors.push(format!("{path}: element {index}: {}", no_key(key))),
+                    Err(key) => errors.push(path, &format!("element {index}: {}", no_key(key))),
                 }
             }
         }
         (Shape::Set, Value::Array(_)) => {
             let mut seen = BTreeSet::<Element>::new();
             for (own, _) in values(value) {
-                let shown = own.display();
-                if !seen.insert(own) {
-                    errors.push(format!("{path}: duplicate entries for key {shown}"));
+                if seen.contains(&own) {
+                    errors.push(path, &duplicate(&own));
                 }
+                seen.insert(own);
             }
         }
         (Shape::Struct | Shape::Map, found) if !matches!(shaped, Shaped::Deduced) => {
-            wrong(path, format!("expected map, got &{{{}}}", go_format::format(found)));
+            errors.push(path, &format!("expected map, got &{{{}}}", go_format::format(found)));
         }
         (Shape::List(_) | Shape::Set, found) => {
-            wrong(path, format!("expected list, got &{{{}}}", go_format::format(found)));
+            errors.push(path, &format!("expected list, got &{{{}}}", go_format::format(found)));
         }
         (Shape::Atom, found) => {
             if let Some(why) = not_atom(shaped, found) {
-                wrong(path, why);
+                errors.push(path, &why);
             }
         }
         _ => {}
     }
+}
+
+fn duplicate(own: &Element) -> String {
+    format!("duplicate entries for key {}", own.display())
 }
 
 fn no_key(key: &str) -> String {

@@ -157,3 +157,11 @@ fn findings_are_bounded() {
     let (_, warnings) = decode(&row("", "configmaps"), Value::Object(many), FieldValidation::Warn).unwrap();
     assert_eq!(warnings.len(), MAX_STRICT_ERRORS);
 }
+
+#[test]
+fn duplicates_below_a_long_key_are_not_compared_for_ever() {
+    // 100,000 times 99 comparisons of a megabyte each.
+    let others: String = (0..99).map(|index| format!(r#""b{index:02}":0,"b{index:02}":0,"#)).collect();
+    let body = format!(r#"{{"{}":{{{others}{}"a00":0}}}}"#, "k".repeat(1 << 20), r#""a00":0,"#.repeat(100_000));
+    assert_eq!(parse_json(body.as_bytes()).unwrap().duplicates.len(), 100);
+}

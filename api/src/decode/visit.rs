@@ -11,6 +11,10 @@ use super::parse::MAX_DEPTH;
 /// Duplicates remembered, for the reason of [`super::MAX_STRICT_ERRORS`].
 const MAX_DUPLICATES: usize = 100;
 
+/// Duplicates looked at before no more are remembered: each is compared with those that are known, and paths can be as
+/// long as the document.
+const MAX_COMPARED: usize = 1_000;
+
 /// What a value has in a document besides its text, at least: a separator and a character.
 const VALUE_BYTES: usize = 2;
 
@@ -19,6 +23,7 @@ const VALUE_BYTES: usize = 2;
 pub(super) struct Found {
     path: RefCell<String>,
     duplicates: RefCell<Vec<String>>,
+    compared: Cell<usize>,
     /// Bytes that the document may still come to, if it can come to more than its text has.
     room: Option<Cell<usize>>,
 }
@@ -59,7 +64,12 @@ impl Found {
     fn duplicate(&self) {
         let mut duplicates = self.duplicates.borrow_mut();
         let path = self.path.borrow();
-        if duplicates.len() < MAX_DUPLICATES && !duplicates.iter().any(|known| known == path.as_str()) {
+        let compared = self.compared.get();
+        if compared >= MAX_COMPARED || duplicates.len() >= MAX_DUPLICATES {
+            return;
+        }
+        self.compared.set(compared + 1);
+        if !duplicates.iter().any(|known| known == path.as_str()) {
             duplicates.push(path.clone());
         }
     }

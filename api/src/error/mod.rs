@@ -7,7 +7,7 @@ mod reason;
 use serde_json::{Map, Value, json};
 
 use crate::catalog::Resource;
-use crate::field::{FieldError, join};
+use crate::field::{FieldError, join, told};
 
 pub use reason::Reason;
 
@@ -127,7 +127,7 @@ impl ApiError {
         Self::new(Reason::NotAcceptable, message)
     }
 
-    /// 422: the object breaks the rules of its kind; one cause per field.
+    /// 422: the object breaks the rules of its kind; one cause per field, unless there are very many.
     pub fn invalid(resource: &Resource, name: &str, errors: &[FieldError]) -> Self {
         Self::invalid_kind((&resource.group, &resource.kind), name, errors)
     }
@@ -141,7 +141,7 @@ impl ApiError {
             error.details.insert("group".into(), json!(group));
         }
         error.details.insert("kind".into(), json!(kind));
-        let causes: Vec<Value> = errors.iter().map(FieldError::cause).collect();
+        let causes: Vec<Value> = told(errors).iter().map(FieldError::cause).collect();
         error.details.insert("causes".into(), Value::Array(causes));
         error
     }
@@ -266,5 +266,14 @@ mod tests {
         );
         assert_eq!(error.details["causes"][0]["reason"], "FieldValueRequired");
         assert_eq!(error.details["causes"][1]["field"], "spec.restartPolicy");
+    }
+
+    #[test]
+    fn very_many_causes_are_left_out() {
+        let path = Path::root("spec");
+        let errors: Vec<FieldError> = (0..200_000).map(|index| FieldError::required(&path.index(index), "")).collect();
+        let error = ApiError::invalid_kind(("", "Pod"), "p", &errors);
+        assert_eq!(error.details["causes"].as_array().unwrap().len(), 1_000);
+        assert!(error.message.ends_with("spec[999]: Required value, and 199000 more]"));
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::json::{has, integer, json, part, text};
-use crate::field::{ErrorType, FieldError, Path};
+use crate::field::{self, ErrorType, FieldError, Path};
 use crate::metadata::IMMUTABLE;
 use crate::names;
 
@@ -16,30 +16,41 @@ pub(super) const NOT_NEGATIVE: &str = "must be greater than or equal to 0";
 pub(super) struct Errors(pub(super) Vec<FieldError>);
 
 impl Errors {
+    /// Adds an error, whose text is made only if it will be told.
+    pub(super) fn tell(&mut self, error: impl FnOnce() -> FieldError) {
+        field::tell(&mut self.0, error);
+    }
+
+    /// Whether another error would be told of. Where errors are many times as many as the elements of the object, that
+    /// is when to stop.
+    pub(super) fn has_room(&self) -> bool {
+        field::has_room(&self.0)
+    }
+
     pub(super) fn invalid(&mut self, path: &Path, value: &impl Serialize, detail: &str) {
-        self.0.push(FieldError::invalid(path, &json(value), detail));
+        self.tell(|| FieldError::invalid(path, &json(value), detail));
     }
 
     /// An error about the whole rather than its value, which is left out.
     pub(super) fn bare(&mut self, path: &Path, detail: &str) {
-        let body = format!("Invalid value: {detail}");
-        self.0.push(FieldError { kind: ErrorType::Invalid, path: path.clone(), body });
+        let body = || format!("Invalid value: {detail}");
+        self.tell(|| FieldError { kind: ErrorType::Invalid, path: path.clone(), body: body() });
     }
 
     pub(super) fn required(&mut self, path: &Path, detail: &str) {
-        self.0.push(FieldError::required(path, detail));
+        self.tell(|| FieldError::required(path, detail));
     }
 
     pub(super) fn forbidden(&mut self, path: &Path, detail: &str) {
-        self.0.push(FieldError::forbidden(path, detail));
+        self.tell(|| FieldError::forbidden(path, detail));
     }
 
     pub(super) fn duplicate(&mut self, path: &Path, value: &impl Serialize) {
-        self.0.push(FieldError::duplicate(path, &json(value)));
+        self.tell(|| FieldError::duplicate(path, &json(value)));
     }
 
     pub(super) fn not_supported(&mut self, path: &Path, value: &str, supported: &[&str]) {
-        self.0.push(FieldError::not_supported(path, &json!(value), supported));
+        self.tell(|| FieldError::not_supported(path, &json!(value), supported));
     }
 
     /// The text is one of these, and is there.

@@ -87,7 +87,8 @@ fn validate(quota: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
     let path = Path::root("spec");
     amounts(&mut errors, quota, "spec.hard", &path.child("hard"));
-    let limited: Vec<&str> = entries(quota, "spec.hard").map(|(name, _)| name.as_str()).collect();
+    let limited = entries(quota, "spec.hard").map(|(name, _)| name.as_str());
+    let limited: Vec<&str> = limited.filter(|name| is_of_quotas(name)).collect();
     scopes(&mut errors, quota, &limited, &path.child("scopes"));
     let path = path.child("scopeSelector").child("matchExpressions");
     selector(&mut errors, quota, &limited, &path);
@@ -111,11 +112,20 @@ fn scopes(errors: &mut Errors, quota: &Value, limited: &[&str], path: &Path) {
         if !is_scope(scope) {
             errors.invalid(path, &all, "unsupported scope");
         }
-        for _ in limited.iter().filter(|name| is_of_quotas(name) && !applies(scope, name)) {
-            errors.invalid(path, &all, "unsupported scope applied to resource");
-        }
+        not_for(errors, scope, limited, &all, path);
     }
     conflicts(errors, &scopes, &all, path);
+}
+
+/// Native resources that a scope says nothing about, each with an error that shows all of `shown`. Scopes times
+/// resources are too many to be counted, so it ends where nobody would be told.
+fn not_for(errors: &mut Errors, scope: &str, limited: &[&str], shown: &Value, path: &Path) {
+    for _ in limited.iter().filter(|name| !applies(scope, name)) {
+        if !errors.has_room() {
+            return;
+        }
+        errors.invalid(path, shown, "unsupported scope applied to resource");
+    }
 }
 
 /// Scopes that no pod is in at once. Errors show `spec.scopes`, as upstream's do.
@@ -128,22 +138,20 @@ fn conflicts(errors: &mut Errors, scopes: &[&str], shown: &Value, path: &Path) {
 }
 
 fn selector(errors: &mut Errors, quota: &Value, limited: &[&str], path: &Path) {
-    let requirements = list(quota, "spec.scopeSelector.matchExpressions");
+    let (requirements, all) = (list(quota, "spec.scopeSelector.matchExpressions"), part(quota, "spec.scopeSelector"));
     for requirement in requirements {
-        scope_name(errors, quota, text(requirement, "scopeName"), limited, path);
+        scope_name(errors, text(requirement, "scopeName"), limited, &all, path);
         expression(errors, requirement, path);
     }
     let scopes: Vec<&str> = requirements.iter().map(|requirement| text(requirement, "scopeName")).collect();
     conflicts(errors, &scopes, &part(quota, "spec.scopes"), path);
 }
 
-fn scope_name(errors: &mut Errors, quota: &Value, scope: &str, limited: &[&str], path: &Path) {
+fn scope_name(errors: &mut Errors, scope: &str, limited: &[&str], selector: &Value, path: &Path) {
     if !is_scope(scope) {
         errors.invalid(&path.child("scopeName"), &scope, "unsupported scope");
     }
-    for _ in limited.iter().filter(|name| is_of_quotas(name) && !applies(scope, name)) {
-        errors.invalid(path, &part(quota, "spec.scopeSelector"), "unsupported scope applied to resource");
-    }
+    not_for(errors, scope, limited, selector, path);
 }
 
 fn expression(errors: &mut Errors, requirement: &Value, path: &Path) {

@@ -1,5 +1,7 @@
 //! Rules of stateful sets.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::check::{Errors, same};
@@ -129,11 +131,17 @@ fn validate(set: &Value) -> Vec<FieldError> {
 fn with_claims(spec: &Value) -> Value {
     let claims = list(spec, "volumeClaimTemplates");
     let (mut spec, mut volumes) = (spec.clone(), list(spec, "template.spec.volumes").to_vec());
+    // The first of a name counts.
+    let named = volumes.iter().enumerate().rev();
+    let mut places: BTreeMap<String, usize> = named.map(|(at, volume)| (text(volume, "name").into(), at)).collect();
     for name in claims.iter().map(|claim| text(claim, "metadata.name")) {
         let volume = json!({ "name": name, "persistentVolumeClaim": { "claimName": name } });
-        match volumes.iter_mut().find(|volume| text(volume, "name") == name) {
+        match places.get(name).and_then(|at| volumes.get_mut(*at)) {
             Some(found) => *found = volume,
-            None => volumes.push(volume),
+            None => {
+                places.insert(name.to_string(), volumes.len());
+                volumes.push(volume);
+            }
         }
     }
     if let Some(pod) = spec.pointer_mut("/template/spec").filter(|_| !claims.is_empty()).and_then(Value::as_object_mut)

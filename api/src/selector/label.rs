@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta_v1;
 use serde_json::{Value, json};
 
 use super::parse;
-use crate::field::{FieldError, Path};
+use crate::field::{self, FieldError, Path};
 use crate::names;
 
 /// Why a text or an object is not a label selector.
@@ -52,6 +52,7 @@ pub enum Operator {
 pub struct Requirement {
     key: String,
     operator: Operator,
+    /// Sorted: there may be thousands, and thousands of objects to look at.
     values: Vec<String>,
 }
 
@@ -60,7 +61,7 @@ impl Requirement {
     ///
     /// # Errors
     /// When the key or a value is no label, or the number of values does not suit the operator.
-    pub fn new(key: &str, operator: Operator, values: Vec<String>) -> Result<Self, SelectorError> {
+    pub fn new(key: &str, operator: Operator, mut values: Vec<String>) -> Result<Self, SelectorError> {
         let mut errors: Vec<FieldError> = Vec::new();
         let key_errors = names::qualified_name(key);
         if !key_errors.is_empty() {
@@ -74,18 +75,19 @@ impl Requirement {
             let path = values_path.index(index);
             if matches!(operator, Operator::GreaterThan | Operator::LessThan) && value.parse::<i64>().is_err() {
                 let detail = "for 'Gt', 'Lt' operators, the value must be an integer";
-                errors.push(FieldError::invalid(&path, &json!(value), detail));
+                field::tell(&mut errors, || FieldError::invalid(&path, &json!(value), detail));
             }
             let value_errors = names::label_value(value);
             if !value_errors.is_empty() {
                 let path = path.key(key);
-                errors.push(FieldError::invalid(&path, &json!(value), &value_errors.join("; ")));
+                field::tell(&mut errors, || FieldError::invalid(&path, &json!(value), &value_errors.join("; ")));
             }
         }
         if errors.is_empty() {
+            values.sort_unstable();
             Ok(Self { key: key.to_string(), operator, values })
         } else {
-            Err(SelectorError::Requirement(crate::field::join(&errors)))
+            Err(SelectorError::Requirement(field::join(&errors)))
         }
     }
 
@@ -99,14 +101,14 @@ impl Requirement {
         self.operator
     }
 
-    /// The values.
+    /// The values, sorted.
     pub fn values(&self) -> &[String] {
         &self.values
     }
 
     /// Whether a label with this value, or the lack of one, meets the requirement.
     pub fn matches(&self, value: Option<&str>) -> bool {
-        let listed = |v: &str| self.values.iter().any(|known| known == v);
+        let listed = |v: &str| self.values.binary_search_by(|known| known.as_str().cmp(v)).is_ok();
         match self.operator {
             Operator::Equals | Operator::DoubleEquals | Operator::In => value.is_some_and(listed),
             Operator::NotEquals | Operator::NotIn => !value.is_some_and(listed),

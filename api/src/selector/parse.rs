@@ -1,5 +1,7 @@
 //! The grammar of label selectors in query strings.
 
+use std::collections::BTreeSet;
+
 use super::{Operator, Requirement, SelectorError};
 use crate::names;
 
@@ -174,22 +176,19 @@ fn value_list(parser: &mut Parser<'_>) -> Result<Vec<String>, SelectorError> {
         parser.take();
         return Ok(Vec::new());
     }
-    let mut values: Vec<String> = Vec::new();
+    let mut values = BTreeSet::new();
     loop {
         let value = match parser.peek() {
             Token::Word(_) => parser.take().literal().to_string(),
             token if token.is(",") || token.is(")") => String::new(),
             token => return Err(syntax(token, "',', ')' or identifier")),
         };
-        if !values.contains(&value) {
-            values.push(value);
-        }
+        values.insert(value);
         match parser.take() {
             token if token.is(",") => {}
             token if token.is(")") => break,
             token => return Err(syntax(&token, "',' or ')'")),
         }
     }
-    values.sort_unstable();
-    Ok(values)
+    Ok(values.into_iter().collect())
 }

@@ -112,3 +112,17 @@ fn field_selectors() {
     assert!(FieldSelector::parse("a!b").is_err());
     assert!(FieldSelector::parse("").unwrap().is_everything());
 }
+
+#[test]
+fn a_thousand_values_are_as_good_as_one() {
+    // Looking through all values for each of them, or for each object, would be minutes.
+    let values: Vec<String> = (0..100_000).map(|index| format!("v{index}")).collect();
+    let selector = LabelSelector::parse(&format!("a in ({},v7)", values.join(","))).unwrap();
+    assert_eq!(selector.requirements()[0].values().len(), values.len());
+    assert!(values.iter().all(|value| selector.matches(&labels(&[("a", value)]))));
+    let object = json!({ "matchExpressions": [{ "key": "a", "operator": "NotIn", "values": ["z", "b", "m"] }] });
+    let selector = LabelSelector::from_value(Some(&object)).unwrap();
+    for (value, expected) in [("z", false), ("b", false), ("m", false), ("a", true)] {
+        assert_eq!(selector.matches(&labels(&[("a", value)])), expected, "{value}");
+    }
+}

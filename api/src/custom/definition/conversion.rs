@@ -1,5 +1,7 @@
 //! `spec.conversion`.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -128,8 +130,9 @@ fn review_versions(webhook: &Value, path: &Path, errors: &mut Vec<FieldError>) {
         errors.push(FieldError::required(path, ""));
         return;
     }
+    let mut seen = BTreeSet::new();
     for (index, version) in versions.iter().enumerate() {
-        if versions[..index].contains(version) {
+        if !seen.insert(version) {
             errors.push(FieldError::invalid(&path.index(index), &json!(version), "duplicate version"));
             continue;
         }

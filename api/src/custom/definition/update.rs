@@ -1,9 +1,11 @@
 //! Steps from one definition to the next.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::{ESTABLISHED, flag, list, names, text};
-use crate::field::{FieldError, Path};
+use crate::field::{FieldError, Path, tell};
 use crate::metadata::IMMUTABLE;
 
 /// All errors in a step, besides those of the new definition by itself.
@@ -43,15 +45,17 @@ pub(super) fn stored_version_errors(definition: &Value, path: &Path) -> Vec<Fiel
         return vec![FieldError::invalid(path, &json!(stored), "must have at least one stored version")];
     }
     let versions = list(&definition["spec"], "versions");
+    let known: HashSet<&Value> = stored.iter().collect();
     let mut errors = Vec::new();
     for version in versions.iter().filter(|version| flag(version, "storage")) {
-        if !stored.contains(&version["name"]) {
+        if !known.contains(&version["name"]) {
             let detail = format!("must have the storage version {}", text(version, "name"));
-            errors.push(FieldError::invalid(path, &json!(stored), &detail));
+            tell(&mut errors, || FieldError::invalid(path, &json!(stored), &detail));
         }
     }
+    let offered: HashSet<&Value> = versions.iter().map(|version| &version["name"]).collect();
     for (index, name) in stored.iter().enumerate() {
-        if !versions.iter().any(|version| version["name"] == *name) {
+        if !offered.contains(name) {
             let name = name.as_str().unwrap_or_default();
             let detail = format!(
                 "missing from spec.versions; {name} was previously a storage version, and must remain in spec.versions until a \

@@ -3,6 +3,8 @@
 //! Kubernetes keeps what all versions have in common at the top of its internal form, and its error paths show it:
 //! `spec.validation.openAPIV3Schema…` where the versions' schemas are the same, `spec.versions[0].schema…` otherwise.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::{conversion, flag, list, names, schema, text};
@@ -46,11 +48,8 @@ pub(super) fn spec_errors(spec: &Value, path: &Path) -> Vec<FieldError> {
         deprecation_errors(version, &path.child("deprecationWarning"), &mut errors);
     }
     part_errors(versions, path, &mut errors);
-    let unique = versions
-        .iter()
-        .enumerate()
-        .all(|(index, version)| versions[..index].iter().all(|other| text(other, "name") != text(version, "name")));
-    if !unique {
+    let mut seen = BTreeSet::new();
+    if !versions.iter().all(|version| seen.insert(text(version, "name"))) {
         errors.push(FieldError::invalid(
             &path.child("versions"),
             &json!(versions),
@@ -201,7 +200,7 @@ fn column_errors(columns: &Value, path: &Path, errors: &mut Vec<FieldError>) {
 
 fn selectable_errors(version: &Value, fields: &Value, path: &Path, errors: &mut Vec<FieldError>) {
     let Ok(schema) = Schema::parse(&version["schema"]["openAPIV3Schema"]) else { return };
-    let mut seen: Vec<Path> = Vec::new();
+    let mut seen = BTreeSet::new();
     for (index, field) in fields.as_array().into_iter().flatten().enumerate() {
         let at = path.index(index).child("jsonPath");
         let json_path = text(field, "jsonPath");
@@ -225,10 +224,8 @@ fn selectable_errors(version: &Value, fields: &Value, path: &Path, errors: &mut 
                           formats are allowed.";
             errors.push(FieldError::invalid(&at, &value, detail));
         }
-        if seen.contains(&found) {
+        if !seen.insert(found.to_string()) {
             errors.push(FieldError::duplicate(&at, &value));
-        } else {
-            seen.push(found);
         }
     }
     if seen.len() > SELECTABLE_LIMIT {

@@ -1,6 +1,6 @@
 //! Schemas as declarations of CEL values, with the sizes that cost estimates need (`k8s.io/apiserver/pkg/cel/common/schemas.go`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -100,9 +100,10 @@ fn object(schema: &Schema, is_root: bool) -> Option<Decl> {
     }
     let mut fields = BTreeMap::new();
     let mut min_size = 2;
+    let required: BTreeSet<&String> = schema.checks.required.iter().collect();
     for (name, property) in &schema.properties {
         let Some(decl) = declare(property, property.embedded) else { continue };
-        if schema.checks.required.contains(name) && property.default.is_none() {
+        if required.contains(name) && property.default.is_none() {
             min_size += name.len() as u64 + decl.min_size + 4;
         }
         if let Some(escaped) = escape(name) {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::schema::{Schema, SchemaType};
-use crate::field::{FieldError, Path};
+use crate::field::{FieldError, Path, take_over};
 pub(crate) use correlate::Correlation;
 pub use formats::{format_is_known, format_matches};
 
@@ -31,7 +31,7 @@ struct Findings {
 
 impl Findings {
     fn merge(&mut self, other: Self) {
-        self.errors.extend(other.errors);
+        take_over(&mut self.errors, other.errors);
         self.reached += other.reached;
     }
 

@@ -217,9 +217,10 @@ pub(super) fn binding_errors(binding: &Value, validating: bool) -> Vec<FieldErro
         return errors.0;
     }
     let (path, actions) = (path.child("validationActions"), texts(&spec, "validationActions"));
+    let mut seen = BTreeSet::new();
     for (index, action) in actions.iter().enumerate() {
         errors.one_of_if_set(&path.index(index), Some(action), ACTIONS);
-        if actions[..index].contains(action) {
+        if !seen.insert(action) {
             errors.duplicate(&path.index(index), action);
         }
     }

@@ -107,7 +107,8 @@ fn devices(errors: &mut Errors, devices: &Value, path: &Path) {
     if constraints.len() > CONSTRAINTS_LIMIT {
         errors.0.push(FieldError::too_many(&constraints_path, constraints.len(), CONSTRAINTS_LIMIT));
     }
-    let known = |name: &str| requests.iter().any(|r| name.split('/').next() == Some(text(r, "name")));
+    let named: BTreeSet<&str> = requests.iter().map(|request| text(request, "name")).collect();
+    let known = |name: &str| named.contains(name.split('/').next().unwrap_or_default());
     for (index, constraint) in constraints.iter().enumerate() {
         let path = constraints_path.index(index);
         for (index, name) in texts(constraint, "requests").into_iter().enumerate().filter(|(_, n)| !known(n)) {

@@ -25,8 +25,10 @@ pub(super) fn failure(errors: &mut Errors, spec: &Value, path: &Path) {
     if rules.len() > RULES_LIMIT {
         errors.0.push(FieldError::too_many(&path, rules.len(), RULES_LIMIT));
     }
+    let lists = ["containers", "initContainers"].map(|key| list(spec, &format!("template.spec.{key}")));
+    let containers: BTreeSet<&str> = lists.into_iter().flatten().map(|container| text(container, "name")).collect();
     for (index, rule) in rules.iter().enumerate() {
-        self::rule(errors, rule, spec, &path.index(index));
+        self::rule(errors, rule, spec, &containers, &path.index(index));
     }
 }
 
@@ -43,7 +45,7 @@ fn choice(errors: &mut Errors, path: &Path, value: &str, supported: &[&str]) {
     }
 }
 
-fn rule(errors: &mut Errors, rule: &Value, spec: &Value, path: &Path) {
+fn rule(errors: &mut Errors, rule: &Value, spec: &Value, containers: &BTreeSet<&str>, path: &Path) {
     let action = text(rule, "action");
     if action == "FailIndex" && !has(spec, "backoffLimitPerIndex") {
         errors.invalid(&path.child("action"), &action, "requires the backoffLimitPerIndex to be set");
@@ -52,7 +54,7 @@ fn rule(errors: &mut Errors, rule: &Value, spec: &Value, path: &Path) {
     }
     let conditions = list(rule, "onPodConditions");
     if has(rule, "onExitCodes") {
-        exit_codes(errors, &part(rule, "onExitCodes"), spec, &path.child("onExitCodes"));
+        exit_codes(errors, &part(rule, "onExitCodes"), containers, &path.child("onExitCodes"));
     }
     let conditions_path = path.child("onPodConditions");
     if conditions.len() > PATTERNS_LIMIT {
@@ -70,14 +72,10 @@ fn rule(errors: &mut Errors, rule: &Value, spec: &Value, path: &Path) {
     }
 }
 
-fn exit_codes(errors: &mut Errors, requirement: &Value, spec: &Value, path: &Path) {
+fn exit_codes(errors: &mut Errors, requirement: &Value, containers: &BTreeSet<&str>, path: &Path) {
     let (operator, container) = (text(requirement, "operator"), text(requirement, "containerName"));
     choice(errors, &path.child("operator"), operator, OPERATORS);
-    let mut containers = ["containers", "initContainers"]
-        .into_iter()
-        .flat_map(|key| list(spec, &format!("template.spec.{key}")))
-        .map(|c| text(c, "name"));
-    if has(requirement, "containerName") && !containers.any(|name| name == container) {
+    if has(requirement, "containerName") && !containers.contains(container) {
         let detail = "must be one of the container or initContainer names in the pod template";
         errors.invalid(&path.child("containerName"), &container, detail);
     }

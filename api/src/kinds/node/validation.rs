@@ -1,5 +1,7 @@
 //! Validation of nodes.
 
+use std::collections::HashSet;
+
 use k8s_openapi::api::core::v1::NodeSpec;
 use serde_json::Value;
 
@@ -55,8 +57,8 @@ fn ranges(errors: &mut Errors, node: &Value) {
 pub(super) fn validate_update(new: &Value, old: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
     let path = Path::root("spec");
-    let addresses = list(new, "status.addresses");
-    for (index, address) in addresses.iter().enumerate().filter(|(index, a)| addresses[..*index].contains(a)) {
+    let mut seen = HashSet::new();
+    for (index, address) in list(new, "status.addresses").iter().enumerate().filter(|(_, it)| !seen.insert(*it)) {
         errors.duplicate(&Path::root("status").child("addresses").index(index), address);
     }
     let cidrs =

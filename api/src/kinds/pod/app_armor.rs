@@ -1,5 +1,7 @@
 //! AppArmor profiles given by annotation, as before Kubernetes 1.30: the fields follow them.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::validation::APP_ARMOR;
@@ -8,7 +10,7 @@ use crate::meta;
 
 /// Gives containers of a new pod the profile that an annotation names, unless a field names one.
 pub(super) fn fields_of_annotations(pod: &mut Value) {
-    let profiles: Vec<(String, String)> = meta::annotations(pod)
+    let profiles: BTreeMap<String, String> = meta::annotations(pod)
         .into_iter()
         .filter_map(|(key, profile)| Some((key.strip_prefix(APP_ARMOR)?.to_string(), profile.to_string())))
         .collect();
@@ -18,8 +20,7 @@ pub(super) fn fields_of_annotations(pod: &mut Value) {
     }
     for list in ["initContainers", "containers", "ephemeralContainers"] {
         for container in items(spec, list).filter(|c| !has(c, "securityContext.appArmorProfile")) {
-            let given = profiles.iter().find(|(name, _)| name == text(container, "name"));
-            let field = match given.map(|(_, profile)| profile.as_str()) {
+            let field = match profiles.get(text(container, "name")).map(String::as_str) {
                 Some("unconfined") => json!({ "type": "Unconfined" }),
                 Some("runtime/default") => json!({ "type": "RuntimeDefault" }),
                 Some(profile) => match profile.strip_prefix("localhost/").filter(|file| !file.is_empty()) {

@@ -1,5 +1,7 @@
 //! `kubectl get pods`.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::catalog::{Column, RowCells};
@@ -136,11 +138,12 @@ fn is_sidecar(container: &Value) -> bool {
 /// Walks the init containers up to the one that is not through, and returns the restarts of sidecars alone.
 fn initialization(pod: &Value, summary: &mut Summary) -> Restarts {
     let init_containers = list(pod, "spec.initContainers");
+    let sidecars = init_containers.iter().filter(|container| is_sidecar(container));
+    let sidecars: BTreeSet<&str> = sidecars.map(|container| text(container, "name")).collect();
     let mut sidecar_restarts = Restarts::default();
     for (index, status) in list(pod, "status.initContainerStatuses").iter().enumerate() {
         summary.restarts.add(status);
-        let name = text(status, "name");
-        let sidecar = init_containers.iter().any(|c| text(c, "name") == name && is_sidecar(c));
+        let sidecar = sidecars.contains(text(status, "name"));
         if sidecar {
             sidecar_restarts.add(status);
         }
@@ -206,6 +209,8 @@ fn readiness_gates(pod: &Value) -> String {
     if gates.is_empty() {
         return NONE.to_string();
     }
-    let met = gates.iter().filter(|g| condition_is_true(pod, text(g, "conditionType"))).count();
+    let met = list(pod, "status.conditions").iter().filter(|condition| text(condition, "status") == "True");
+    let met: BTreeSet<&str> = met.map(|condition| text(condition, "type")).collect();
+    let met = gates.iter().filter(|gate| met.contains(text(gate, "conditionType"))).count();
     format!("{met}/{}", gates.len())
 }

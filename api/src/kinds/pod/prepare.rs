@@ -1,5 +1,7 @@
 //! What a pod's author may not decide: its status; and what the pod's node may not.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use serde_json::{Value, json};
 
@@ -47,12 +49,14 @@ pub(super) fn status(new: &mut Value, old: &Value) {
         carry_over(status, before, "observedGeneration");
     }
     // There may be several conditions of a type, so each old one counts once.
-    let mut old_conditions: Vec<&Value> = list(before, "conditions").iter().collect();
+    let mut old_conditions: BTreeMap<&str, VecDeque<&Value>> = BTreeMap::new();
+    for condition in list(before, "conditions") {
+        old_conditions.entry(text(condition, "type")).or_default().push_back(condition);
+    }
     for condition in items(status, "conditions") {
-        let Some(at) = old_conditions.iter().position(|old| text(old, "type") == text(condition, "type")) else {
+        let Some(before) = old_conditions.get_mut(text(condition, "type")).and_then(VecDeque::pop_front) else {
             continue;
         };
-        let before = old_conditions.remove(at);
         if integer(condition, "observedGeneration") == 0 {
             carry_over(condition, before, "observedGeneration");
         }

@@ -1,5 +1,7 @@
 //! What may change in a pod that exists.
 
+use std::collections::{BTreeSet, HashSet};
+
 use k8s_openapi::api::core::v1::Toleration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -91,7 +93,7 @@ fn tolerations(errors: &mut Errors, new: &Value, old: &Value, path: &Path) {
         fields.remove("tolerationSeconds");
         fields
     };
-    let kept: Vec<Map<String, Value>> = list(new, "tolerations").iter().map(without_seconds).collect();
+    let kept: HashSet<Map<String, Value>> = list(new, "tolerations").iter().map(without_seconds).collect();
     if !list(old, "tolerations").iter().all(|t| kept.contains(&without_seconds(t))) {
         return errors.forbidden(path, "existing toleration can not be modified except its tolerationSeconds");
     }
@@ -102,9 +104,11 @@ fn tolerations(errors: &mut Errors, new: &Value, old: &Value, path: &Path) {
 
 /// Scheduling gates can only go.
 fn gates(errors: &mut Errors, new: &Value, old: &Value, path: &Path) {
+    let known: BTreeSet<&str> = list(old, "schedulingGates").iter().map(|gate| text(gate, "name")).collect();
     for (index, gate) in list(new, "schedulingGates").iter().enumerate() {
-        if !list(old, "schedulingGates").iter().any(|o| text(o, "name") == text(gate, "name")) {
-            let detail = format!("only deletion is allowed, but found new scheduling gate '{}'", text(gate, "name"));
+        let name = text(gate, "name");
+        if !known.contains(name) {
+            let detail = format!("only deletion is allowed, but found new scheduling gate '{name}'");
             errors.forbidden(&path.index(index).child("name"), &detail);
         }
     }
@@ -187,8 +191,8 @@ pub(in crate::kinds) fn compare(path: &str, new: &Value, old: &Value, difference
         (Value::Object(new_map), Value::Object(old_map)) => {
             let added = new_map.keys().filter(|k| !old_map.contains_key(*k));
             for key in old_map.keys().chain(added) {
-                let part = |map: &Map<String, Value>| map.get(key).cloned().unwrap_or_default();
-                compare(&format!("{path}.{key}"), &part(new_map), &part(old_map), differences);
+                let (new, old) = (new_map.get(key).unwrap_or(&Value::Null), old_map.get(key).unwrap_or(&Value::Null));
+                compare(&format!("{path}.{key}"), new, old, differences);
             }
         }
         (Value::Array(new_list), Value::Array(old_list)) if new_list.len() == old_list.len() => {

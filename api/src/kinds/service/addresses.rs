@@ -1,5 +1,7 @@
 //! Validation of the addresses of Services and of their address families. The cluster has IPv4 addresses only.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1::ServiceSpec;
 
 use super::validation::is_set;
@@ -28,10 +30,11 @@ pub(super) fn validate(errors: &mut Errors, spec: &ServiceSpec, path: &Path) {
         _ => {}
     }
     let families = spec.ip_families.as_deref().unwrap_or_default();
+    let mut seen = BTreeSet::new();
     for (index, family) in families.iter().enumerate() {
         let path = path.child("ipFamilies").index(index);
         errors.one_of_if_set(&path, Some(family), FAMILIES);
-        if families[..index].contains(family) {
+        if !seen.insert(family) {
             errors.duplicate(&path, family);
         }
     }

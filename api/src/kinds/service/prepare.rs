@@ -1,5 +1,7 @@
 //! What a Service keeps of its past: status, and values allocated for it that an update does not repeat.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Value, json};
 
 use super::defaults;
@@ -75,9 +77,11 @@ fn keep_allocated(spec: &mut Value, old: &Value) {
         carry_over(spec, old, "clusterIP");
     }
     if has_node_ports(spec) && has_node_ports(old) {
-        let used: Vec<i64> = list(spec, "ports").iter().map(|port| integer(port, "nodePort")).collect();
+        let used: BTreeSet<i64> = list(spec, "ports").iter().map(|port| integer(port, "nodePort")).collect();
+        // The last of a name counts.
+        let named: BTreeMap<&str, &Value> = list(old, "ports").iter().map(|port| (text(port, "name"), port)).collect();
         for port in items(spec, "ports").filter(|p| integer(p, "nodePort") == 0) {
-            let kept = list(old, "ports").iter().rfind(|o| text(o, "name") == text(port, "name"));
+            let kept = named.get(text(port, "name"));
             if let Some(kept) = kept.filter(|o| !used.contains(&integer(o, "nodePort"))) {
                 carry_over(port, kept, "nodePort");
             }
@@ -97,7 +101,7 @@ fn drop_unused(spec: &mut Value, old: &Value) {
         remove(spec, &["ipFamilies", "ipFamilyPolicy"]);
     }
     if has_node_ports(old) && !has_node_ports(spec) {
-        let old_ports: Vec<i64> = list(old, "ports").iter().map(|p| integer(p, "nodePort")).collect();
+        let old_ports: BTreeSet<i64> = list(old, "ports").iter().map(|p| integer(p, "nodePort")).collect();
         for port in items(spec, "ports") {
             if old_ports.contains(&integer(port, "nodePort")) {
                 remove(port, &["nodePort"]);

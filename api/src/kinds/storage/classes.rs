@@ -142,7 +142,7 @@ fn storage_class(class: &Value) -> Vec<FieldError> {
 
 fn topologies(errors: &mut Errors, class: &Value) {
     let all = Path::root("allowedTopologies");
-    let mut terms = Vec::new();
+    let mut terms = BTreeSet::new();
     for (index, term) in list(class, "allowedTopologies").iter().enumerate() {
         let path = all.index(index).child("matchLabelExpressions");
         let mut seen = BTreeSet::new();
@@ -151,8 +151,9 @@ fn topologies(errors: &mut Errors, class: &Value) {
             if values.is_empty() {
                 errors.required(&path.child("values"), "");
             }
+            let mut seen_values = BTreeSet::new();
             for (index, value) in values.iter().enumerate() {
-                if values[..index].contains(value) {
+                if !seen_values.insert(value) {
                     errors.duplicate(&path.child("values").index(index), value);
                 }
             }
@@ -161,11 +162,9 @@ fn topologies(errors: &mut Errors, class: &Value) {
                 errors.duplicate(&path.child("key"), &key);
             }
         }
-        let term = zones(term);
-        if terms.contains(&term) {
+        if !terms.insert(zones(term)) {
             errors.duplicate(&path, &"");
         }
-        terms.push(term);
     }
 }
 

@@ -1,6 +1,6 @@
 //! CSI drivers, and which of them a node has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -125,10 +125,12 @@ pub static CSI_NODE: Rules = Rules {
     validate_update: |new, old| {
         let mut errors = Errors::default();
         let path = Path::root("spec").child("drivers");
+        // The first of a name counts.
+        let drivers = list(new, "spec.drivers").iter().rev();
+        let drivers: BTreeMap<&str, &Value> = drivers.map(|driver| (text(driver, "name"), driver)).collect();
         for before in list(old, "spec.drivers") {
-            let name = text(before, "name");
-            let after = list(new, "spec.drivers").iter().find(|driver| text(driver, "name") == name);
-            if let Some(after) = after.map(without_count).filter(|after| !same(after, &without_count(before))) {
+            let after = drivers.get(text(before, "name")).map(|after| without_count(after));
+            if let Some(after) = after.filter(|after| !same(after, &without_count(before))) {
                 errors.invalid(&path, &after, crate::metadata::IMMUTABLE);
             }
         }
@@ -246,13 +248,13 @@ fn node(node: &Value) -> Vec<FieldError> {
         if !seen.insert(name) {
             errors.duplicate(&path.child("name"), &name);
         }
-        let keys = texts(driver, "topologyKeys");
-        for (at, key) in keys.iter().enumerate() {
+        let mut keys = BTreeSet::new();
+        for key in texts(driver, "topologyKeys") {
             if key.is_empty() {
                 errors.required(&path, "");
             }
-            if keys[..at].contains(key) {
-                errors.duplicate(&path, key);
+            if !keys.insert(key) {
+                errors.duplicate(&path, &key);
             }
             errors.named(&path, key, names::qualified_name);
         }

@@ -3,6 +3,7 @@
 mod catalog;
 mod defaults;
 mod invalid;
+mod large;
 mod pod_fields;
 mod pod_invalid;
 mod prepare;

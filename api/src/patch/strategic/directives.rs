@@ -1,5 +1,7 @@
 //! The directives by themselves: names, `$retainKeys`, and taking them out of what is stored.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::{Result, StrategicError};
@@ -23,7 +25,8 @@ pub(super) fn target<'k>(key: &'k str, prefix: &str, malformed: StrategicError) 
 pub(super) fn retain_keys(original: &mut Map<String, Value>, patch: &mut Map<String, Value>) -> Result<()> {
     let Some(directive) = patch.remove(RETAIN_KEYS) else { return Ok(()) };
     let Value::Array(keys) = directive else { return Err(StrategicError::RetainKeysFormat) };
-    let retained = |name: &str| keys.iter().any(|key| key == name);
+    let keys: HashSet<&str> = keys.iter().filter_map(Value::as_str).collect();
+    let retained = |name: &str| keys.contains(name);
     let is_list_directive = |name: &str| name.starts_with(DELETE_FROM_LIST) || name.starts_with(ELEMENT_ORDER);
     let stray = patch.iter().any(|(name, value)| !value.is_null() && !is_list_directive(name) && !retained(name));
     if stray {
@@ -58,4 +61,21 @@ fn settle_element(value: Value) -> Option<Value> {
 fn is_directive(name: &str) -> bool {
     let has_target = |prefix: &str| name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
     name == RETAIN_KEYS || has_target(ELEMENT_ORDER) || has_target(DELETE_FROM_LIST)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn many_keys_are_retained_at_once() {
+        let fields = || -> Map<String, Value> { (0..100_000).map(|index| (format!("k{index}"), json!(1))).collect() };
+        let (mut original, mut patch) = (fields(), fields());
+        original.insert("other".into(), json!(1));
+        patch.insert(RETAIN_KEYS.into(), fields().keys().rev().cloned().collect());
+        assert_eq!(retain_keys(&mut original, &mut patch), Ok(()));
+        assert_eq!((original.len(), patch.len()), (100_000, 100_000));
+    }
 }

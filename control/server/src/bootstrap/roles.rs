@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 use serde_json::{Map, Value, json};
 
 use super::{create, failed, policy, row};
-use crate::authz::rbac::{Rule, missing};
+use crate::authz::rbac::{Rule, all_missing};
 use crate::hub::Hub;
 use crate::server::StartError;
 use crate::write::{Author, Next, Part, edit, revise};
@@ -79,7 +79,7 @@ fn completed(old: &Value, wanted: &Value) -> Completed {
     if gathered.is_array() {
         add_items(&mut new["aggregationRule"]["clusterRoleSelectors"], gathered);
     } else if wanted["roleRef"].is_null() {
-        let rules = missing(&Rule::all_of(old), &Rule::all_of(wanted));
+        let rules = all_missing(&Rule::all_of(old), &Rule::all_of(wanted));
         add_items(&mut new["rules"], &json!(rules.iter().map(Rule::to_json).collect::<Vec<_>>()));
     } else {
         add_items(&mut new["subjects"], &wanted["subjects"]);

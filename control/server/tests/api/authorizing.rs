@@ -91,6 +91,22 @@ async fn an_access_review_says_which_binding_it_is() {
 }
 
 #[tokio::test]
+async fn a_product_of_rights_is_not_multiplied_out() {
+    let cluster = Cluster::new().await;
+    let rbac = json!({ "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles"], "verbs": ["create"] });
+    let texts = |prefix: &str| (0..400).map(|index| format!("{prefix}{index}")).collect::<Vec<_>>();
+    // 64 million permissions.
+    let product = json!({ "apiGroups": texts("g"), "resources": texts("r"), "verbs": texts("v") });
+    give(&cluster, "own", json!([rbac])).await;
+    let roles = format!("{RBAC}/namespaces/default/roles");
+    let refused = as_jane(&cluster, Method::POST, &roles, role("Role", "big", json!([product]))).await;
+    assert_eq!(refused.code, 403);
+    assert!(refused.message().ends_with("\nand others, which are not listed"), "{}", refused.message());
+    give(&cluster, "held", json!([product])).await;
+    as_jane(&cluster, Method::POST, &roles, role("Role", "big", json!([product]))).await.ok();
+}
+
+#[tokio::test]
 async fn nobody_grants_what_he_does_not_have() {
     let cluster = Cluster::new().await;
     let rbac = json!({ "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"], "verbs": ["create", "update"] });

@@ -70,6 +70,20 @@ async fn a_review_may_be_about_a_selection() {
 }
 
 #[tokio::test]
+async fn very_many_mistakes_are_counted() {
+    let cluster = Cluster::new().await;
+    // Comparing the texts of these with each other would be minutes.
+    let requirements = vec![json!({}); 100_000];
+    let attributes = json!({ "resource": "pods", "verb": "get", "fieldSelector": { "requirements": requirements } });
+    let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+    let answer =
+        cluster.post(path, review("SelfSubjectAccessReview", json!({ "resourceAttributes": attributes }))).await;
+    assert_eq!(answer.code, 422);
+    assert_eq!(answer.body["details"]["causes"].as_array().unwrap().len(), 1_000);
+    assert!(answer.message().ends_with("requirements[999].key: Required value: must be specified, and 99000 more]"));
+}
+
+#[tokio::test]
 async fn who_somebody_is_is_told_in_full() {
     let cluster = Cluster::new().await;
     let mut asked = request(

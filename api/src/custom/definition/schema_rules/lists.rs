@@ -1,9 +1,11 @@
 //! `x-kubernetes-list-type`, `x-kubernetes-list-map-keys`, `x-kubernetes-map-type`.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use crate::custom::definition::{flag, list, text};
-use crate::field::{FieldError, Path};
+use crate::field::{FieldError, Path, tell};
 
 pub(super) fn errors(schema: &Value, path: &Path, errors: &mut Vec<FieldError>) {
     map_type(schema, path, errors);
@@ -87,7 +89,8 @@ fn map_keys(schema: &Value, path: &Path, errors: &mut Vec<FieldError>) {
         errors.push(FieldError::invalid(&items_path.child("type"), &json!(text(items, "type")), detail));
         return;
     }
-    for (index, key) in keys.iter().enumerate() {
+    let mut seen = HashSet::new();
+    for key in keys {
         let name = key.as_str().unwrap_or_default();
         match items["properties"].get(name) {
             Some(property) if matches!(text(property, "type"), "array" | "object") => {
@@ -98,11 +101,11 @@ fn map_keys(schema: &Value, path: &Path, errors: &mut Vec<FieldError>) {
             Some(_) => {}
             None => {
                 let detail = "entries must all be names of item properties";
-                errors.push(FieldError::invalid(&keys_path, &json!(keys), detail));
+                tell(errors, || FieldError::invalid(&keys_path, &json!(keys), detail));
             }
         }
-        if keys[..index].contains(key) {
-            errors.push(FieldError::invalid(&keys_path, &json!(keys), "must not contain duplicate entries"));
+        if !seen.insert(key) {
+            tell(errors, || FieldError::invalid(&keys_path, &json!(keys), "must not contain duplicate entries"));
         }
     }
 }
@@ -118,7 +121,7 @@ fn nullable(schema: &Value, kind: &str, path: &Path, errors: &mut Vec<FieldError
     if kind != "map" {
         return;
     }
-    let required = list(items, "required");
+    let required: HashSet<&Value> = list(items, "required").iter().collect();
     for key in list(schema, "x-kubernetes-list-map-keys") {
         let name = key.as_str().unwrap_or_default();
         let Some(property) = items["properties"].get(name) else { continue };

@@ -98,7 +98,8 @@ pub(super) fn label_keys(
             selected.insert(&expression.key);
         }
     }
-    for (index, key) in keys.iter().enumerate().filter(|(_, key)| mismatch.unwrap_or_default().contains(key)) {
+    let mismatch: BTreeSet<&String> = mismatch.unwrap_or_default().iter().collect();
+    for (index, key) in keys.iter().enumerate().filter(|(_, key)| mismatch.contains(key)) {
         let detail = "exists in both matchLabelKeys and mismatchLabelKeys";
         errors.invalid(&path.child("matchLabelKeys").index(index), key, detail);
     }

@@ -1,5 +1,7 @@
 //! Annotations that mean something to pods: profiles from before there were fields for them, mirrors of static pods.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1::{PodSpec, Toleration};
 use serde_json::Value;
 
@@ -67,10 +69,11 @@ fn seccomp(errors: &mut Errors, profile: &str, path: &Path) {
 fn app_armor(errors: &mut Errors, object: &Value, spec: &PodSpec, path: &Path) {
     let init = spec.init_containers.iter().flatten().map(|c| &c.name);
     let names = init.chain(spec.containers.iter().map(|c| &c.name));
-    let names: Vec<&String> = names.chain(spec.ephemeral_containers.iter().flatten().map(|c| &c.name)).collect();
+    let names: BTreeSet<&str> =
+        names.chain(spec.ephemeral_containers.iter().flatten().map(|c| &c.name)).map(String::as_str).collect();
     for (key, profile) in meta::annotations(object) {
         let Some(container) = key.strip_prefix(APP_ARMOR) else { continue };
-        if !names.iter().any(|name| *name == container) {
+        if !names.contains(container) {
             errors.invalid(&path.key(key), &container, "container not found");
         }
         let known = matches!(profile, "" | "runtime/default" | "unconfined") || profile.starts_with("localhost/");

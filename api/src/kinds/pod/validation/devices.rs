@@ -15,6 +15,8 @@ use crate::names;
 /// `volumeDevices`: claims given as devices, at paths where nothing else is.
 pub(super) fn validate(errors: &mut Errors, container: &Container, volumes: &Volumes<'_>, path: &Path) {
     let mounts = container.volume_mounts.as_deref().unwrap_or_default();
+    let mounted: BTreeSet<&str> = mounts.iter().map(|mount| mount.name.as_str()).collect();
+    let mount_points: BTreeSet<&str> = mounts.iter().map(|mount| mount.mount_path.as_str()).collect();
     let (mut names, mut points) = (BTreeSet::new(), BTreeSet::new());
     for (index, device) in container.volume_devices.iter().flatten().enumerate() {
         let (name_path, point_path) = (path.index(index).child("name"), path.index(index).child("devicePath"));
@@ -31,7 +33,7 @@ pub(super) fn validate(errors: &mut Errors, container: &Container, volumes: &Vol
                 let detail = "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode";
                 errors.invalid(&name_path, &name, detail);
             }
-            None => errors.0.push(FieldError::not_found(&name_path, &json(&name))),
+            None => errors.tell(|| FieldError::not_found(&name_path, &json(&name))),
         }
         if point.is_empty() {
             errors.required(&point_path, "");
@@ -44,10 +46,10 @@ pub(super) fn validate(errors: &mut Errors, container: &Container, volumes: &Vol
         } else {
             points.insert(point);
         }
-        if mounts.iter().any(|mount| mount.name == name) {
+        if mounted.contains(name) {
             errors.invalid(&name_path, &name, "must not already exist in volumeMounts");
         }
-        if mounts.iter().any(|mount| mount.mount_path == point) {
+        if mount_points.contains(point) {
             errors.invalid(&point_path, &point, "must not already exist as a path in volumeMounts");
         }
         if !name.is_empty() {

@@ -1,6 +1,8 @@
 //! Environment variables and where their values come from.
 
-use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVarSource, FileKeySelector, PodSpec};
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVarSource, FileKeySelector, PodSpec, Volume};
 
 use super::downward;
 use crate::field::{FieldError, Path};
@@ -94,6 +96,9 @@ fn file_ref(errors: &mut Errors, reference: &FileKeySelector, path: &Path) {
 /// Files with variables are written by an earlier container, so they are in a volume that starts empty (KEP-3721).
 pub(super) fn files_of_volumes(errors: &mut Errors, spec: &PodSpec, path: &Path) {
     let init = spec.init_containers.as_deref().unwrap_or_default();
+    // The first of a name counts.
+    let volumes: BTreeMap<&str, &Volume> =
+        spec.volumes.iter().flatten().rev().map(|it| (it.name.as_str(), it)).collect();
     let lists = [("initContainers", init), ("containers", spec.containers.as_slice())];
     let mut check = |variables: Option<&Vec<k8s_openapi::api::core::v1::EnvVar>>, path: Path| {
         for (index, variable) in variables.into_iter().flatten().enumerate() {
@@ -101,8 +106,8 @@ pub(super) fn files_of_volumes(errors: &mut Errors, spec: &PodSpec, path: &Path)
                 continue;
             };
             let path = path.child("env").index(index).child("valueFrom").child("fileKeyRef").child("volumeName");
-            match spec.volumes.iter().flatten().find(|volume| volume.name == file.volume_name) {
-                None => errors.0.push(FieldError::not_found(&path, &json(&file.volume_name))),
+            match volumes.get(file.volume_name.as_str()) {
+                None => errors.tell(|| FieldError::not_found(&path, &json(&file.volume_name))),
                 Some(volume) if volume.empty_dir.is_none() => {
                     errors.invalid(&path, &file.volume_name, "referenced volume must be of type emptyDir");
                 }

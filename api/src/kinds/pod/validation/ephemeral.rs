@@ -1,6 +1,6 @@
 //! Ephemeral containers: added to a pod that runs, for looking at it (KEP-277).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{Container, EphemeralContainer, PodSpec};
 use serde::Deserialize;
@@ -51,7 +51,7 @@ pub(super) fn validate(errors: &mut Errors, spec: &PodSpec, around: &Surrounding
 fn target(errors: &mut Errors, container: &EphemeralContainer, others: &BTreeSet<&str>, path: &Path) {
     let target = container.target_container_name.as_deref().unwrap_or_default();
     if !target.is_empty() && !others.contains(target) {
-        errors.0.push(FieldError::not_found(&path.child("targetContainerName"), &json(&target)));
+        errors.tell(|| FieldError::not_found(&path.child("targetContainerName"), &json(&target)));
     }
 }
 
@@ -86,9 +86,12 @@ pub fn validate_ephemeral_update(new: &Value, old: &Value) -> Vec<FieldError> {
     let mut errors = Errors(super::validate(new));
     super::annotation_updates(&mut errors, new, old);
     let path = Path::root("spec").child("ephemeralContainers");
+    // The first of a name counts.
+    let kept = list(new, "spec.ephemeralContainers").iter().rev();
+    let kept: BTreeMap<&str, &Value> = kept.map(|container| (text(container, "name"), container)).collect();
     for before in list(old, "spec.ephemeralContainers") {
         let name = text(before, "name");
-        match list(new, "spec.ephemeralContainers").iter().find(|c| text(c, "name") == name) {
+        match kept.get(name) {
             None => errors.forbidden(&path, &format!("existing ephemeral containers {name:?} may not be removed\n")),
             Some(after) if !same(after, before) => {
                 let difference = update::difference(before, after);

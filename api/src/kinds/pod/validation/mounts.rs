@@ -13,6 +13,8 @@ use crate::kinds::pod::volume_sources::local_path;
 /// `volumeMounts`. Some fields are reported without the index of their mount, as Kubernetes does.
 pub(super) fn validate(errors: &mut Errors, container: &Container, volumes: &Volumes<'_>, path: &Path) {
     let devices = container.volume_devices.as_deref().unwrap_or_default();
+    let device_names: BTreeSet<&str> = devices.iter().map(|device| device.name.as_str()).collect();
+    let device_points: BTreeSet<&str> = devices.iter().map(|device| device.device_path.as_str()).collect();
     let mut points = BTreeSet::new();
     for (index, mount) in container.volume_mounts.iter().flatten().enumerate() {
         let at = path.index(index);
@@ -21,7 +23,7 @@ pub(super) fn validate(errors: &mut Errors, container: &Container, volumes: &Vol
             errors.required(&name_path, "");
         }
         if !volumes.contains_key(mount.name.as_str()) {
-            errors.0.push(FieldError::not_found(&name_path, &json(&mount.name)));
+            errors.tell(|| FieldError::not_found(&name_path, &json(&mount.name)));
         }
         if mount.mount_path.is_empty() {
             errors.required(&point_path, "");
@@ -29,10 +31,10 @@ pub(super) fn validate(errors: &mut Errors, container: &Container, volumes: &Vol
         if !points.insert(&mount.mount_path) {
             errors.invalid(&point_path, &mount.mount_path, "must be unique");
         }
-        if devices.iter().any(|device| device.name == mount.name) {
+        if device_names.contains(mount.name.as_str()) {
             errors.invalid(&name_path, &mount.name, "must not already exist in volumeDevices");
         }
-        if devices.iter().any(|device| device.device_path == mount.mount_path) {
+        if device_points.contains(mount.mount_path.as_str()) {
             errors.invalid(&point_path, &mount.mount_path, "must not already exist as a path in volumeDevices");
         }
         sub_paths(errors, mount, path, &at);

@@ -87,6 +87,7 @@ fn pages(errors: &mut Errors, name: &str, amount: &WireQuantity, path: &Path) {
 /// Claims that the pod has, each used once: as a whole, or by its requests.
 fn device_claims(errors: &mut Errors, claims: &[ResourceClaim], known: &BTreeSet<&str>, path: &Path) {
     let mut seen: BTreeSet<(&str, Option<&str>)> = BTreeSet::new();
+    let mut parts: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, claim) in claims.iter().enumerate() {
         let (path, name) = (path.index(index), claim.name.as_str());
         if name.is_empty() {
@@ -103,17 +104,23 @@ fn device_claims(errors: &mut Errors, claims: &[ResourceClaim], known: &BTreeSet
                     errors.duplicate(&path, &format!("{name}/{request}"));
                 }
             } else {
-                let parts = seen.iter().filter(|(seen, part)| *seen == name && part.is_some()).count();
+                let parts = parts.get(name).copied().unwrap_or_default();
                 (0..parts).for_each(|_| errors.duplicate(&path, &name));
             }
-            seen.insert((name, request));
+            if seen.insert((name, request)) && request.is_some() {
+                *parts.entry(name).or_default() += 1;
+            }
         }
         if !known.contains(name) {
-            let listed = known.iter().copied().collect::<Vec<_>>().join(", ");
-            let which = if known.is_empty() { " which is empty".to_string() } else { format!(": {listed}") };
-            let mut error = FieldError::not_found(&path, &json(&name));
-            error.body.push_str(&format!(": must be one of the names in pod.spec.resourceClaims{which}"));
-            errors.0.push(error);
+            errors.tell(|| unknown_claim(name, known, &path));
         }
     }
+}
+
+fn unknown_claim(name: &str, known: &BTreeSet<&str>, path: &Path) -> FieldError {
+    let listed = known.iter().copied().collect::<Vec<_>>().join(", ");
+    let which = if known.is_empty() { " which is empty".to_string() } else { format!(": {listed}") };
+    let mut error = FieldError::not_found(path, &json(&name));
+    error.body.push_str(&format!(": must be one of the names in pod.spec.resourceClaims{which}"));
+    error
 }

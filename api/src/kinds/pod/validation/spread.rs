@@ -1,5 +1,7 @@
 //! How pods spread over places.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::TopologySpreadConstraint;
 
 use super::affinity;
@@ -12,6 +14,9 @@ const POSITIVE: &str = "must be greater than zero";
 
 /// `topologySpreadConstraints`
 pub(super) fn validate(errors: &mut Errors, constraints: &[TopologySpreadConstraint], path: &Path) {
+    let places = constraints.iter().enumerate();
+    let last: BTreeMap<_, usize> =
+        places.map(|(index, it)| ((it.topology_key.as_str(), it.when_unsatisfiable.as_str()), index)).collect();
     for (index, constraint) in constraints.iter().enumerate() {
         let path = path.index(index);
         if constraint.max_skew <= 0 {
@@ -22,10 +27,7 @@ pub(super) fn validate(errors: &mut Errors, constraints: &[TopologySpreadConstra
         }
         let action = constraint.when_unsatisfiable.as_str();
         errors.one_of_if_set(&path.child("whenUnsatisfiable"), Some(action), ACTIONS);
-        let repeats = |later: &TopologySpreadConstraint| {
-            later.topology_key == constraint.topology_key && later.when_unsatisfiable == action
-        };
-        if constraints[index + 1..].iter().any(repeats) {
+        if last.get(&(constraint.topology_key.as_str(), action)).is_some_and(|last| *last > index) {
             let pair = format!("{{{}, {action}}}", constraint.topology_key);
             errors.duplicate(&path.child("{topologyKey, whenUnsatisfiable}"), &pair);
         }

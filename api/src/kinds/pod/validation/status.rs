@@ -1,6 +1,6 @@
 //! Validation of what is written to the status of a pod.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use serde_json::Value;
@@ -71,12 +71,15 @@ fn transitions(errors: &mut Errors, now: &[Value], before: &[Value], (pod, conta
     if !containers.is_empty() && any_restarts_all(pod) {
         return;
     }
+    let lives = now.iter().filter(|status| !has(status, "state.terminated"));
+    let lives: BTreeSet<&str> = lives.map(|status| text(status, "name")).collect();
+    // The first of a name counts.
+    let known = list(pod, &format!("spec.{containers}")).iter().rev();
+    let known: BTreeMap<&str, &Value> = known.map(|container| (text(container, "name"), container)).collect();
     for (index, ended) in before.iter().enumerate().filter(|(_, status)| has(status, "state.terminated")) {
         let name = text(ended, "name");
-        let next = now.iter().find(|status| text(status, "name") == name && !has(status, "state.terminated"));
-        let container = list(pod, &format!("spec.{containers}")).iter().find(|c| text(c, "name") == name);
-        let code = integer(ended, "state.terminated.exitCode");
-        if next.is_some() && !container.is_some_and(|container| may_restart(container, pod, code)) {
+        let (container, code) = (known.get(name), integer(ended, "state.terminated.exitCode"));
+        if lives.contains(name) && !container.is_some_and(|container| may_restart(container, pod, code)) {
             errors.forbidden(&path.index(index).child("state"), "may not be transitioned to non-terminated state");
         }
     }
@@ -109,10 +112,11 @@ fn may_restart(container: &Value, pod: &Value, exit_code: i64) -> bool {
 }
 
 fn claims(errors: &mut Errors, pod: &Value, path: &Path) {
+    let known: BTreeSet<&str> = list(pod, "spec.resourceClaims").iter().map(|claim| text(claim, "name")).collect();
     let mut seen = BTreeSet::new();
     for (index, status) in list(pod, "status.resourceClaimStatuses").iter().enumerate() {
         let (path, name) = (path.index(index), text(status, "name"));
-        if !list(pod, "spec.resourceClaims").iter().any(|claim| text(claim, "name") == name) {
+        if !known.contains(name) {
             let detail = "must match the name of an entry in `spec.resourceClaims`";
             errors.invalid(&path.child("name"), &name, detail);
         }

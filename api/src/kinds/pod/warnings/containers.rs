@@ -64,15 +64,51 @@ fn hidden_variables(container: &Value, path: &str) -> Vec<String> {
     found
 }
 
+/// Warnings about ports after which no more are looked for: each use of a port may be in the way of each other.
+const WARNINGS_LIMIT: usize = 1_000;
+
 /// A use of a port: its path, host port and host address.
 type Use = (String, i64, String);
+
+/// The uses of one port, in order, and where in that order those of a host port are.
+#[derive(Default)]
+struct Uses {
+    all: Vec<Use>,
+    of_host: BTreeMap<i64, Vec<usize>>,
+    of_address: BTreeMap<(i64, String), Vec<usize>>,
+}
+
+impl Uses {
+    fn add(&mut self, path: String, host: i64, address: &str) {
+        let at = self.all.len();
+        self.of_host.entry(host).or_default().push(at);
+        self.of_address.entry((host, address.to_string())).or_default().push(at);
+        self.all.push((path, host, address.to_string()));
+    }
+
+    /// Those that such a use is in the way of, in order.
+    fn in_the_way(&self, host: i64, address: &str) -> Vec<&Use> {
+        if host == 0 {
+            return self.all.iter().collect();
+        }
+        let at = |address: &str| self.of_address.get(&(host, address.to_string()));
+        let same = if address.is_empty() { [self.of_host.get(&host), None] } else { [at(address), at("")] };
+        let mut places: Vec<usize> =
+            same.into_iter().chain([self.of_host.get(&0)]).flatten().flatten().copied().collect();
+        places.sort_unstable();
+        places.into_iter().filter_map(|at| self.all.get(at)).collect()
+    }
+}
 
 /// The same port twice is lost when the list is merged by port and protocol.
 pub(super) fn of_ports(spec: &Value, path: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let mut seen: BTreeMap<(i64, String), Vec<Use>> = BTreeMap::new();
+    let mut seen: BTreeMap<(i64, String), Uses> = BTreeMap::new();
     for (container, path) in each(spec, path) {
         for (index, port) in list(container, "ports").iter().enumerate() {
+            if found.len() >= WARNINGS_LIMIT {
+                return found;
+            }
             let path = format!("{path}.ports[{index}]");
             let (number, host) = (integer(port, "containerPort"), integer(port, "hostPort"));
             let (protocol, address) = (protocol(port), text(port, "hostIP"));
@@ -84,19 +120,17 @@ pub(super) fn of_ports(spec: &Value, path: &str) -> Vec<String> {
                 ));
             }
             let others = seen.entry((number, protocol.to_string())).or_default();
-            for (other, other_host, other_address) in others.iter() {
+            for (other, other_host, other_address) in others.in_the_way(host, address) {
                 let what = if address == other_address && host == *other_host {
                     "duplicate"
                 } else if host == 0 || *other_host == 0 {
                     "overlapping"
-                } else if host == *other_host && address.is_empty() != other_address.is_empty() {
-                    "dangerously ambiguous"
                 } else {
-                    continue;
+                    "dangerously ambiguous"
                 };
                 found.push(format!("{path}: {what} port definition with {other}"));
             }
-            others.push((path, host, address.to_string()));
+            others.add(path, host, address);
         }
     }
     found

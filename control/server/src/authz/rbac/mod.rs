@@ -13,7 +13,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use coracle_store::Store;
 
-pub(crate) use cover::{describe, missing, quoted};
+pub(crate) use cover::{all_missing, missing, quoted};
 use policy::Policy;
 pub(crate) use policy::RoleRef;
 pub(crate) use rule::Rule;
