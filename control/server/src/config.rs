@@ -119,7 +119,8 @@ pub struct Limits {
     pub request_timeout: Duration,
     /// Watches and followed logs of outside clients at a time. Each costs a task and a cursor, a few KB.
     pub long_running: usize,
-    /// TLS connections at a time. When there are as many, the oldest one that has not proved whose it is has to go.
+    /// TLS connections at a time. When there are as many, the oldest one that has not proved whose it is has to go, or of
+    /// the user who has most, if that is more than a quarter.
     pub connections: usize,
     /// A TLS handshake that takes longer is dropped.
     pub handshake_timeout: Duration,

@@ -8,15 +8,16 @@ use axum::body::Body;
 use bytes::Bytes;
 use coracle_api::{ApiError, ApiResult, Reason};
 use futures::FutureExt;
-use http::header::{ACCEPT, HeaderValue, UPGRADE};
-use http::{Method, Request, Response};
+use http::header::{ACCEPT, HeaderValue};
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::BodyExt;
+use tokio::time::Instant as Deadline;
 
-use crate::aggregate::{self, Remote};
+use crate::aggregate::{self, Remote, Terms};
 use crate::audit::{Origin, Trail};
 use crate::authz::{Attributes, Subject};
 use crate::docs;
-use crate::fairness::{self, Asked, Flow, Kind, Room, room, turned_away};
+use crate::fairness::{self, Asked, Flow, Kind, Room, room, time, turned_away};
 use crate::http::{Accept, Params, Place, Target, Verb, drain, error_in, read_bytes, resolve, warn};
 use crate::hub::{Call, Hub};
 use crate::identity::{User, Wanted, authenticate};
@@ -105,6 +106,8 @@ pub(crate) async fn dispatch(hub: Arc<Hub>, request: Request<Body>) -> Response<
             if failure.reason == Reason::Unauthorized {
                 seen.nobody(&hub);
             }
+            // What could have lasted has come to nothing: this is all there is to the answer.
+            seen.lasts = false;
             error_in(&failure, format)
         }
     };
@@ -132,7 +135,7 @@ async fn handle(
         let limit = hub.config.limits.uri_bytes;
         return Err(ApiError::bad_request(format!("the URL of the request is too long: limit is {limit} bytes")));
     }
-    let mut user = authenticate(hub, &request).await?;
+    let mut user = authenticate(hub, &request, &seen.notes).await?;
     seen.wanted = Wanted::take(request.headers_mut())?;
     let served = hub.now_served();
     if let Some(remote) = served.remote(request.uri().path()) {
@@ -168,20 +171,25 @@ async fn on_remote(
     seen: &mut Seen,
 ) -> ApiResult<Response<Body>> {
     (seen.verb, seen.resource) = ("proxy", remote.name.clone());
-    let (kind, watches, writes) = aggregate::allow(remote, &request, |attributes| {
+    let kind = if aggregate::upgrades(request.headers()) { Kind::Connection } else { Kind::Watch };
+    let (lasts, watches, writes) = aggregate::allow(remote, &request, |attributes| {
         seen.permit(hub, &mut user, attributes)?;
-        let kind = if request.headers().contains_key(UPGRADE) { Kind::Connection } else { Kind::Watch };
         let reads = matches!(attributes.verb, "get" | "list" | "watch");
-        ApiResult::Ok((kind, attributes.verb == "watch", !reads))
+        let lasts = kind == Kind::Connection || aggregate::lasts(attributes);
+        ApiResult::Ok((lasts, attributes.verb == "watch", !reads))
     })?;
     seen.begins().await;
     seen.lasts = true;
     seen.flow.take_if(|_| kind == Kind::Connection);
-    let asked = Asked { user: &user, flow: seen.flow.as_ref(), kind, writes, width: || 1, timeout: None };
+    let params = Params::parse(request.uri().query());
+    let timeout = params.get("timeout");
+    let until = (!lasts).then(|| Deadline::now() + time(hub, timeout));
+    let asked = Asked { user: &user, flow: seen.flow.as_ref(), kind, writes, width: || 1, timeout };
     let Ok(Room { held, seat }) = room(hub, asked).await else { return Ok(turned_away(body).await) };
     // How a watch begins is the other server's business.
     let _seat = seat.filter(|_| !watches);
-    let answer = aggregate::forward(hub, &user, remote, whole(request, body)).await;
+    let terms = Terms { held: Some(held.clone()), until };
+    let answer = aggregate::forward(hub, (&user, remote), whole(request, body), terms).await?;
     Ok(answer.map(|body| {
         Body::new(body.map_frame(move |frame| {
             // Held for as long as the answer lasts.
@@ -228,7 +236,7 @@ async fn on_verb(
         allow(hub, &mut user, Verb::Create, &target, (&params, seen))?;
     }
     seen.begins().await;
-    let kind = kind(verb, &target, &params);
+    let kind = kind(verb, &target, &params, request.headers());
     seen.lasts = kind != Kind::Short;
     seen.flow.take_if(|_| kind == Kind::Connection);
     let width = || fairness::seats(hub, verb, &target, &params);
@@ -317,11 +325,13 @@ fn allow(
 }
 
 /// How long the request goes on.
-fn kind(verb: Verb, target: &Target, params: &Params) -> Kind {
+fn kind(verb: Verb, target: &Target, params: &Params, headers: &HeaderMap) -> Kind {
     let log = target.subresource == Some(coracle_api::Subresource::Log);
+    // Over a WebSocket even what has an end is open until the client has taken it.
+    let log = log && (params.flag("follow") || subresource::wants_socket(headers));
     let proxy = target.subresource == Some(coracle_api::Subresource::Proxy);
     match () {
-        () if proxy || connects(target) || (log && params.flag("follow")) => Kind::Connection,
+        () if proxy || connects(target) || log => Kind::Connection,
         () if verb == Verb::Watch => Kind::Watch,
         () => Kind::Short,
     }

@@ -23,7 +23,6 @@ mod fairness;
 mod http;
 mod hub;
 mod identity;
-mod idle;
 mod lift;
 mod metrics;
 mod nodes;

@@ -145,7 +145,7 @@ impl Metrics {
         registry.register("apiserver_connections", "Open connections", m.connections.clone());
         registry.register(
             "apiserver_connections_sent_away",
-            "Connections of nobody known that made room for others",
+            "Connections that made room for others",
             m.sent_away.clone(),
         );
         registry.register("apiserver_stalled_answers", "Answers that nobody took", m.stalled.clone());

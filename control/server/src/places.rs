@@ -2,30 +2,26 @@
 //!
 //! Everybody may connect, so connections cost nothing to who means harm. A connection is a stranger's until a request on
 //! it, or its certificate, proves whose it is. When there is no place left, the stranger who has been here longest has to
-//! go: whoever opens connections and says nothing only drives out his own, and who has business here gets in.
+//! go: whoever opens connections and says nothing only drives out his own, and who has business here gets in. A user who
+//! takes more than his part of all places makes room as strangers do ([`book`]).
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+mod book;
+
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::{Metrics, Open};
+use book::Book;
 
 /// All places.
 pub(crate) struct Places {
     room: Arc<Semaphore>,
-    strangers: Mutex<Strangers>,
+    /// How each connection is told to go.
+    book: Mutex<Book<CancellationToken>>,
     metrics: Metrics,
-}
-
-/// The connections of nobody known, by when they came. There are at most as many as places.
-#[derive(Default)]
-struct Strangers {
-    next: u64,
-    here: BTreeMap<u64, CancellationToken>,
 }
 
 /// The place of one connection, free again when this is dropped.
@@ -44,14 +40,15 @@ pub(crate) struct Guest(Arc<Acquaintance>);
 struct Acquaintance {
     places: Arc<Places>,
     number: u64,
-    known: AtomicBool,
+    /// Set while the book is open, so that both always say the same.
+    user: OnceLock<Arc<str>>,
 }
 
 impl Places {
     /// So many.
     pub(crate) fn new(limit: usize, metrics: Metrics) -> Arc<Self> {
         let room = Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
-        Arc::new(Self { room, strangers: Mutex::default(), metrics })
+        Arc::new(Self { room, book: Mutex::new(Book::new(limit)), metrics })
     }
 
     /// A place for a connection that has come. Waits if there is none, and nobody who could be sent away.
@@ -65,17 +62,15 @@ impl Places {
             }
         };
         let gone = CancellationToken::new();
-        let mut strangers = self.strangers.lock();
-        let number = strangers.next;
-        strangers.next += 1;
-        strangers.here.insert(number, gone.clone());
-        let guest = Guest(Arc::new(Acquaintance { places: self.clone(), number, known: AtomicBool::new(false) }));
+        let number = self.book.lock().enter(gone.clone());
+        let guest = Guest(Arc::new(Acquaintance { places: self.clone(), number, user: OnceLock::new() }));
         Place { guest, gone, _open: self.metrics.connected(), _permit: permit }
     }
 
     fn send_one_away(&self) {
-        if let Some((_, oldest)) = self.strangers.lock().here.pop_first() {
-            oldest.cancel();
+        let gone = self.book.lock().send_away();
+        if let Some(gone) = gone {
+            gone.cancel();
             self.metrics.sent_away();
         }
     }
@@ -90,15 +85,22 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.guest.known();
+        let Acquaintance { places, number, user } = &*self.guest.0;
+        let mut book = places.book.lock();
+        book.leave(*number, user.get().map(|user| &**user));
     }
 }
 
 impl Guest {
-    /// It is known now whose connection it is: no stranger's any more.
-    pub(crate) fn known(&self) {
-        if !self.0.known.swap(true, Ordering::Relaxed) {
-            self.0.places.strangers.lock().here.remove(&self.0.number);
+    /// It is known now whose connection it is: no stranger's any more. Whoever was known first on it counts.
+    pub(crate) fn known(&self, user: &str) {
+        let acquaintance = &*self.0;
+        if acquaintance.user.get().is_some() {
+            return;
+        }
+        let mut book = acquaintance.places.book.lock();
+        if let Some(user) = book.introduce(acquaintance.number, user) {
+            let _ = acquaintance.user.set(user);
         }
     }
 }
@@ -113,17 +115,39 @@ mod tests {
     async fn the_stranger_who_came_first_makes_room_and_who_is_known_never_does() {
         let places = Places::new(2, Metrics::default());
         let known = places.take().await;
-        known.guest().known();
+        known.guest().known("jane");
         let stranger = places.take().await;
         let mut waiting = Box::pin(places.take());
         assert!(waiting.as_mut().now_or_never().is_none());
         assert!(stranger.gone.is_cancelled() && !known.gone.is_cancelled());
         drop(stranger);
         let newcomer = waiting.await;
-        newcomer.guest().known();
+        newcomer.guest().known("jane");
         assert!(places.take().now_or_never().is_none());
         assert!(!known.gone.is_cancelled() && !newcomer.gone.is_cancelled());
         drop((known, newcomer));
-        assert!(places.strangers.lock().here.is_empty());
+        assert!(places.book.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_user_who_has_taken_all_places_makes_room() {
+        let places = Places::new(40, Metrics::default());
+        let node = places.take().await;
+        node.guest().known("system:node:n");
+        let mut taken = Vec::new();
+        for _ in 0..39 {
+            let place = places.take().await;
+            place.guest().known("jane");
+            taken.push(place);
+        }
+        let mut waiting = Box::pin(places.take());
+        assert!(waiting.as_mut().now_or_never().is_none());
+        let gone: Vec<bool> = taken.iter().map(|place| place.gone.is_cancelled()).collect();
+        assert!(gone[0] && !gone[1..].contains(&true) && !node.gone.is_cancelled());
+        // A request that was in progress does not bring it back.
+        taken[0].guest().known("jane");
+        drop(taken.remove(0));
+        drop((waiting.await, taken, node));
+        assert!(places.book.lock().is_empty());
     }
 }

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use coracle_listen::Activity;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -22,8 +24,7 @@ use crate::audit::Peer;
 use crate::config::Limits;
 use crate::hub::Hub;
 use crate::identity::Proof;
-use crate::idle::Activity;
-use crate::pace::{PIECE_BYTES, Streams, paced};
+use crate::pace::{PIECE_BYTES, Paced, Streams, paced};
 use crate::places::{Place, Places};
 
 /// How long connections may take to finish once the server stops. Ctrl-C has two seconds for everything.
@@ -131,8 +132,8 @@ async fn connection(
     };
     let proof = stream.get_ref().1.peer_certificates().and_then(|chain| Proof::of(chain.first()?));
     let guest = place.guest();
-    if proof.is_some() {
-        guest.known();
+    if let Some(user) = proof.as_ref().and_then(|proof| proof.user_at(Timestamp::now())) {
+        guest.known(&user.name);
     }
     let activity = Activity::begin(limits.first_request, limits.idle);
     let asked = activity.clone();
@@ -143,7 +144,8 @@ async fn connection(
         if let Some(proof) = &proof {
             request.extensions_mut().insert(proof.clone());
         }
-        async move { Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await?.map(|body| busy.until_end_of(body))) }
+        let answer = router.oneshot(request.map(Body::new));
+        async move { Ok::<_, Infallible>(answer.await?.map(|body| Body::new(busy.until_end_of(Paced::new(body))))) }
     });
     let builder = builder(limits, hub);
     let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);

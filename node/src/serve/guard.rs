@@ -14,6 +14,7 @@ use super::{
     attributes::{subresources, verb},
     authentication::{Tokens, token},
     authorization::Decisions,
+    places::Guest,
     user::User,
 };
 
@@ -71,7 +72,62 @@ pub async fn admit(State(guard): State<Arc<Guard>>, request: Request, next: Next
         return (StatusCode::UNAUTHORIZED, "Unauthorized").into_response();
     };
     match guard.allow(&user, &request).await {
-        Ok(()) => next.run(Request::from_parts(request, body)).await,
+        Ok(()) => {
+            if let Some(guest) = request.extensions.get::<Guest>() {
+                guest.known();
+            }
+            next.run(Request::from_parts(request, body)).await
+        }
         Err(refusal) => refusal.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use axum::{Router, body::Body, routing::get};
+    use futures::FutureExt as _;
+    use http::Response as Answer;
+    use serde_json::json;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::serve::places::Places;
+
+    /// Knows everybody who brings a token, and lets `boss` do everything.
+    fn cluster() -> Client {
+        let answer = |request: http::Request<kube::client::Body>| async move {
+            let path = request.uri().path().to_owned();
+            let asked = request.into_body().collect_bytes().await.unwrap();
+            let asked: serde_json::Value = serde_json::from_slice(&asked).unwrap();
+            let status = match path.ends_with("tokenreviews") {
+                true => json!({"authenticated": true, "user": {"username": asked["spec"]["token"]}}),
+                false => json!({"allowed": asked["spec"]["user"] == "boss"}),
+            };
+            let review = json!({"metadata": {}, "spec": asked["spec"], "status": status});
+            Ok::<_, Infallible>(Answer::new(Body::from(review.to_string())))
+        };
+        Client::new(tower::service_fn(answer), "default")
+    }
+
+    /// What who brings `token` is told, and whether he makes room for the next who comes.
+    async fn visit(token: &str) -> (StatusCode, bool) {
+        let guard = Arc::new(Guard::new(cluster(), "node".to_owned()));
+        let router = Router::new().route("/pods", get(|| async {}));
+        let router = router.layer(axum::middleware::from_fn_with_state(guard, admit));
+        let places = Places::new(1);
+        let place = places.take().await;
+        let request = http::Request::get("/pods").header("authorization", format!("Bearer {token}"));
+        let request = request.extension(place.guest()).body(Body::empty()).unwrap();
+        let status = router.oneshot(request).await.unwrap().status();
+        assert!(places.take().now_or_never().is_none());
+        (status, place.gone.is_cancelled())
+    }
+
+    #[tokio::test]
+    async fn whoever_is_let_in_is_no_stranger_any_more() {
+        assert_eq!(visit("boss").await, (StatusCode::OK, false));
+        assert_eq!(visit("jane").await, (StatusCode::FORBIDDEN, true));
     }
 }

@@ -1,35 +1,47 @@
 //! Accepts connections, reads who comes from their certificates, serves HTTP/1 and HTTP/2.
 
 use std::{
+    convert::Infallible,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use axum::{Router, body::Body};
+use coracle_listen::Activity;
 use http::Request;
-use hyper::body::Incoming;
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
-    service::TowerToHyperService,
 };
 use rustls::pki_types::CertificateDer;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use super::{authorities::Authorities, guard::Certified, user::User};
+use super::{
+    authorities::Authorities,
+    guard::Certified,
+    places::{Guest, Place, Places},
+    user::User,
+};
 
-/// Connections at a time; whoever comes then waits in the kernel's queue.
+/// Connections at a time. Strangers make room; if there are none, whoever comes then waits.
 const CONNECTIONS_LIMIT: usize = 1_024;
 /// A TLS handshake that takes longer is dropped.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// A client that has connected sends a request's head within this time.
+/// A connection ends unless a request comes within this time of the handshake (kubelet's `ReadHeaderTimeout`) ...
+const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(32);
+/// ... or if there is none in progress for so long (kubelet's `IdleTimeout`).
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+/// A client over HTTP/1 that has begun a request's head ends it within this time.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often an HTTP/2 client is asked whether it is still there.
+const PING_PERIOD: Duration = Duration::from_secs(30);
 /// Bytes of a request's head.
 const HEADER_LIMIT_BYTES: u32 = 64 << 10;
 /// Requests at a time on one connection of HTTP/2.
@@ -50,14 +62,24 @@ pub struct Listener {
 impl Listener {
     /// Serves until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) {
-        let (room, connections) = (Arc::new(Semaphore::new(CONNECTIONS_LIMIT)), TaskTracker::new());
-        let acceptor = TlsAcceptor::from(Arc::clone(&self.tls));
-        while let Some((stream, permit)) = shutdown.run_until_cancelled(self.accept(&room)).await {
-            let (router, authorities) = (self.router.clone(), Arc::clone(&self.authorities));
-            let (acceptor, shutdown) = (acceptor.clone(), shutdown.clone());
+        self.run_with(CONNECTIONS_LIMIT, shutdown).await;
+    }
+
+    /// The same with so many connections at a time.
+    async fn run_with(self, limit: usize, shutdown: CancellationToken) {
+        let (places, connections) = (Places::new(limit), TaskTracker::new());
+        let acceptor = TlsAcceptor::from(self.tls);
+        while let Some((stream, place)) = shutdown.run_until_cancelled(accept(&self.listener, &places)).await {
+            let server = Server {
+                acceptor: acceptor.clone(),
+                router: self.router.clone(),
+                authorities: Arc::clone(&self.authorities),
+                patience: PATIENCE,
+                shutdown: shutdown.clone(),
+            };
             connections.spawn(async move {
-                connection(stream, acceptor, router, authorities, shutdown).await;
-                drop(permit);
+                let serving = server.serve(stream, place.guest());
+                place.gone.run_until_cancelled(serving).await;
             });
         }
         connections.close();
@@ -65,18 +87,20 @@ impl Listener {
             tracing::debug!(open = connections.len(), "connections of the node API were still open at the end");
         }
     }
+}
 
-    /// The next connection, when there is room for one.
-    async fn accept(&self, room: &Arc<Semaphore>) -> (TcpStream, Option<OwnedSemaphorePermit>) {
-        // The semaphore is never closed, so there is always a permit in the end.
-        let permit = Arc::clone(room).acquire_owned().await.ok();
-        loop {
-            match self.listener.accept().await {
-                Ok((stream, _)) => return (stream, permit),
-                Err(error) => {
-                    tracing::warn!(%error, "the node API cannot accept a connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
+/// The next connection, and its place.
+async fn accept(listener: &TcpListener, places: &Arc<Places>) -> (TcpStream, Place) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Answers are written whole or in pieces that somebody waits for: never hold them back.
+                let _ = stream.set_nodelay(true);
+                return (stream, places.take().await);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the node API cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
@@ -99,31 +123,75 @@ impl Peer {
     }
 }
 
-async fn connection(
-    stream: TcpStream,
+/// What serves one connection.
+struct Server {
     acceptor: TlsAcceptor,
     router: Router,
     authorities: Arc<Authorities>,
+    patience: Patience,
     shutdown: CancellationToken,
-) {
-    // Answers are written whole or in pieces that somebody waits for: never hold them back.
-    let _ = stream.set_nodelay(true);
-    let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return tracing::debug!(%error, "TLS handshake failed"),
-        Err(_) => return,
-    };
-    let chain = stream.get_ref().1.peer_certificates().map(<[_]>::to_vec).unwrap_or_default();
-    let peer = Arc::new(Peer { chain, authorities, user: OnceLock::new() });
-    let closing = shutdown.clone();
-    let service = router.map_request(move |mut request: Request<Incoming>| {
-        if let Some(user) = peer.user() {
-            request.extensions_mut().insert(Certified(user));
+}
+
+/// How long a connection without a request in progress is kept.
+#[derive(Clone, Copy)]
+struct Patience {
+    first_request: Duration,
+    idle: Duration,
+}
+
+const PATIENCE: Patience = Patience { first_request: FIRST_REQUEST_TIMEOUT, idle: IDLE_TIMEOUT };
+
+impl Server {
+    async fn serve<S>(self, stream: S, guest: Guest)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let Server { acceptor, router, authorities, patience, shutdown } = self;
+        let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return tracing::debug!(%error, "TLS handshake failed"),
+            Err(_) => return,
+        };
+        let chain = stream.get_ref().1.peer_certificates().map(<[_]>::to_vec).unwrap_or_default();
+        let peer = Peer { chain, authorities, user: OnceLock::new() };
+        let activity = Activity::begin(patience.first_request, patience.idle);
+        let (asked, closing) = (Arc::clone(&activity), shutdown.clone());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let busy = asked.request();
+            let extensions = request.extensions_mut();
+            if let Some(user) = peer.user() {
+                extensions.insert(Certified(user));
+            }
+            extensions.insert(guest.clone());
+            // Ends connections into pods, which outlive their requests.
+            extensions.insert(closing.clone());
+            let answer = router.clone().oneshot(request.map(Body::new));
+            async move { Ok::<_, Infallible>(answer.await?.map(|body| Body::new(busy.until_end_of(body)))) }
+        });
+        let builder = builder();
+        let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        let mut serving = std::pin::pin!(serving);
+        let over = async {
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = activity.idle() => {}
+            }
+        };
+        let ended = tokio::select! {
+            ended = serving.as_mut() => ended,
+            () = over => {
+                serving.as_mut().graceful_shutdown();
+                tokio::time::timeout(DRAIN, serving).await.unwrap_or(Ok(()))
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection to the node API ended early");
         }
-        // Ends connections into pods, which outlive their requests.
-        request.extensions_mut().insert(closing.clone());
-        request.map(Body::new)
-    });
+    }
+}
+
+/// What both versions of HTTP hold a client to.
+fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     let head = HEADER_LIMIT_BYTES as usize;
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(head);
@@ -132,17 +200,10 @@ async fn connection(
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_LIMIT)
         .max_header_list_size(HEADER_LIMIT_BYTES)
-        .keep_alive_interval(HEADER_TIMEOUT);
-    let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
-    let mut serving = std::pin::pin!(serving);
-    let ended = tokio::select! {
-        ended = serving.as_mut() => ended,
-        () = shutdown.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            tokio::time::timeout(DRAIN, serving).await.unwrap_or(Ok(()))
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection to the node API ended early");
-    }
+        .keep_alive_interval(PING_PERIOD);
+    builder
 }
+
+#[cfg(test)]
+#[path = "listener_tests.rs"]
+mod tests;

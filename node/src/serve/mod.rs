@@ -13,6 +13,7 @@ mod cache;
 mod certificates;
 mod guard;
 mod listener;
+mod places;
 mod user;
 
 use std::{

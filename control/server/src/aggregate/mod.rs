@@ -14,6 +14,7 @@ mod local;
 pub(crate) mod priorities;
 mod proxy;
 mod task;
+mod timely;
 
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ use tokio::sync::Notify;
 pub(crate) use authentication::publish as publish_authentication;
 pub(crate) use discovery::{merge_aggregated, merge_groups, merge_openapi_index, remote_group};
 pub use front_proxy::FrontProxy;
-pub(crate) use proxy::{allow, forward};
+pub(crate) use proxy::{Terms, allow, forward, lasts, upgrades};
 pub(crate) use task::start;
 
 use crate::outbound::{Outbound, ServiceRef};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use coracle_api::{ApiError, ApiResult};
+use coracle_api::{ApiError, ApiResult, Reason};
 use http::header::{
     AUTHORIZATION, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
     TRAILER, TRANSFER_ENCODING, UPGRADE,
@@ -11,16 +11,45 @@ use http::header::{
 use http::{Request, Response, StatusCode, Uri};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use tokio::time::Instant;
 
 use super::Remote;
+use super::timely::Timely;
 use crate::authz::{Attributes, Subject};
 use crate::http::{Params, names, text};
 use crate::hub::Hub;
 use crate::identity::User;
+use crate::metrics::Held;
+use crate::outbound::OutboundError;
 
 /// What belongs to one connection and is not passed on (RFC 9110 §7.6.1).
 const HOP_BY_HOP: [HeaderName; 7] =
     [CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
+
+/// Parts of objects that answer for as long as somebody listens (kube-apiserver's `LongRunningFunc`).
+const LASTING: [&str; 5] = ["attach", "exec", "log", "portforward", "proxy"];
+
+/// What goes with a request.
+pub(crate) struct Terms {
+    /// Counts it, for as long as there is a connection.
+    pub(crate) held: Option<Held>,
+    /// When its answer has to be over, unless it is one that lasts.
+    pub(crate) until: Option<Instant>,
+}
+
+/// Whether the answer goes on for as long as somebody listens.
+pub(crate) fn lasts(attributes: &Attributes<'_>) -> bool {
+    let part = match attributes.target {
+        Subject::Resource { subresource, .. } => subresource,
+        Subject::Path(_) => "",
+    };
+    attributes.verb == "watch" || LASTING.contains(&part)
+}
+
+/// Whether the request asks for another protocol.
+pub(crate) fn upgrades(headers: &HeaderMap) -> bool {
+    upgrade_of(headers).is_some()
+}
 
 /// Has it decided whether the user may do what the request asks for: here, whatever the remote decides once more.
 pub(crate) fn allow<T>(remote: &Remote, request: &Request<()>, decide: impl FnOnce(&Attributes<'_>) -> T) -> T {
@@ -54,16 +83,21 @@ pub(crate) fn allow<T>(remote: &Remote, request: &Request<()>, decide: impl FnOn
     decide(&Attributes::new(verb, target))
 }
 
-/// Passes the request on. 503 when there is nobody to pass it on to.
-pub(crate) async fn forward(hub: &Arc<Hub>, user: &User, remote: &Remote, request: Request<Body>) -> Response<Body> {
-    let (true, Some(outbound)) = (remote.state.available, &remote.outbound) else { return unavailable() };
+/// Passes the request on. 503 when there is nobody to pass it on to, 504 when that takes too long to answer.
+pub(crate) async fn forward(
+    hub: &Arc<Hub>,
+    (user, remote): (&User, &Remote),
+    request: Request<Body>,
+    Terms { held, until }: Terms,
+) -> ApiResult<Response<Body>> {
+    let (true, Some(outbound)) = (remote.state.available, &remote.outbound) else { return Ok(unavailable()) };
     if crate::outbound::resolve(&hub.store, &remote.service).is_err() {
-        return unavailable();
+        return Ok(unavailable());
     }
     let (mut parts, body) = request.into_parts();
     let waiting = parts.extensions.remove::<OnUpgrade>();
-    let Ok(uri) = destination(remote, &parts.uri) else { return unavailable() };
-    let upgrade = upgrade_of(&parts.headers);
+    let Ok(uri) = destination(remote, &parts.uri) else { return Ok(unavailable()) };
+    let upgrade = waiting.as_ref().and_then(|_| upgrade_of(&parts.headers));
     let mut onward = Request::new(body);
     *onward.method_mut() = parts.method;
     *onward.uri_mut() = uri;
@@ -72,23 +106,36 @@ pub(crate) async fn forward(hub: &Arc<Hub>, user: &User, remote: &Remote, reques
         onward.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         onward.headers_mut().insert(UPGRADE, protocol.clone());
     }
-    match outbound.send(onward).await {
+    match in_time(until, outbound.send(onward)).await? {
         Ok(mut answer) => {
             if answer.status() == StatusCode::SWITCHING_PROTOCOLS
                 && let Some(waiting) = waiting
             {
                 let theirs = hyper::upgrade::on(&mut answer);
-                join(hub, waiting, theirs);
-                return answer.map(Body::new);
+                join(hub, waiting, theirs, held);
+                return Ok(answer.map(Body::new));
             }
-            let mut answer = answer.map(Body::new);
+            let mut answer = answer.map(|body| match until {
+                Some(until) => Body::new(Timely::new(Body::new(body), until)),
+                None => Body::new(body),
+            });
             for name in HOP_BY_HOP {
                 answer.headers_mut().remove(name);
             }
-            answer
+            Ok(answer)
         }
-        Err(error) => text(StatusCode::SERVICE_UNAVAILABLE, format!("error trying to reach service: {error}\n")),
+        Err(error) => Ok(text(StatusCode::SERVICE_UNAVAILABLE, format!("error trying to reach service: {error}\n"))),
     }
+}
+
+/// Waits for the head of an answer, if it has to come in time.
+async fn in_time<T>(
+    until: Option<Instant>,
+    sending: impl Future<Output = Result<T, OutboundError>>,
+) -> ApiResult<Result<T, OutboundError>> {
+    let Some(until) = until else { return Ok(sending.await) };
+    let late = |_| ApiError::new(Reason::Timeout, "Timeout: request did not complete within the allotted timeout");
+    tokio::time::timeout_at(until, sending).await.map_err(late)
 }
 
 fn unavailable() -> Response<Body> {
@@ -114,7 +161,9 @@ fn headers(mut headers: HeaderMap, user: &User) -> HeaderMap {
         headers.remove(name);
     }
     let mut add = |name: &str, value: &str| {
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()))
+        {
             headers.append(name, value);
         }
     };
@@ -139,8 +188,8 @@ fn escaped(key: &str) -> String {
     key.to_ascii_lowercase().bytes().map(one).collect()
 }
 
-/// Copies bytes both ways between the two upgraded connections until one of them ends.
-fn join(hub: &Arc<Hub>, ours: OnUpgrade, theirs: OnUpgrade) {
+/// Copies bytes both ways between the two upgraded connections until one of them ends. They are counted as long.
+fn join(hub: &Arc<Hub>, ours: OnUpgrade, theirs: OnUpgrade, held: Option<Held>) {
     let closing = hub.closing.clone();
     tokio::spawn(async move {
         let copy = async {
@@ -151,6 +200,7 @@ fn join(hub: &Arc<Hub>, ours: OnUpgrade, theirs: OnUpgrade) {
             _ = copy => {}
             () = closing.cancelled() => {}
         }
+        drop(held);
     });
 }
 
@@ -176,6 +226,8 @@ mod tests {
         assert_eq!(passed.get_all("x-remote-group").iter().count(), 2);
         assert!(!passed.contains_key(AUTHORIZATION) && !passed.contains_key("x-remote-extra-scopes"));
         assert_eq!(passed["accept"], "application/json");
+        let named = headers(HeaderMap::new(), &User::new("jos\u{e9}", []));
+        assert_eq!(named["x-remote-user"].as_bytes(), "jos\u{e9}".as_bytes());
     }
 
     #[test]
@@ -185,5 +237,17 @@ mod tests {
         assert_eq!(upgrade_of(&given), None);
         given.insert(CONNECTION, HeaderValue::from_static("keep-alive, Upgrade"));
         assert_eq!(upgrade_of(&given).unwrap(), "websocket");
+    }
+
+    #[test]
+    fn what_lasts_is_known_by_its_verb_or_its_part() {
+        let resource = |verb, subresource| {
+            let target =
+                Subject::Resource { group: "example.com", resource: "boats", subresource, namespace: "", name: "a" };
+            lasts(&Attributes::new(verb, target))
+        };
+        assert!(resource("watch", "") && resource("get", "log") && resource("create", "proxy"));
+        assert!(!resource("list", "") && !resource("get", "status"));
+        assert!(!lasts(&Attributes::new("get", Subject::Path("/apis/example.com/v1"))));
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct Origin {
 
 /// Bytes of an `Audit-ID` that somebody else has chosen.
 const ID_LIMIT_BYTES: usize = 64;
-/// Where a request has come by, if proxies say so: hops that are written.
+/// Where a request has come by: addresses that are written. Upstream has no bound but that of a head.
 const HOPS: usize = 16;
 
 /// The address at the other end of a connection, among a request's extensions.
@@ -39,17 +39,15 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 impl Origin {
     pub(crate) fn of<B>(request: &Request<B>) -> Self {
         let text = |name: &str| request.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        let forwarded = text("x-forwarded-for").split(',').filter_map(|hop| hop.trim().parse::<IpAddr>().ok());
         let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
-        let mut addresses: Vec<String> = forwarded.chain(peer).take(HOPS).map(|address| address.to_string()).collect();
-        addresses.dedup();
+        let addresses = addresses(text("x-forwarded-for"), text("x-real-ip"), peer);
         let given = text("audit-id");
         let is_usable = !given.is_empty() && given.len() <= ID_LIMIT_BYTES;
         Self {
             audit_id: if is_usable { given.to_string() } else { Uuid::new_v4().to_string() },
             method: request.method().as_str().to_string(),
             uri: request.uri().path_and_query().map_or_else(String::new, ToString::to_string),
-            addresses,
+            addresses: addresses.iter().map(ToString::to_string).collect(),
             agent: text("user-agent").to_string(),
         }
     }
@@ -58,6 +56,21 @@ impl Origin {
     pub(crate) fn path(&self) -> &str {
         self.uri.split('?').next().unwrap_or_default()
     }
+}
+
+/// The addresses that a request has come by (`SourceIPs`): what proxies say, and last the one at the other end of the
+/// connection, which nobody can make up. When proxies say much, what was said first is left out: whoever sends a request
+/// begins the list, and could hide behind it.
+fn addresses(forwarded: &str, real: &str, peer: Option<IpAddr>) -> Vec<IpAddr> {
+    let address = |text: &str| text.parse::<IpAddr>().ok().map(|address| address.to_canonical());
+    let said = forwarded.rsplit(',').filter_map(|hop| address(hop.trim()));
+    let mut addresses: Vec<IpAddr> = said.take(HOPS - 2).collect();
+    addresses.reverse();
+    let real = address(real).filter(|real| !addresses.contains(real));
+    addresses.extend(real);
+    let peer = peer.map(|peer| peer.to_canonical()).filter(|peer| addresses.last() != Some(peer));
+    addresses.extend(peer);
+    addresses
 }
 
 impl Event {
@@ -130,4 +143,32 @@ pub(super) fn without_books(mut object: Value) -> Value {
 
 fn micros(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(forwarded: &str, real: &str, peer: &str) -> Vec<String> {
+        addresses(forwarded, real, peer.parse().ok()).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn proxies_come_first_and_the_peer_last() {
+        assert_eq!(
+            written("192.0.2.1, nobody, 2001:db8::1", "192.0.2.9", "198.51.100.1").join(" "),
+            "192.0.2.1 2001:db8::1 192.0.2.9 198.51.100.1"
+        );
+        assert_eq!(written("192.0.2.1,192.0.2.2", "192.0.2.1", "192.0.2.2"), ["192.0.2.1", "192.0.2.2"]);
+        assert_eq!(written("", "", "::ffff:198.51.100.1"), ["198.51.100.1"]);
+        assert!(written("", "", "").is_empty());
+    }
+
+    #[test]
+    fn nobody_hides_the_peer_behind_a_long_list() {
+        let many: Vec<String> = (0..1000).map(|n| format!("10.0.{}.{}", n / 250, n % 250)).collect();
+        let found = written(&many.join(","), "192.0.2.9", "198.51.100.1");
+        assert_eq!(found.len(), HOPS);
+        assert_eq!(found[HOPS - 3..], ["10.0.3.249", "192.0.2.9", "198.51.100.1"]);
+    }
 }

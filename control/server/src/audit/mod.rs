@@ -11,7 +11,9 @@ use std::io;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use http::{Response, StatusCode};
+use bytes::BytesMut;
+use futures::{Stream, StreamExt, stream};
+use http::Response;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
@@ -111,12 +113,13 @@ impl Trail {
         }
     }
 
-    /// It was answered. An answer that lasts is over when its body is.
+    /// It was answered. An answer that lasts is over when its body is: whoever sends it says how long it is, so nothing of
+    /// it is kept here, whatever its code.
     pub(crate) async fn answered(mut self, response: Response<Body>, lasts: bool) -> Response<Body> {
         self.received().await;
         let code = response.status();
         self.event.set("responseStatus", json!({ "metadata": {}, "code": code.as_u16() }));
-        if lasts && (code.is_success() || code == StatusCode::SWITCHING_PROTOCOLS) {
+        if lasts {
             self.write(Stage::ResponseStarted).await;
             return self.until_the_end_of(response);
         }
@@ -128,8 +131,9 @@ impl Trail {
 
     async fn read_answer(&mut self, response: Response<Body>) -> Response<Body> {
         let (parts, body) = response.into_parts();
-        let Ok(bytes) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
-            return Response::from_parts(parts, Body::empty());
+        let bytes = match beginning(body, ANSWER_LIMIT_BYTES).await {
+            Beginning::Whole(bytes) => bytes,
+            Beginning::Part(body) => return Response::from_parts(parts, body),
         };
         if let Some(answer) = readable(&bytes) {
             if answer["kind"] == "Status" && !parts.status.is_success() {
@@ -194,10 +198,76 @@ impl Drop for Trail {
     }
 }
 
+/// What is known of a body after a part of it was read.
+enum Beginning {
+    /// That was all.
+    Whole(Bytes),
+    /// There is more, or it has broken off: the body as if nobody had looked at it.
+    Part(Body),
+}
+
+/// Reads a body until it is longer than the limit.
+async fn beginning(body: Body, limit_bytes: usize) -> Beginning {
+    let (mut rest, mut read) = (body.into_data_stream(), BytesMut::new());
+    while read.len() <= limit_bytes {
+        match rest.next().await {
+            Some(Ok(piece)) => read.extend_from_slice(&piece),
+            Some(Err(error)) => return behind(read, stream::once(async { Err(error) })),
+            None => return Beginning::Whole(read.freeze()),
+        }
+    }
+    behind(read, rest)
+}
+
+/// What has been read, and what comes behind it.
+fn behind(read: BytesMut, rest: impl Stream<Item = Result<Bytes, axum::Error>> + Send + 'static) -> Beginning {
+    let read = stream::once(async { Ok(read.freeze()) });
+    Beginning::Part(Body::from_stream(read.chain(rest)))
+}
+
 /// A body that is JSON. What else there is (YAML, protobuf) is not shown.
 fn readable(bytes: &Bytes) -> Option<Value> {
     if bytes.is_empty() || bytes.len() > ANSWER_LIMIT_BYTES {
         return None;
     }
     serde_json::from_slice(bytes).ok().filter(|value: &Value| value.is_object() || value.is_array())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pieces of a body; `None` is where it breaks off.
+    fn body(pieces: &[Option<&'static str>]) -> Body {
+        let pieces: Vec<_> = pieces.iter().map(|piece| piece.map(Bytes::from).ok_or("broken")).collect();
+        Body::from_stream(stream::iter(pieces))
+    }
+
+    #[tokio::test]
+    async fn an_answer_within_the_limit_is_read_whole() {
+        let Beginning::Whole(bytes) = beginning(body(&[Some("abc"), Some("de")]), 5).await else {
+            panic!("it is whole")
+        };
+        assert_eq!(bytes, "abcde");
+    }
+
+    #[tokio::test]
+    async fn a_longer_answer_goes_on_as_it_came() {
+        let endless = stream::repeat_with(|| Ok::<_, std::convert::Infallible>(Bytes::from_static(b"x")));
+        let Beginning::Part(begun) = beginning(Body::from_stream(endless), 1000).await else { panic!("it is endless") };
+        let more: Vec<_> = begun.into_data_stream().take(500).collect().await;
+        assert_eq!(more.iter().flatten().map(Bytes::len).sum::<usize>(), 1001 + 499);
+        let Beginning::Part(whole) = beginning(body(&[Some("abc"), Some("de")]), 4).await else {
+            panic!("it is longer")
+        };
+        assert_eq!(whole.collect().await.unwrap().to_bytes(), "abcde");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_off_does_so_for_the_client_too() {
+        let Beginning::Part(begun) = beginning(body(&[Some("abc"), None]), 100).await else { panic!("it breaks off") };
+        let mut pieces = begun.into_data_stream();
+        assert_eq!(pieces.next().await.unwrap().unwrap(), "abc");
+        assert!(pieces.next().await.unwrap().is_err());
+    }
 }

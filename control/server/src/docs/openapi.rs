@@ -8,9 +8,10 @@ use coracle_api::openapi::{Document, OpenApi, V2_PROTOBUF, V2_PROTOBUF_ANSWER};
 use coracle_api::{ApiError, ApiResult};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, EXPIRES, HeaderName, HeaderValue, LOCATION};
 use http::{HeaderMap, Response, StatusCode};
+use tokio::time::Instant;
 
 use super::etag::{tagged, with_tag};
-use crate::aggregate;
+use crate::aggregate::{self, Terms};
 use crate::http::{Params, read_bytes};
 use crate::hub::Hub;
 use crate::identity::User;
@@ -37,7 +38,9 @@ pub(super) async fn serve(
         let mut onward = http::Request::new(Body::empty());
         *onward.uri_mut() = request.uri.clone();
         *onward.headers_mut() = request.headers.clone();
-        return Ok(aggregate::forward(hub, user, remote, onward).await);
+        let until = Instant::now() + hub.config.limits.request_timeout;
+        let terms = Terms { held: None, until: Some(until) };
+        return aggregate::forward(hub, (user, remote), onward, terms).await;
     }
     let merged = matches!(named, Named::Index) && !served.remotes.is_empty();
     let params = Params::parse(request.uri.query());

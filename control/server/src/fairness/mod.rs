@@ -44,7 +44,7 @@ use state::{State, Wakes};
 
 pub(crate) use dangling::start;
 pub(crate) use dump::PATH as DUMP_PATH;
-pub(crate) use room::{Asked, Kind, Room, room, turned_away};
+pub(crate) use room::{Asked, Kind, Room, room, time, turned_away};
 pub(crate) use seat::{Refusal, Seat};
 pub(crate) use shares::{Share, Shares};
 pub(crate) use width::seats;

@@ -61,7 +61,7 @@ pub(crate) async fn room<W: FnOnce() -> u32>(hub: &Hub, asked: Asked<'_, W>) -> 
     };
     let seat = match (&hub.fairness, asked.flow) {
         (Some(fairness), Some(flow)) if asked.kind != Kind::Connection => {
-            let timeout = asked.timeout.and_then(duration);
+            let timeout = asked.timeout.and_then(wanted);
             Some(Arc::new(fairness.seat(flow, asked.width, timeout).await.map_err(|_| Crowded)?))
         }
         _ => None,
@@ -101,6 +101,17 @@ pub(crate) async fn turned_away(body: &mut Option<Body>) -> Response<Body> {
     response
 }
 
+/// The time that a request has: what it asks for (`timeout` of its query), if that is less than everybody has.
+pub(crate) fn time(hub: &Hub, asked: Option<&str>) -> Duration {
+    let most = hub.config.limits.request_timeout;
+    asked.and_then(wanted).map_or(most, |asked| asked.min(most))
+}
+
+/// The time that is asked for. None at all is not asking (`WithRequestDeadline`).
+fn wanted(text: &str) -> Option<Duration> {
+    duration(text).filter(|time| !time.is_zero())
+}
+
 /// A duration as Go writes it: `1m30s`, `0.5s`. What is none is as if it was not given.
 fn duration(text: &str) -> Option<Duration> {
     const UNITS: [(&str, f64); 6] = [("ns", 1e-9), ("us", 1e-6), ("ms", 1e-3), ("h", 3600.0), ("m", 60.0), ("s", 1.0)];
@@ -127,5 +138,6 @@ mod tests {
         for nonsense in ["", "s", "10", "10x", "-1s", "1e400s", "1..2s"] {
             assert_eq!(duration(nonsense), None, "{nonsense}");
         }
+        assert_eq!((wanted("0s"), wanted("1s")), (None, Some(Duration::from_secs(1))));
     }
 }

@@ -27,8 +27,12 @@ const MAX_ERROR_BYTES: usize = 64 * 1024;
 
 /// Answers with the log, in messages if the client has asked for a WebSocket.
 pub(super) async fn log(hub: &Hub, call: &Call, parts: Parts, held: Held) -> ApiResult<Response<Body>> {
-    let answer = plain(hub, call, held).await?;
-    if socket::is_asked_for(&parts.headers) { socket::stream(hub, parts, answer.into_body()).await } else { Ok(answer) }
+    let answer = plain(hub, call, held.clone()).await?;
+    if socket::is_asked_for(&parts.headers) {
+        socket::stream(hub, parts, answer.into_body(), held).await
+    } else {
+        Ok(answer)
+    }
 }
 
 async fn plain(hub: &Hub, call: &Call, held: Held) -> ApiResult<Response<Body>> {

@@ -17,6 +17,7 @@ mod socket;
 mod token;
 
 pub(crate) use proxy::proxy;
+pub(crate) use socket::is_asked_for as wants_socket;
 
 use std::sync::Arc;
 

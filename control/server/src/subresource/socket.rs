@@ -1,5 +1,7 @@
 //! A stream of bytes as the messages of a WebSocket, as Kubernetes has it for logs.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
@@ -15,13 +17,26 @@ use http::{HeaderValue, Response};
 
 use crate::http::{list, names};
 use crate::hub::Hub;
+use crate::metrics::Held;
+use crate::pace::PIECE_BYTES;
 
 /// Subprotocols: the bytes as they are, or as text in base 64.
 const BINARY: &str = "binary.k8s.io";
 const BASE64: &str = "base64.binary.k8s.io";
 
+/// Bytes of a message from the client, which has nothing to say but that it is there, or leaves.
+const MAX_SAID_BYTES: usize = 4 << 10;
+
+/// Why nothing more is sent.
+enum Ended {
+    /// The client is not there any more.
+    Gone,
+    /// It has not taken a piece in time.
+    Stalled,
+}
+
 /// Whether the request asks for a WebSocket.
-pub(super) fn is_asked_for(headers: &HeaderMap) -> bool {
+pub(crate) fn is_asked_for(headers: &HeaderMap) -> bool {
     names(headers, &CONNECTION, "upgrade") && names(headers, &UPGRADE, "websocket")
 }
 
@@ -35,41 +50,53 @@ fn chosen(headers: &HeaderMap) -> ApiResult<Option<&'static str>> {
     found.map(Some).ok_or_else(|| ApiError::bad_request("none of the subprotocols of the WebSocket is known here"))
 }
 
-/// The answer that sends `body`, message by message.
-pub(super) async fn stream(hub: &Hub, mut parts: Parts, body: Body) -> ApiResult<Response<Body>> {
+/// The answer that sends `body`, message by message. It is counted for as long as the socket is open.
+pub(super) async fn stream(hub: &Hub, mut parts: Parts, body: Body, held: Held) -> ApiResult<Response<Body>> {
     let protocol = chosen(&parts.headers)?;
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
     let mut upgrade = match upgrade {
-        Ok(upgrade) => upgrade,
+        Ok(upgrade) => upgrade.max_message_size(MAX_SAID_BYTES).max_frame_size(MAX_SAID_BYTES),
         Err(refusal) => return Ok(refusal.into_response()),
     };
     if let Some(protocol) = protocol {
         upgrade.set_selected_protocol(HeaderValue::from_static(protocol));
     }
-    let closing = hub.closing.clone();
+    let (closing, metrics, stall) = (hub.closing.clone(), hub.metrics.clone(), hub.config.limits.answer_stall);
     let text = protocol == Some(BASE64);
     Ok(upgrade.on_upgrade(move |socket| async move {
-        let _ = closing.run_until_cancelled(send(socket, body, text)).await;
+        if let Some(Err(Ended::Stalled)) = closing.run_until_cancelled(send(socket, body, text, stall)).await {
+            metrics.stalled();
+        }
+        drop(held);
     }))
 }
 
 /// Sends until the body ends or the client goes.
-async fn send(mut socket: WebSocket, body: Body, text: bool) {
+async fn send(mut socket: WebSocket, body: Body, text: bool, stall: Duration) -> Result<(), Ended> {
     let mut pieces = body.into_data_stream();
     loop {
         tokio::select! {
             piece = pieces.next() => match piece {
-                Some(Ok(piece)) => if socket.send(message(piece, text)).await.is_err() { return },
+                Some(Ok(mut piece)) => while !piece.is_empty() {
+                    let part = piece.split_to(piece.len().min(PIECE_BYTES));
+                    say(&mut socket, message(part, text), stall).await?;
+                },
                 Some(Err(_)) | None => break,
             },
-            said = socket.recv() => if !matches!(said, Some(Ok(_))) { return },
+            said = socket.recv() => if !matches!(said, Some(Ok(_))) { return Err(Ended::Gone) },
         }
     }
     let farewell = CloseFrame { code: close_code::NORMAL, reason: "".into() };
-    if socket.send(Message::Close(Some(farewell))).await.is_ok() {
-        // The client hangs up: what it has not read yet would be lost otherwise.
-        let _ = tokio::time::timeout(crate::tls::DRAIN, async { while let Some(Ok(_)) = socket.recv().await {} }).await;
-    }
+    say(&mut socket, Message::Close(Some(farewell)), stall).await?;
+    // The client hangs up: what it has not read yet would be lost otherwise.
+    let _ = tokio::time::timeout(crate::tls::DRAIN, async { while let Some(Ok(_)) = socket.recv().await {} }).await;
+    Ok(())
+}
+
+/// Sends a message, which the client takes in time.
+async fn say(socket: &mut WebSocket, message: Message, stall: Duration) -> Result<(), Ended> {
+    let sent = tokio::time::timeout(stall, socket.send(message)).await.map_err(|_| Ended::Stalled)?;
+    sent.map_err(|_| Ended::Gone)
 }
 
 fn message(piece: Bytes, text: bool) -> Message {

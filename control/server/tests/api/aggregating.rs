@@ -11,7 +11,7 @@ use crate::crontabs::{condition, eventually};
 use crate::remote::Remote;
 use crate::support::{Cluster, request};
 
-const API_SERVICES: &str = "/apis/apiregistration.k8s.io/v1/apiservices";
+pub const API_SERVICES: &str = "/apis/apiregistration.k8s.io/v1/apiservices";
 
 /// A small server of its own group.
 fn flunders() -> Router {
@@ -41,7 +41,7 @@ async fn echo(request: Request) -> axum::Json<Value> {
     }))
 }
 
-fn api_service(bundle: &str) -> Value {
+pub fn api_service(bundle: &str) -> Value {
     json!({
         "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
         "metadata": { "name": "v1.wardle.example.com" },
@@ -52,7 +52,7 @@ fn api_service(bundle: &str) -> Value {
     })
 }
 
-async fn state(cluster: &Cluster) -> String {
+pub async fn state(cluster: &Cluster) -> String {
     let path = format!("{API_SERVICES}/v1.wardle.example.com");
     condition(&cluster.get(&path).await.ok(), "Available")
 }

@@ -32,7 +32,7 @@ async fn cluster(directory: &Path) -> Cluster {
 }
 
 /// The events so far, once there are `count`.
-async fn events(directory: &Path, count: usize) -> Vec<Value> {
+pub async fn events(directory: &Path, count: usize) -> Vec<Value> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         let text = std::fs::read_to_string(directory.join("audit.log")).unwrap_or_default();
@@ -99,6 +99,36 @@ async fn who_may_not_and_who_is_nobody_are_written_too() {
     assert_eq!(events[1]["annotations"]["authorization.k8s.io/decision"], "forbid");
     assert_eq!((&events[1]["responseStatus"]["code"], &events[1]["user"]["username"]), (&json!(403), &json!("jane")));
     assert_eq!((&events[3]["responseStatus"]["code"], &events[3]["user"]), (&json!(401), &json!({})));
+}
+
+/// Whoever still uses a token that was marked as too old is to be found.
+#[tokio::test]
+async fn the_use_of_a_token_that_is_marked_invalid_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = LogConfig { path: directory.path().join("audit.log"), max_megabytes: 100, max_backups: 0, max_days: 0 };
+    let (mut config, pem) = (config(), rcgen::KeyPair::generate().unwrap().serialize_pem());
+    config.audit = Some(AuditConfig { policy: Policy::parse(POLICY).unwrap(), log });
+    config.token_key_pem = Some(pem.clone());
+    let cluster = Cluster::with(config, |_| {}).await;
+    let account = cluster.get("/api/v1/namespaces/default/serviceaccounts/default").await.ok();
+    let uid = account["metadata"]["uid"].as_str().unwrap();
+    let of = coracle_server::AccountSecret { namespace: "default", account: "default", uid, secret: "s" };
+    let token = coracle_server::AccountTokens::from_pem(&pem).unwrap().sign(of).unwrap();
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
+        "metadata": {
+            "name": "s", "annotations": { "kubernetes.io/service-account.name": "default" },
+            "labels": { "kubernetes.io/legacy-token-invalid-since": "2026-01-01" },
+        },
+        "stringData": { "token": token },
+    });
+    cluster.post("/api/v1/namespaces/default/secrets", secret).await.ok();
+    let mut asked = request(Method::GET, "/api", Value::Null);
+    asked.extensions_mut().clear();
+    asked.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    assert_eq!(cluster.send(asked).await.code, 401);
+    let events = events(directory.path(), 2).await;
+    assert_eq!(events[1]["annotations"]["authentication.k8s.io/legacy-token-invalidated"], "s/default");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Cluster, PODS, pod};
 
-async fn running(cluster: &Cluster, state: Value) {
+pub async fn running(cluster: &Cluster, state: Value) {
     cluster.post(PODS, pod("p")).await.ok();
     let binding = json!({ "apiVersion": "v1", "kind": "Binding", "target": { "kind": "Node", "name": "n" } });
     cluster.post(&format!("{PODS}/p/binding"), binding).await.ok();

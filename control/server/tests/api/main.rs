@@ -22,6 +22,7 @@ mod floods;
 mod impersonating;
 mod inside;
 mod issuing;
+mod lasting;
 mod listing;
 mod logs;
 mod newcomers;

@@ -171,3 +171,29 @@ async fn places_are_not_kept_from_who_has_business_here() {
     tokio::spawn(connection);
     assert_eq!(crate::wire::ask(&mut send, MAPS).await, 200);
 }
+
+#[tokio::test]
+async fn a_user_who_has_taken_all_places_makes_room() {
+    const PLACES: usize = 20;
+    let site = Site::start(tuned(|config| config.limits.connections = PLACES)).await;
+    let node = site.identity("system:node:n", "system:nodes", Duration::from_secs(600));
+    let node = site.connect(Some(&node), HTTP1).await.unwrap();
+    let jane = site.identity("jane", "", Duration::from_secs(600));
+    let connect = async || tokio::time::timeout(PATIENCE, site.connect(Some(&jane), HTTP1)).await;
+    let mut hers = Vec::new();
+    for _ in 1..PLACES {
+        hers.push(connect().await.expect("a place").unwrap());
+    }
+    for _ in 0..PLACES {
+        assert_eq!(site.honest().await, 200);
+        hers.push(connect().await.expect("a place at her own expense").unwrap());
+    }
+    assert!(site.metric("apiserver_connections ").await <= PLACES as f64);
+    assert!(site.metric("apiserver_connections_sent_away").await >= PLACES as f64);
+    // Who came first is gone, and the node, which was there before, is not.
+    ends(&mut hers[0]).await;
+    let (mut send, connection) =
+        hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(node)).await.unwrap();
+    tokio::spawn(connection);
+    assert_eq!(crate::wire::ask(&mut send, "/api/v1/services").await, 200);
+}

@@ -1,21 +1,17 @@
 //! Connections on which nothing happens: they end, so that nobody keeps all places by opening connections and saying
-//! nothing. How long they are kept is said by `Limits::first_request` and `Limits::idle`.
+//! nothing. How long they are kept is said by whoever listens.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::Body;
-use bytes::Bytes;
-use hyper::body::{Frame, SizeHint};
+use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::pace::Paced;
-
 /// What happens on one connection.
-pub(crate) struct Activity {
+pub struct Activity {
     state: Mutex<State>,
     /// How long a connection without a request in progress is kept for the next one.
     between: Duration,
@@ -29,22 +25,22 @@ struct State {
 }
 
 /// A request in progress.
-pub(crate) struct Busy(Arc<Activity>);
+pub struct Busy(Arc<Activity>);
 
 impl Activity {
     /// A connection that was made now. It has so long to its first request, and `between` from one to the next.
-    pub(crate) fn begin(first: Duration, between: Duration) -> Arc<Self> {
+    pub fn begin(first: Duration, between: Duration) -> Arc<Self> {
         Arc::new(Self { state: Mutex::new(State { in_progress: 0, until: Instant::now() + first }), between })
     }
 
     /// A request came.
-    pub(crate) fn request(self: &Arc<Self>) -> Busy {
+    pub fn request(self: &Arc<Self>) -> Busy {
         self.state.lock().in_progress += 1;
         Busy(self.clone())
     }
 
     /// Completes when the connection has been idle for too long.
-    pub(crate) async fn idle(&self) {
+    pub async fn idle(&self) {
         while let Some(until) = self.end(Instant::now()) {
             tokio::time::sleep_until(until).await;
         }
@@ -53,9 +49,11 @@ impl Activity {
     /// When to look next; `None`: it is over.
     fn end(&self, now: Instant) -> Option<Instant> {
         let state = self.state.lock();
+        // A request that is over may have left less time than there was before it.
+        let next = now + self.between;
         match state.in_progress {
-            0 => Some(state.until).filter(|until| *until > now),
-            _ => Some(now + self.between),
+            0 => Some(state.until.min(next)).filter(|_| state.until > now),
+            _ => Some(next),
         }
     }
 }
@@ -70,21 +68,22 @@ impl Drop for Busy {
 
 impl Busy {
     /// The body of the request's answer: at its end, or when nobody wants it any more, the request is over.
-    pub(crate) fn until_end_of(self, body: Body) -> Body {
-        Body::new(Answer { body: Paced::new(body), _busy: self })
+    pub fn until_end_of<B>(self, body: B) -> Held<B> {
+        Held { body, _busy: self }
     }
 }
 
-struct Answer {
-    body: Paced,
+/// The body of an answer whose request is in progress.
+pub struct Held<B> {
+    body: B,
     _busy: Busy,
 }
 
-impl hyper::body::Body for Answer {
-    type Data = Bytes;
-    type Error = axum::Error;
+impl<B: Body + Unpin> Body for Held<B> {
+    type Data = B::Data;
+    type Error = B::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
 
@@ -99,6 +98,8 @@ impl hyper::body::Body for Answer {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::Full;
+
     use super::*;
 
     const FIRST: Duration = Duration::from_secs(32);
@@ -117,6 +118,15 @@ mod tests {
         assert!(is_over_in(&activity, FIRST));
     }
 
+    #[tokio::test]
+    async fn what_is_left_after_a_request_counts_though_there_was_more_before() {
+        let activity = Activity::begin(60 * BETWEEN, Duration::from_millis(50));
+        let idle = activity.clone();
+        let idle = tokio::spawn(async move { idle.idle().await });
+        drop(activity.request());
+        tokio::time::timeout(BETWEEN, idle).await.expect("it ends").unwrap();
+    }
+
     #[test]
     fn a_request_keeps_its_connection_and_leaves_time_for_the_next() {
         let activity = Activity::begin(FIRST, BETWEEN);
@@ -124,8 +134,8 @@ mod tests {
         assert!(!is_over_in(&activity, 10 * BETWEEN));
         drop(first);
         assert!(!is_over_in(&activity, 10 * BETWEEN));
-        let body = second.until_end_of(Body::from("text"));
-        assert_eq!(hyper::body::Body::size_hint(&body).exact(), Some(4));
+        let body = second.until_end_of(Full::new(&b"text"[..]));
+        assert_eq!(body.size_hint().exact(), Some(4));
         assert!(!is_over_in(&activity, 10 * BETWEEN));
         drop(body);
         assert!(!is_over_in(&activity, BETWEEN - MOMENT));
