@@ -15,10 +15,10 @@ use super::{
     terminal::{Screen, Terminal},
 };
 
-/// Starts a command in a container.
-pub fn start(container: &Container, command: Vec<String>, streams: Streams) -> Result<Job, String> {
+/// Starts a command in a container. `pod` is the UID of the container's.
+pub fn start(container: &Container, pod: &Arc<str>, command: Vec<String>, streams: Streams) -> Result<Job, String> {
     if let Some(own) = tar::OwnCommand::of(&command) {
-        return own.start(container, streams.stdin);
+        return own.start(container, pod, streams.stdin);
     }
     let output = OutputPipe::new(if streams.tty { Shape::Terminal } else { Shape::Two });
     let stdin = streams.stdin.then(StdinPipe::new);

@@ -84,8 +84,9 @@ async fn exec(
     let streams = options::streams(&query).map_err(refuse)?;
     let command = options::command(&query).map_err(refuse)?;
     let (_, pod) = find(&shared, &namespace, &pod, &query)?;
-    let container = container(&pod, &name)?;
-    let serve = move |link| remote::serve(link, streams, async move || exec::start(&container, command, streams));
+    let (container, uid) = (container(&pod, &name)?, Arc::from(pod.uid.as_str()));
+    let start = async move || exec::start(&container, &uid, command, streams);
+    let serve = move |link| remote::serve(link, streams, start);
     Ok(upgrade::upgrade(request, remote::OFFER, serve).await)
 }
 

@@ -14,6 +14,8 @@ use crate::logs::Tap;
 
 /// What may wait for a client. A command's guest waits beyond it; a client that is only attached is dropped.
 const BUFFER_LIMIT_BYTES: usize = 512 * 1024;
+/// A piece that has so much gets no more: there is room again whenever the client has taken one.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// What becomes of a program's two streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +76,12 @@ impl OutputPipe {
         }
     }
 
+    /// Nothing more is written, since its client does not keep up; what is there can still be read.
+    pub fn give_up(&self) {
+        self.state.lock().overrun = true;
+        self.close();
+    }
+
     /// Nothing more is written; what is there can still be read.
     pub fn close(&self) {
         self.state.lock().closed = true;
@@ -106,7 +114,7 @@ impl OutputPipe {
 
     fn push(&self, state: &mut State, stream: Stream, bytes: &[u8]) {
         let stream = if self.shape == Shape::Two { stream } else { Stream::Stdout };
-        if state.pieces.back().is_none_or(|(last, _)| *last != stream) {
+        if state.pieces.back().is_none_or(|(last, piece)| *last != stream || piece.len() >= PIECE_BYTES) {
             state.pieces.push_back((stream, BytesMut::new()));
         }
         let Some((_, piece)) = state.pieces.back_mut() else { return };
@@ -231,7 +239,8 @@ mod tests {
         pipe.write(Stream::Stdout, &vec![0; BUFFER_LIMIT_BYTES - 1]);
         pipe.show(b"12");
         pipe.show(b"3");
-        assert_eq!(pipe.next().await.unwrap().1.len(), BUFFER_LIMIT_BYTES);
+        assert_eq!(pipe.next().await.unwrap().1.len(), BUFFER_LIMIT_BYTES - 1);
+        assert_eq!(pipe.next().await.unwrap().1, Bytes::from_static(b"3"));
     }
 
     #[tokio::test]
@@ -243,6 +252,16 @@ mod tests {
         assert_eq!((piece.unwrap().1.len(), pipe.room()), (BUFFER_LIMIT_BYTES, BUFFER_LIMIT_BYTES));
         pipe.write(Stream::Stdout, &vec![0; BUFFER_LIMIT_BYTES]);
         tokio::join!(pipe.wait_for_room(), async { pipe.close() });
+    }
+
+    #[tokio::test]
+    async fn a_slow_client_makes_room_with_each_piece() {
+        let pipe = OutputPipe::new(Shape::Two);
+        while pipe.room() > 0 {
+            pipe.write(Stream::Stdout, &[0; PIECE_BYTES]);
+        }
+        let ((), piece) = tokio::join!(pipe.wait_for_room(), pipe.next());
+        assert_eq!((piece.unwrap().1.len(), pipe.room()), (PIECE_BYTES, PIECE_BYTES));
     }
 
     #[tokio::test]

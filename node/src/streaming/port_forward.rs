@@ -1,11 +1,14 @@
 //! `portForward`: connections from a client to ports of a pod, many of them in one.
 
+mod pairs;
+
 use std::{
+    borrow::Cow,
     collections::HashMap,
     io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
@@ -14,7 +17,11 @@ use tokio::{
     net::{TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf},
     sync::mpsc,
     task::JoinSet,
+    time::Instant,
 };
+use tokio_util::sync::CancellationToken;
+
+use pairs::{Half, NoPair, PAIR_TIMEOUT, Pair, Pairs};
 
 use super::{
     options,
@@ -30,8 +37,6 @@ pub const OFFER: Offer = Offer {
 
 /// How long connecting to the pod may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// The second stream of a connection comes within this time (kubelet's `DefaultStreamCreationTimeout`).
-const PAIR_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pieces that may wait for a pod that reads slowly; then the client waits, with all of its connections.
 const QUEUE: usize = 16;
 /// How much is read from the pod at a time.
@@ -52,14 +57,13 @@ pub struct Destination {
 
 /// Forwards until the client is gone. `ports` are those of the query, which only the older form has.
 pub async fn serve(link: Link, destination: Destination, ports: Vec<u16>) {
+    let pairs = Pairs::new(PAIR_TIMEOUT);
+    let forwarder = Forwarder::new(Arc::clone(&link.connection.sink), destination, pairs);
+    run(link, forwarder, ports).await;
+}
+
+async fn run(link: Link, mut forwarder: Forwarder, ports: Vec<u16>) {
     let Link { connection, opens, closing, .. } = link;
-    let mut forwarder = Forwarder {
-        sink: Arc::clone(&connection.sink),
-        destination,
-        waiting: HashMap::new(),
-        open: HashMap::new(),
-        tasks: JoinSet::new(),
-    };
     let Connection { mut source, sink } = connection;
     let session = async {
         if !opens {
@@ -68,8 +72,16 @@ pub async fn serve(link: Link, destination: Destination, ports: Vec<u16>) {
         loop {
             tokio::select! {
                 event = source.next() => forwarder.take(event?).await,
-                // Over channels nothing new can come after the last connection.
-                Some(_) = forwarder.tasks.join_next() => if !opens && forwarder.tasks.is_empty() { return Some(()) },
+                Some(over) = forwarder.tasks.join_next() => {
+                    if let Ok(data) = over {
+                        forwarder.open.remove(&data);
+                    }
+                    // Over channels nothing new can come after the last connection.
+                    if !opens && forwarder.tasks.is_empty() {
+                        return Some(());
+                    }
+                }
+                () = reached(forwarder.pairs.until()) => forwarder.give_up().await,
                 () = tokio::time::sleep(PING_PERIOD) => sink.lock().await.ping().await.ok()?,
             }
         }
@@ -80,24 +92,38 @@ pub async fn serve(link: Link, destination: Destination, ports: Vec<u16>) {
     Link::close(Connection { source, sink }, &closing).await;
 }
 
+/// Completes at that time, if there is one.
+async fn reached(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
 struct Forwarder {
     sink: SharedSink,
     destination: Destination,
-    /// Streams whose partner has not come, by request.
-    waiting: HashMap<String, Half>,
-    /// Where the client's data goes, by data stream.
-    open: HashMap<u32, mpsc::Sender<Bytes>>,
-    tasks: JoinSet<()>,
+    /// Streams whose partner has not come.
+    pairs: Pairs,
+    /// The connections, by data stream.
+    open: HashMap<u32, Flow>,
+    /// The connections' work; each tells its data stream in the end.
+    tasks: JoinSet<u32>,
 }
 
-/// One of the two streams of a connection.
-struct Half {
-    stream: u32,
-    is_error: bool,
-    since: Instant,
+/// A connection, from the client's side.
+struct Flow {
+    /// Where the client's data goes; None once it sends no more.
+    sender: Option<mpsc::Sender<Bytes>>,
+    /// Cancelled when the client wants nothing of the connection any more.
+    gone: CancellationToken,
 }
 
 impl Forwarder {
+    fn new(sink: SharedSink, destination: Destination, pairs: Pairs) -> Forwarder {
+        Forwarder { sink, destination, pairs, open: HashMap::new(), tasks: JoinSet::new() }
+    }
+
     /// Two channels for each port, the first message on each naming it.
     async fn open_channels(&mut self, ports: &[u16]) -> Option<()> {
         for (index, port) in (0_u32..).zip(ports) {
@@ -116,18 +142,29 @@ impl Forwarder {
         match event {
             Event::Open { stream, headers } => self.opened(stream, &headers).await,
             Event::Data { stream, bytes } => {
-                if let Some(sender) = self.open.get(&stream)
+                if let Some(flow) = self.open.get_mut(&stream)
+                    && let Some(sender) = &flow.sender
                     && sender.send(bytes).await.is_err()
                 {
-                    self.open.remove(&stream);
+                    flow.sender = None;
                 }
             }
-            Event::End { stream } | Event::Reset { stream } => drop(self.open.remove(&stream)),
+            // A stream waits for its partner all the same: kubectl ends that for errors before it opens the other.
+            Event::End { stream } => {
+                if let Some(flow) = self.open.get_mut(&stream) {
+                    flow.sender = None;
+                }
+            }
+            Event::Reset { stream } => {
+                self.pairs.forget(stream);
+                if let Some(flow) = self.open.remove(&stream) {
+                    flow.gone.cancel();
+                }
+            }
         }
     }
 
     async fn opened(&mut self, stream: u32, headers: &Headers) {
-        self.waiting.retain(|_, half| half.since.elapsed() < PAIR_TIMEOUT);
         let port = headers.get("port").and_then(|text| options::port(text).ok());
         let is_error = match headers.get("streamtype") {
             Some("error") => Some(true),
@@ -135,33 +172,52 @@ impl Forwarder {
             _ => None,
         };
         let (Some(port), Some(is_error)) = (port, is_error) else {
-            let _ = self.sink.lock().await.end(stream).await;
+            let _ = self.sink.lock().await.reset(stream).await;
             return;
         };
         // Old clients give no request: their two streams follow each other, the error stream first.
         let pair = if is_error { stream } else { stream.saturating_sub(2) };
-        let request = headers.get("requestid").map_or_else(|| pair.to_string(), str::to_owned);
-        match self.waiting.remove(&request) {
-            Some(half) if half.is_error != is_error => {
-                let (data, error) = if is_error { (half.stream, stream) } else { (stream, half.stream) };
-                self.forward(port, data, error);
+        let request = headers.get("requestid").map_or_else(|| pair.to_string().into(), Cow::Borrowed);
+        match self.pairs.opened(&request, stream, is_error, Instant::now()) {
+            Ok(Some(Pair { data, error })) => self.forward(port, data, error),
+            Ok(None) => {}
+            Err(why) => self.refuse(stream, &why).await,
+        }
+    }
+
+    /// A stream that may not wait; who waits in its place is told of it.
+    async fn refuse(&self, stream: u32, why: &NoPair) {
+        tracing::debug!(%why, "a stream of a forwarded connection is refused");
+        let mut sink = self.sink.lock().await;
+        if let NoPair::Taken(Half { stream, is_error: true, .. }) = why {
+            let _ = sink.data(*stream, why.to_string().as_bytes()).await;
+        }
+        let _ = sink.reset(stream).await;
+    }
+
+    /// Streams whose partner has not come in time are told so, and closed.
+    async fn give_up(&mut self) {
+        while let Some(Half { stream, is_error, request }) = self.pairs.expired(Instant::now()) {
+            let mut sink = self.sink.lock().await;
+            if is_error {
+                let text = format!("(request={request}) timed out waiting for streams");
+                let _ = sink.data(stream, text.as_bytes()).await;
             }
-            other => {
-                if let Some(half) = other {
-                    let _ = self.sink.lock().await.end(half.stream).await;
-                }
-                self.waiting.insert(request, Half { stream, is_error, since: Instant::now() });
-            }
+            // A client reads to the end; one that has not ended its side itself is not waited for.
+            let _ = sink.end(stream).await;
+            let _ = sink.reset(stream).await;
         }
     }
 
     /// Begins a connection.
     fn forward(&mut self, port: u16, data: u32, error: u32) {
         let (sender, inbound) = mpsc::channel(QUEUE);
-        self.open.insert(data, sender);
+        let gone = CancellationToken::new();
+        self.open.insert(data, Flow { sender: Some(sender), gone: gone.clone() });
         let (sink, destination) = (Arc::clone(&self.sink), self.destination.clone());
         self.tasks.spawn(async move {
-            if let Err(why) = forward(&sink, SocketAddr::new(destination.address, port), data, inbound).await {
+            let forwarding = forward(&sink, SocketAddr::new(destination.address, port), data, inbound);
+            if let Some(Err(why)) = gone.run_until_cancelled(forwarding).await {
                 let text =
                     format!("error forwarding port {port} to pod {}, uid {}: {why}", destination.name, destination.uid);
                 let _ = sink.lock().await.data(error, text.as_bytes()).await;
@@ -169,6 +225,7 @@ impl Forwarder {
             let mut sink = sink.lock().await;
             let _ = sink.end(data).await;
             let _ = sink.end(error).await;
+            data
         });
     }
 }
@@ -233,3 +290,6 @@ fn connect_text(error: &io::Error) -> String {
         _ => format!("connect: {error}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

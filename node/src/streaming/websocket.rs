@@ -20,6 +20,8 @@ use super::wire::{Connection, Event, Sink, Source};
 
 /// The longest message that is taken: what Kubernetes' own server takes.
 pub const MESSAGE_LIMIT_BYTES: usize = 32 << 20;
+/// The longest piece of a message that is passed on: whoever is slow has pieces waiting for him, not messages.
+const PIECE_BYTES: usize = 64 << 10;
 /// Says that a channel, named in the message's second byte, gets no more (v5).
 const CLOSE_CHANNEL: u8 = 255;
 
@@ -42,19 +44,24 @@ impl Encoding {
 /// A connection whose channels are streams of the same numbers.
 pub fn connect(socket: WebSocket, encoding: Encoding) -> Connection {
     let (sink, stream) = socket.split();
-    let source = ChannelSource { stream, encoding };
+    let source = ChannelSource { stream, encoding, rest: None };
     Connection { source: Box::new(source), sink: Arc::new(Mutex::new(ChannelSink { sink, encoding })) }
 }
 
 struct ChannelSource {
     stream: SplitStream<WebSocket>,
     encoding: Encoding,
+    /// What is left of a message that is passed on in pieces, and its channel.
+    rest: Option<(u32, Bytes)>,
 }
 
 #[async_trait]
 impl Source for ChannelSource {
     async fn next(&mut self) -> Option<Event> {
         loop {
+            if let Some(piece) = cut(&mut self.rest) {
+                return Some(piece);
+            }
             let bytes = match self.stream.next().await?.ok()? {
                 Message::Binary(bytes) => bytes,
                 // Whatever the subprotocol is, clients send either kind.
@@ -62,11 +69,24 @@ impl Source for ChannelSource {
                 Message::Ping(_) | Message::Pong(_) => continue,
                 Message::Close(_) => return None,
             };
-            if let Some(event) = event(self.encoding, bytes) {
-                return Some(event);
+            match event(self.encoding, bytes) {
+                Some(Event::Data { stream, bytes }) if bytes.len() > PIECE_BYTES => self.rest = Some((stream, bytes)),
+                Some(event) => return Some(event),
+                None => {}
             }
         }
     }
+}
+
+/// The next piece of a long message. It is a copy, so that it doesn't keep the whole of it.
+fn cut(rest: &mut Option<(u32, Bytes)>) -> Option<Event> {
+    let (stream, bytes) = rest.as_mut()?;
+    let piece = bytes.split_to(bytes.len().min(PIECE_BYTES));
+    let event = Event::Data { stream: *stream, bytes: Bytes::copy_from_slice(&piece) };
+    if bytes.is_empty() {
+        *rest = None;
+    }
+    Some(event)
 }
 
 /// What a message says; None: nothing.
@@ -124,6 +144,10 @@ impl Sink for ChannelSink {
         Ok(())
     }
 
+    async fn reset(&mut self, _stream: u32) -> io::Result<()> {
+        Ok(())
+    }
+
     async fn ping(&mut self) -> io::Result<()> {
         self.send(Message::Ping(Bytes::new())).await
     }
@@ -168,6 +192,19 @@ mod tests {
         assert_eq!(event(v4, Bytes::new()), None);
         assert_eq!(event(v4, Bytes::from_static(b"\xff\x00")), data(255, b"\0"));
         assert_eq!(message(v4, 1, b"hi"), Message::Binary(Bytes::from_static(b"\x01hi")));
+    }
+
+    #[test]
+    fn a_long_message_is_passed_on_in_pieces_that_do_not_keep_it() {
+        let whole = Bytes::from((0..PIECE_BYTES * 2 + 1).map(|n| (n % 251) as u8).collect::<Vec<_>>());
+        let (mut rest, mut pieces) = (Some((3, whole.clone())), Vec::new());
+        while let Some(event) = cut(&mut rest) {
+            let Event::Data { stream: 3, bytes } = event else { panic!("{event:?}") };
+            assert!(!whole.as_ptr_range().contains(&bytes.as_ptr()));
+            pieces.push(bytes);
+        }
+        assert_eq!(pieces.iter().map(Bytes::len).collect::<Vec<_>>(), [PIECE_BYTES, PIECE_BYTES, 1]);
+        assert_eq!(pieces.concat(), whole);
     }
 
     #[test]

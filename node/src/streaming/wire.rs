@@ -62,6 +62,9 @@ pub trait Sink: Send {
     /// Says that no more will be sent on a stream, where the protocol can say so.
     async fn end(&mut self, stream: u32) -> io::Result<()>;
 
+    /// Says that nothing more is wanted of a stream in either direction, where the protocol can say so.
+    async fn reset(&mut self, stream: u32) -> io::Result<()>;
+
     /// Asks the client for a sign of life; fails once the connection is known to be gone.
     async fn ping(&mut self) -> io::Result<()>;
 

@@ -26,6 +26,8 @@ const READ_BYTES: usize = 64 * 1024;
 const READ_LEAST_BYTES: usize = 8 * 1024;
 /// The status of a stream that is refused (`REFUSED_STREAM`).
 const REFUSED: u32 = 3;
+/// The status of a stream that is given up (`CANCEL`).
+const CANCELLED: u32 = 5;
 
 /// A connection whose client speaks SPDY/3.1.
 pub fn connect<R, W>(reader: R, writer: W) -> Connection
@@ -211,6 +213,13 @@ impl<W: AsyncWrite + Send + Unpin> Sink for SpdySink<W> {
         if self.open.get(&stream).is_some_and(|half| !half.server) {
             put_data(&mut self.pending, stream, b"", true);
             self.half_closed(stream, |half| half.server = true);
+        }
+        self.write_out().await
+    }
+
+    async fn reset(&mut self, stream: u32) -> io::Result<()> {
+        if self.open.remove(&stream).is_some() {
+            put_reset(&mut self.pending, stream, CANCELLED);
         }
         self.write_out().await
     }

@@ -135,6 +135,8 @@ async fn a_connection_accepts_streams_answers_pings_and_says_when_it_is_over() {
         sink.end(1).await.unwrap();
         assert!(sink.data(1, b"more").await.is_err());
         assert!(sink.data(9, b"nowhere").await.is_err());
+        // Over already: there is nothing to reset.
+        sink.reset(1).await.unwrap();
         sink.close().await.unwrap();
     }
     drop(to);
@@ -143,4 +145,27 @@ async fn a_connection_accepts_streams_answers_pings_and_says_when_it_is_over() {
     let frames = decode_all(BytesMut::from(answer.as_slice())).unwrap();
     let data = |bytes: &'static [u8], fin| Frame::Data { stream: 1, bytes: Bytes::from_static(bytes), fin };
     assert_eq!(frames, [Frame::Other, Frame::Ping(3), data(b"answer", false), data(b"", true), Frame::GoAway]);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_reset_by_the_server_leaves_its_place() {
+    let (client, server) = tokio::io::duplex(64 * 1024);
+    let (reader, writer) = tokio::io::split(server);
+    let mut connection = connect(reader, writer);
+    let (mut from, mut to) = tokio::io::split(client);
+    let (mut headers, mut wire) = (HeaderWriter::new(), BytesMut::new());
+    put_syn(&mut wire, 1, false, &headers.write(&Headers::default()));
+    to.write_all(&wire).await.unwrap();
+    assert!(matches!(connection.source.next().await, Some(Event::Open { stream: 1, .. })));
+    {
+        let mut sink = connection.sink.lock().await;
+        sink.reset(1).await.unwrap();
+        assert!(sink.data(1, b"more").await.is_err());
+        sink.close().await.unwrap();
+    }
+    drop(to);
+    let mut answer = Vec::new();
+    from.read_to_end(&mut answer).await.unwrap();
+    let frames = decode_all(BytesMut::from(answer.as_slice())).unwrap();
+    assert_eq!(frames, [Frame::Other, Frame::Reset { stream: 1 }, Frame::GoAway]);
 }

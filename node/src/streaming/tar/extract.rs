@@ -46,7 +46,7 @@ pub fn extract(places: &Places, directory: &str, input: Pieces, errors: &mut Pri
         let name = path.unwrap_or_else(|| String::from_utf8_lossy(&entry.path_bytes()).into_owned());
         let link = link.or_else(|| entry.link_name_bytes().map(|link| String::from_utf8_lossy(&link).into_owned()));
         if let Err(error) = unpack(places, directory, &name, link.as_deref(), &mut entry, &mut buffer) {
-            if error.kind() == io::ErrorKind::UnexpectedEof {
+            if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::TimedOut) {
                 return Err(error);
             }
             failures += 1;

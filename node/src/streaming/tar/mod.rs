@@ -10,18 +10,17 @@ mod create;
 mod extract;
 mod options;
 mod place;
+mod seats;
 
 use std::{
     io::{self, Read, Write},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes};
 use coracle_wasi_host::{Container, Output, Stream, limits::OUTPUT_CHUNK_LIMIT_BYTES};
-use tokio::{
-    runtime::Handle,
-    sync::{Semaphore, mpsc},
-};
+use tokio::{runtime::Handle, sync::mpsc, time::timeout};
 
 use super::{
     input::Input,
@@ -31,16 +30,21 @@ use super::{
 };
 use options::{Action, Plan};
 use place::Places;
+use seats::Seats;
 
 /// So many run on a node at once: each has a thread.
 const RUNNING_LIMIT: usize = 64;
+/// So many of one pod: whoever may copy in one is not to keep the others from it.
+const POD_LIMIT: usize = RUNNING_LIMIT / 8;
+/// A command ends when its client has sent nothing that it waits for, or taken nothing that it prints, for so long.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Pieces of an archive that wait to be unpacked.
 const QUEUE: usize = 8;
 /// Exit codes of tar and test.
 const FAILURE: i32 = 1;
 const FATAL: i32 = 2;
 
-static RUNNING: Semaphore = Semaphore::const_new(RUNNING_LIMIT);
+static RUNNING: Seats = Seats::new(RUNNING_LIMIT, POD_LIMIT);
 
 /// A command of the node's own.
 pub struct OwnCommand {
@@ -64,18 +68,19 @@ impl OwnCommand {
         Some(OwnCommand { words: words.to_vec(), task })
     }
 
-    /// Starts it on a thread of its own.
-    pub fn start(self, container: &Container, stdin: bool) -> Result<Job, String> {
-        let place = RUNNING.try_acquire();
-        let place = place.map_err(|_| format!("{RUNNING_LIMIT} copies are under way on this node already"))?;
+    /// Starts it on a thread of its own. `pod` is the UID of the container's.
+    pub fn start(self, container: &Container, pod: &Arc<str>, stdin: bool) -> Result<Job, String> {
+        let seat = RUNNING.take(pod).map_err(|why| why.to_string())?;
         let output = OutputPipe::new(Shape::Two);
         let (sender, pieces) = mpsc::channel(QUEUE);
         let places = Places::new(container.preopens());
-        let printer = Printer { pipe: Arc::clone(&output), stream: Stream::Stdout, runtime: Handle::current() };
+        let runtime = Handle::current();
+        let pieces = Pieces::new(pieces, runtime.clone(), PATIENCE);
+        let printer = Printer { pipe: Arc::clone(&output), stream: Stream::Stdout, runtime, patience: PATIENCE };
         let OwnCommand { words, task } = self;
         let running = tokio::task::spawn_blocking(move || {
             let code = run(task, &places, pieces, printer);
-            drop(place);
+            drop(seat);
             code
         });
         let abandoned = Abandoned(Arc::clone(&output));
@@ -101,7 +106,7 @@ impl Drop for Abandoned {
 }
 
 /// Does the work; the result is the exit code.
-fn run(task: Task, places: &Places, pieces: mpsc::Receiver<Bytes>, printer: Printer) -> i32 {
+fn run(task: Task, places: &Places, pieces: Pieces, printer: Printer) -> i32 {
     let mut errors = Printer { stream: Stream::Stderr, ..printer.clone() };
     let plan = match task {
         Task::IsDirectory(path) => return if places.is_directory(&path) { 0 } else { FAILURE },
@@ -113,7 +118,7 @@ fn run(task: Task, places: &Places, pieces: mpsc::Receiver<Bytes>, printer: Prin
     };
     let failures = match plan.action {
         Action::Create(paths) => create::create(places, &plan.directory, &paths, printer, &mut errors),
-        Action::Extract => extract::extract(places, &plan.directory, Pieces::new(pieces), &mut errors),
+        Action::Extract => extract::extract(places, &plan.directory, pieces, &mut errors),
     };
     match failures {
         Ok(0) => 0,
@@ -135,18 +140,23 @@ fn os_text(error: &io::Error) -> String {
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
-/// Prints to the client; waits while it is behind.
+/// Prints to the client; waits while it is behind, but not for ever.
 #[derive(Clone)]
 struct Printer {
     pipe: Arc<OutputPipe>,
     stream: Stream,
     runtime: Handle,
+    patience: Duration,
 }
 
 impl Write for Printer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.pipe.room() == 0 {
-            self.runtime.block_on(self.pipe.wait_for_room());
+            let waiting = async { timeout(self.patience, self.pipe.wait_for_room()).await };
+            if self.runtime.block_on(waiting).is_err() {
+                // A client that does not read can't be told either.
+                self.pipe.give_up();
+            }
         }
         if self.pipe.is_closed() {
             return Err(io::ErrorKind::BrokenPipe.into());
@@ -161,22 +171,33 @@ impl Write for Printer {
     }
 }
 
-/// Reads what the client sends.
+/// Reads what the client sends; waits for it, but not for ever.
 struct Pieces {
     pieces: mpsc::Receiver<Bytes>,
     current: Bytes,
+    runtime: Handle,
+    patience: Duration,
 }
 
 impl Pieces {
-    fn new(pieces: mpsc::Receiver<Bytes>) -> Pieces {
-        Pieces { pieces, current: Bytes::new() }
+    fn new(pieces: mpsc::Receiver<Bytes>, runtime: Handle, patience: Duration) -> Pieces {
+        Pieces { pieces, current: Bytes::new(), runtime, patience }
+    }
+
+    /// The next piece; None at the end.
+    fn next(&mut self) -> io::Result<Option<Bytes>> {
+        let waiting = async { timeout(self.patience, self.pieces.recv()).await };
+        self.runtime.block_on(waiting).map_err(|_| {
+            let text = format!("The client has sent nothing for {} seconds", self.patience.as_secs());
+            io::Error::new(io::ErrorKind::TimedOut, text)
+        })
     }
 }
 
 impl Read for Pieces {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.current.is_empty() {
-            match self.pieces.blocking_recv() {
+            match self.next()? {
                 Some(piece) => self.current = piece,
                 None => return Ok(0),
             }

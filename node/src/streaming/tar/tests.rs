@@ -20,15 +20,25 @@ fn places(root: &Path) -> Places {
     Places::new(&[preopen("image", "/", true), preopen("volume", "/data", false)])
 }
 
-/// Runs a command with an archive for stdin: exit code, stdout, stderr.
-async fn tar(root: &Path, line: &str, input: Vec<u8>) -> (i32, Vec<u8>, String) {
+/// A command on its thread, which has so much patience, and both of its ends.
+fn started(
+    root: &Path,
+    line: &str,
+    patience: Duration,
+) -> (tokio::task::JoinHandle<i32>, mpsc::Sender<Bytes>, Arc<OutputPipe>) {
     let places = places(root);
     let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
     let task = OwnCommand::of(&words).unwrap().task;
-    let output = OutputPipe::new(Shape::Two);
-    let printer = Printer { pipe: Arc::clone(&output), stream: Stream::Stdout, runtime: Handle::current() };
+    let (output, runtime) = (OutputPipe::new(Shape::Two), Handle::current());
     let (sender, pieces) = mpsc::channel(QUEUE);
-    let running = tokio::task::spawn_blocking(move || run(task, &places, pieces, printer));
+    let pieces = Pieces::new(pieces, runtime.clone(), patience);
+    let printer = Printer { pipe: Arc::clone(&output), stream: Stream::Stdout, runtime, patience };
+    (tokio::task::spawn_blocking(move || run(task, &places, pieces, printer)), sender, output)
+}
+
+/// Runs a command with an archive for stdin: exit code, stdout, stderr.
+async fn tar(root: &Path, line: &str, input: Vec<u8>) -> (i32, Vec<u8>, String) {
+    let (running, sender, output) = started(root, line, PATIENCE);
     let feeding = tokio::spawn(async move {
         for piece in input.chunks(1000) {
             if sender.send(Bytes::copy_from_slice(piece)).await.is_err() {
@@ -188,4 +198,30 @@ async fn rubbish_is_no_archive() {
     let (code, _, said) = tar(dir.path(), "tar xf - -C /data", vec![b'x'; 4000]).await;
     assert_eq!(code, FATAL);
     assert!(said.ends_with("tar: Error is not recoverable: exiting now\n"), "{said}");
+}
+
+#[tokio::test]
+async fn a_client_that_sends_no_more_and_does_not_end_is_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = archive(&[("file", EntryType::Regular, &"x".repeat(2000))]);
+    // In the middle of a head, and in the middle of a file.
+    for sent in [100, 1000] {
+        let (running, sender, output) = started(dir.path(), "tar xf - -C /data", Duration::from_millis(50));
+        sender.send(Bytes::copy_from_slice(&whole[..sent])).await.unwrap();
+        assert_eq!(timeout(PATIENCE, running).await.expect("it ends").unwrap(), FATAL);
+        let (_, said) = output.next().await.unwrap();
+        let wanted = "tar: The client has sent nothing for 0 seconds\ntar: Error is not recoverable: exiting now\n";
+        assert_eq!(String::from_utf8_lossy(&said), wanted);
+        drop(sender);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    places(dir.path());
+    fs::write(dir.path().join("volume/big"), vec![b'x'; 3 << 20]).unwrap();
+    let (running, _sender, output) = started(dir.path(), "tar cf - /data/big", Duration::from_millis(50));
+    assert_eq!(timeout(PATIENCE, running).await.expect("it ends").unwrap(), FATAL);
+    assert!(output.is_overrun());
 }
