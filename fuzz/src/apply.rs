@@ -144,6 +144,8 @@ impl<'r> Story<'r> {
         if force {
             self.applied.clear();
         }
+        // What was applied before is given up in any case.
+        self.applied.remove(&(manager, subresource));
         if says_what {
             self.applied.insert((manager, subresource), config);
         }
