@@ -226,13 +226,14 @@ pub fn told(errors: &[FieldError]) -> &[FieldError] {
 /// and how many more were found.
 pub fn join(errors: &[FieldError]) -> String {
     let told = told(errors);
-    let mut known = HashSet::with_capacity(told.len());
-    let mut texts: Vec<String> =
-        told.iter().map(ToString::to_string).filter(|text| known.insert(text.clone())).collect();
-    match errors.len() - told.len() {
-        0 => {}
-        more => texts.push(format!("and {more} more")),
-    }
+    let more = Some(errors.len() - told.len()).filter(|more| *more > 0);
+    aggregate(told.iter().map(ToString::to_string).chain(more.map(|more| format!("and {more} more"))))
+}
+
+/// Texts as one: alone as it is, several in brackets, repeated ones once (`utilerrors.Aggregate`).
+pub fn aggregate(texts: impl IntoIterator<Item = String>) -> String {
+    let mut known = HashSet::new();
+    let texts: Vec<String> = texts.into_iter().filter(|text| known.insert(text.clone())).collect();
     match texts.as_slice() {
         [one] => one.clone(),
         many => format!("[{}]", many.join(", ")),

@@ -39,6 +39,7 @@ mod server;
 mod subresource;
 mod tls;
 mod usage;
+mod value;
 mod write;
 
 pub use aggregate::FrontProxy;

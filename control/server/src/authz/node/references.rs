@@ -8,6 +8,8 @@ use coracle_store::{Key, Record, Scope, Store};
 use parking_lot::Mutex;
 use serde_json::Value;
 
+use crate::value::{items, text};
+
 /// Marks the image of a static pod, which a node makes itself: it would give itself whatever it writes into it.
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
@@ -184,14 +186,6 @@ fn add(found: &mut References, vertex: Vertex, name: &Value) {
     if let Some(name) = name.as_str().filter(|name| !name.is_empty()) {
         found.insert((vertex, name.to_string()));
     }
-}
-
-fn items(list: &Value) -> impl Iterator<Item = &Value> {
-    list.as_array().into_iter().flatten()
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }
 
 fn parse(record: &Record) -> Value {

@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use coracle_api::ApiResult;
 use coracle_api::kinds::signing_request;
-use coracle_api::{ApiError, ApiResult};
 use serde_json::{Value, json};
 
 use super::{Action, Admitted, Plugin};
@@ -50,7 +50,7 @@ impl Plugin for Certificates {
     async fn validate(&self, hub: &Hub, write: &Admitted<'_>, object: &Value) -> ApiResult<()> {
         let spec = &object["spec"];
         let signer = spec["signerName"].as_str().unwrap_or_default();
-        let refused = |why: String| Err(ApiError::forbidden(write.resource, write.name, &why));
+        let refused = |why: String| Err(write.forbidden(&why));
         if write.action == Action::Create && signer == CLIENT_SIGNER {
             return restriction(spec).map_or(Ok(()), refused);
         }

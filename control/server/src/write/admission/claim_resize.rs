@@ -1,9 +1,9 @@
 //! `PersistentVolumeClaimResize`: a claim grows only when it is bound and its class lets it.
 
 use async_trait::async_trait;
+use coracle_api::ApiResult;
 use coracle_api::quantity::Quantity;
 use coracle_api::quota::class_of_claim;
-use coracle_api::{ApiError, ApiResult};
 use serde_json::{Value, json};
 
 use super::{Action, Admitted, Plugin, stored};
@@ -23,7 +23,7 @@ impl Plugin for PersistentVolumeClaimResize {
         if size(object).unwrap_or_default() <= size(old).unwrap_or_default() {
             return Ok(());
         }
-        let refused = |why: &str| Err(ApiError::forbidden(write.resource, write.name, why));
+        let refused = |why: &str| Err(write.forbidden(why));
         if old["status"]["phase"] != "Bound" {
             return refused("Only bound persistent volume claims can be expanded");
         }

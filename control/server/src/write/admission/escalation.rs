@@ -56,7 +56,7 @@ fn check_role(hub: &Hub, write: &Admitted<'_>, role: &Value) -> ApiResult<()> {
     let gathers = |role: &Value| role["aggregationRule"].is_object();
     // It can gather anything later, and keep others from taking it back.
     if (gathers(role) || write.old.is_some_and(gathers)) && confirm(hub, write, &Rule::everything()).is_err() {
-        return Err(refused(write, "must have cluster-admin privileges to use an aggregationRule"));
+        return Err(write.forbidden("must have cluster-admin privileges to use an aggregationRule"));
     }
     Ok(())
 }
@@ -99,9 +99,5 @@ fn confirm(hub: &Hub, write: &Admitted<'_>, wanted: &[Rule]) -> ApiResult<()> {
     if !errors.is_empty() {
         why.push_str(&format!("; resolution errors: {}", quoted(&errors)));
     }
-    Err(refused(write, &why))
-}
-
-fn refused(write: &Admitted<'_>, why: &str) -> ApiError {
-    ApiError::forbidden(write.resource, write.name, why)
+    Err(write.forbidden(&why))
 }

@@ -1,10 +1,11 @@
 //! `LimitRanger`: what containers get that say nothing, and how much or little they, pods and claims may ask for.
 
 use async_trait::async_trait;
+use coracle_api::field::aggregate;
 use coracle_api::pod::{self, ResourceList};
 use coracle_api::quantity::Quantity;
 use coracle_api::quota::amounts;
-use coracle_api::{ApiError, ApiResult, meta};
+use coracle_api::{ApiResult, meta};
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
@@ -47,26 +48,12 @@ impl Plugin for LimitRanger {
             for limit in range["spec"]["limits"].as_array().into_iter().flatten() {
                 check(object, limit, &mut found);
             }
-            if let Some(why) = aggregate(found) {
-                return Err(ApiError::forbidden(write.resource, write.name, &why));
+            // What is wrong with several containers is said once.
+            if !found.is_empty() {
+                return Err(write.forbidden(&aggregate(found)));
             }
         }
         Ok(())
-    }
-}
-
-/// All errors as one text. What is wrong with several containers is said once (`utilerrors.Aggregate`).
-fn aggregate(found: Vec<String>) -> Option<String> {
-    let mut errors: Vec<String> = Vec::new();
-    found.into_iter().for_each(|error| {
-        if !errors.contains(&error) {
-            errors.push(error)
-        }
-    });
-    match errors.as_slice() {
-        [] => None,
-        [only] => Some(only.clone()),
-        many => Some(format!("[{}]", many.join(", "))),
     }
 }
 

@@ -27,7 +27,7 @@ mod token_volume;
 mod webhooks;
 
 use async_trait::async_trait;
-use coracle_api::{ApiResult, Resource};
+use coracle_api::{ApiError, ApiResult, Resource};
 use coracle_store::{Key, Scope};
 use serde_json::Value;
 
@@ -73,6 +73,11 @@ impl Admitted<'_> {
     /// Whether it is about an object (not a subresource of one) of this group and plural.
     fn is(&self, action: Action, group: &str, plural: &str) -> bool {
         self.action == action && self.subresource.is_empty() && self.concerns(group, plural)
+    }
+
+    /// 403 with the reason.
+    fn forbidden(&self, why: &str) -> ApiError {
+        ApiError::forbidden(self.resource, self.name, why)
     }
 
     fn concerns(&self, group: &str, plural: &str) -> bool {

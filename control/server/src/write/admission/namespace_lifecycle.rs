@@ -25,7 +25,7 @@ impl Plugin for NamespaceLifecycle {
 
     async fn validate(&self, _: &Hub, write: &Admitted<'_>, _: &Value) -> ApiResult<()> {
         if write.action == Action::Delete && IMMORTAL.contains(&write.name) {
-            return Err(ApiError::forbidden(write.resource, write.name, "this namespace may not be deleted"));
+            return Err(write.forbidden("this namespace may not be deleted"));
         }
         Ok(())
     }
@@ -37,7 +37,7 @@ impl Plugin for NamespaceLifecycle {
         if record.lifted.field("status.phase") == Some("Terminating") {
             let namespace = write.namespace;
             let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
-            let mut error = ApiError::forbidden(write.resource, write.name, &why);
+            let mut error = write.forbidden(&why);
             error.details.insert(
                 "causes".into(),
                 json!([{

@@ -31,7 +31,7 @@ impl Plugin for Priority {
         let class = if name.is_empty() { default_class(hub) } else { stored(hub, CLASSES, "", &name) };
         if class.is_none() && !name.is_empty() {
             let why = format!("no PriorityClass with name {name} was found");
-            return Err(ApiError::forbidden(write.resource, write.name, &why));
+            return Err(write.forbidden(&why));
         }
         let class = class.unwrap_or_else(|| json!({}));
         if !meta::name(&class).is_empty() {
@@ -60,7 +60,7 @@ impl Plugin for Priority {
         let Some(other) = other else { return Ok(()) };
         let why =
             format!("PriorityClass {} is already marked as default. Only one default can exist", meta::name(&other));
-        Err(ApiError::forbidden(write.resource, write.name, &why))
+        Err(write.forbidden(&why))
     }
 }
 
@@ -69,7 +69,7 @@ fn given_and_computed(write: &Admitted<'_>, given: &str, computed: &dyn std::fmt
         "the {given} must not be provided in pod spec; priority admission controller computed {computed} from the given \
          PriorityClass name"
     );
-    ApiError::forbidden(write.resource, write.name, &why)
+    write.forbidden(&why)
 }
 
 /// The default class; the lowest, should there be several.

@@ -7,9 +7,9 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+use coracle_api::ApiResult;
 use coracle_api::pod::ResourceList;
 use coracle_api::quota::{Costing, QuotaError, Wish, charge, is_terminating, list, usage};
-use coracle_api::{ApiError, ApiResult};
 use coracle_store::{Expect, Op, Record, Scope};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -106,7 +106,7 @@ fn of_namespace(hub: &Hub, namespace: &str) -> Vec<Arc<Record>> {
 fn take(hub: &Hub, write: &Admitted<'_>, record: &Record, wish: &Wish<'_>) -> ApiResult<Option<Op>> {
     let quotas = hub.row("v1", STORED_AS)?;
     let quota = load(&quotas, record)?;
-    let refused = |why: QuotaError| ApiError::forbidden(write.resource, write.name, &why.to_string());
+    let refused = |why: QuotaError| write.forbidden(&why.to_string());
     let Some(used) = charge(&quota, wish).map_err(refused)? else { return Ok(None) };
     let mut next = quota.clone();
     next["status"]["used"] = merged(&quota["status"]["used"], &used);

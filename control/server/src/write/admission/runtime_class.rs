@@ -1,8 +1,8 @@
 //! `RuntimeClass`: what a pod's runtime costs besides its containers, and where it can run at all.
 
 use async_trait::async_trait;
+use coracle_api::ApiResult;
 use coracle_api::quota::amounts;
-use coracle_api::{ApiError, ApiResult};
 use serde_json::{Value, json};
 
 use super::{Admitted, Plugin, stored};
@@ -24,13 +24,13 @@ impl Plugin for RuntimeClass {
         let spec = &mut object["spec"];
         if let Some(fixed) = overhead(&class) {
             if !spec["overhead"].is_null() && !is_same(fixed, &spec["overhead"]) {
-                return Err(refusal(write, OTHER));
+                return Err(write.forbidden(OTHER));
             }
             if fixed.is_object() {
                 spec["overhead"] = fixed.clone();
             }
         }
-        schedule(spec, &class["scheduling"]).map_err(|why| refusal(write, &why))
+        schedule(spec, &class["scheduling"]).map_err(|why| write.forbidden(&why))
     }
 
     /// The class may be another now, and so may what the pod says it costs.
@@ -38,22 +38,18 @@ impl Plugin for RuntimeClass {
         let class = class_of(hub, write, object)?;
         let given = &object["spec"]["overhead"];
         match class.as_ref().and_then(overhead) {
-            Some(fixed) if !is_same(fixed, given) => Err(refusal(write, OTHER)),
-            None if given.is_object() => Err(refusal(write, UNFOUNDED)),
+            Some(fixed) if !is_same(fixed, given) => Err(write.forbidden(OTHER)),
+            None if given.is_object() => Err(write.forbidden(UNFOUNDED)),
             _ => Ok(()),
         }
     }
-}
-
-fn refusal(write: &Admitted<'_>, why: &str) -> ApiError {
-    ApiError::forbidden(write.resource, write.name, why)
 }
 
 /// The pod's class, if it names one. 403 when there is none of that name.
 fn class_of(hub: &Hub, write: &Admitted<'_>, pod: &Value) -> ApiResult<Option<Value>> {
     let Some(name) = pod["spec"]["runtimeClassName"].as_str().filter(|n| !n.is_empty()) else { return Ok(None) };
     let class = stored(hub, "runtimeclasses.node.k8s.io", "", name);
-    let class = class.ok_or_else(|| refusal(write, &format!("pod rejected: RuntimeClass \"{name}\" not found")))?;
+    let class = class.ok_or_else(|| write.forbidden(&format!("pod rejected: RuntimeClass \"{name}\" not found")))?;
     Ok(Some(class))
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use coracle_api::pod::MIRROR_ANNOTATION;
-use coracle_api::{ApiError, ApiResult, meta};
+use coracle_api::{ApiResult, meta};
 use coracle_store::{Key, Scope, WatchScope};
 use serde_json::{Value, json};
 
@@ -50,7 +50,7 @@ impl Plugin for ServiceAccount {
         if asked.or_else(|| account["automountServiceAccountToken"].as_bool()).unwrap_or(true) {
             token_volume::mount(spec);
         }
-        mountable::check_pod(&account, object).map_err(|why| refusal(write, &why))
+        mountable::check_pod(&account, object).map_err(|why| write.forbidden(&why))
     }
 
     /// Once more: others may have changed the pod since.
@@ -62,12 +62,12 @@ impl Plugin for ServiceAccount {
         let name = object["spec"]["serviceAccountName"].as_str().unwrap_or_default();
         if name.is_empty() {
             let (namespace, pod) = (write.namespace, meta::name(object));
-            return Err(refusal(write, &format!("no service account specified for pod {namespace}/{pod}")));
+            return Err(write.forbidden(&format!("no service account specified for pod {namespace}/{pod}")));
         }
         let account = account(hub, write, name).await?;
         let checked =
             if is_new { mountable::check_pod(&account, object) } else { mountable::check_ephemeral(&account, object) };
-        checked.map_err(|why| refusal(write, &why))
+        checked.map_err(|why| write.forbidden(&why))
     }
 }
 
@@ -88,7 +88,7 @@ fn check_mirror(write: &Admitted<'_>, pod: &Value) -> ApiResult<()> {
         () if has_token(spec) => "use ServiceAccountToken volume projections",
         () => return Ok(()),
     };
-    Err(refusal(write, &format!("a mirror pod may not {why}")))
+    Err(write.forbidden(&format!("a mirror pod may not {why}")))
 }
 
 fn has_token(spec: &Value) -> bool {
@@ -97,15 +97,11 @@ fn has_token(spec: &Value) -> bool {
     sources.any(|source| source["serviceAccountToken"].is_object())
 }
 
-fn refusal(write: &Admitted<'_>, why: &str) -> ApiError {
-    ApiError::forbidden(write.resource, write.name, why)
-}
-
 async fn account(hub: &Hub, write: &Admitted<'_>, name: &str) -> ApiResult<Value> {
     let namespace = write.namespace;
     wait_for(hub, namespace, name).await.ok_or_else(|| {
         let missing = format!("serviceaccount \"{name}\" not found");
-        refusal(write, &format!("error looking up service account {namespace}/{name}: {missing}"))
+        write.forbidden(&format!("error looking up service account {namespace}/{name}: {missing}"))
     })
 }
 

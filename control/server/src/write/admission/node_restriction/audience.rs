@@ -1,11 +1,13 @@
 //! Whom a token that a node asks for is for: who stands in its pod, or who is allowed to this node (KEP-4412's
 //! `ServiceAccountNodeAudienceRestriction`).
 
+use coracle_api::field::aggregate;
 use coracle_api::{ApiResult, meta};
 use serde_json::Value;
 
 use super::Deed;
 use crate::authz::{Attributes, Subject};
+use crate::value::{items, text};
 use crate::write::admission::stored;
 
 /// The drivers that have taken the place of what once was built in, by the field of a volume's source.
@@ -40,16 +42,16 @@ pub(super) fn check(deed: &Deed<'_>, audiences: &Value, pod: &Value) -> ApiResul
             Err(what) => missing.push(what),
         }
     }
-    let why = match &missing[..] {
-        [] if is_allowed(deed, audience) => return Ok(()),
-        [] => format!(
-            "audience {audience:?} not found in pod spec volume, {} is not authorized to request tokens for this audience",
-            deed.write.user.name
-        ),
-        [one] => format!("error validating audience {audience:?}: {one}"),
-        several => format!("error validating audience {audience:?}: [{}]", several.join(", ")),
-    };
-    deed.refuse(why)
+    if !missing.is_empty() {
+        return deed.refuse(format!("error validating audience {audience:?}: {}", aggregate(missing)));
+    }
+    if is_allowed(deed, audience) {
+        return Ok(());
+    }
+    deed.refuse(format!(
+        "audience {audience:?} not found in pod spec volume, {} is not authorized to request tokens for this audience",
+        deed.write.user.name
+    ))
 }
 
 /// Whether a volume of the pod needs a token for the audience: one that is projected, or one of a CSI driver that asks for it.
@@ -95,12 +97,4 @@ fn find(deed: &Deed<'_>, (kind, resource): (&str, &str), namespace: &str, name: 
 fn is_allowed(deed: &Deed<'_>, audience: &str) -> bool {
     let target = Subject::resource("", audience, "", deed.write.namespace, deed.write.name);
     deed.hub.authorizer.allows(deed.write.user, &Attributes::new("request-serviceaccounts-token-audience", target))
-}
-
-fn items(list: &Value) -> impl Iterator<Item = &Value> {
-    list.as_array().into_iter().flatten()
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }

@@ -9,7 +9,7 @@ mod pod;
 mod token;
 
 use async_trait::async_trait;
-use coracle_api::{ApiError, ApiResult, meta};
+use coracle_api::{ApiResult, meta};
 use serde_json::Value;
 
 use super::{Action, Admitted, Plugin};
@@ -69,7 +69,7 @@ fn check(hub: &Hub, write: &Admitted<'_>, object: &Value) -> ApiResult<()> {
 impl Deed<'_> {
     /// 403 with the reason.
     fn refuse(&self, why: impl Into<String>) -> ApiResult<()> {
-        Err(ApiError::forbidden(self.write.resource, self.write.name, &why.into()))
+        Err(self.write.forbidden(&why.into()))
     }
 
     /// The action as upstream's texts name it.

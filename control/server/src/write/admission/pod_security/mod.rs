@@ -144,7 +144,7 @@ fn judge(
     }
     if let Some(violations) = refused {
         let why = format!("violates PodSecurity \"{}\": {violations}", policy.enforce);
-        return Err(ApiError::forbidden(write.resource, write.name, &why));
+        return Err(write.forbidden(&why));
     }
     if let Some(violations) = opinions.on(policy.warn) {
         write.notes.warn(format!("would violate PodSecurity \"{}\": {violations}", policy.warn));

@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use coracle_api::meta;
 use serde_json::Value;
 
+use crate::value::{items, text};
+
 const ENFORCE: &str = "kubernetes.io/enforce-mountable-secrets";
 
 /// What a strict account names.
@@ -92,14 +94,6 @@ fn is_strict(account: &Value) -> bool {
 
 fn names(references: &Value) -> HashSet<&str> {
     items(references).filter_map(|reference| reference["name"].as_str()).collect()
-}
-
-fn items(list: &Value) -> impl Iterator<Item = &Value> {
-    list.as_array().into_iter().flatten()
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }
 
 #[cfg(test)]

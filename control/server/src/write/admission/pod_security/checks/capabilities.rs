@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Pod, Texts, Violation, containers_named, items, name, quoted};
+use super::{Pod, Texts, Violation, containers_named, name, quoted};
+use crate::value::items;
 
 /// What runtimes give to containers anyway, but for `NET_RAW`.
 const DEFAULT: [&str; 13] = [

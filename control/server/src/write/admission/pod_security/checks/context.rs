@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Pod, Texts, Violation, containers_named, culprits, items, name, plural, quoted};
+use super::{Pod, Texts, Violation, containers_named, culprits, name, plural, quoted};
+use crate::value::items;
 
 /// `check_privileged.go`
 pub(super) fn privileged(pod: Pod<'_>) -> Option<Violation> {

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Pod, Violation, containers_named, culprits, items, name, plural};
+use super::{Pod, Violation, containers_named, culprits, name, plural};
+use crate::value::items;
 
 /// `check_hostNamespaces.go`
 pub(super) fn namespaces(pod: Pod<'_>) -> Option<Violation> {

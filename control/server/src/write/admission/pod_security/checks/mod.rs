@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::standard::{Level, Standard, Version};
+use crate::value::items;
 
 /// The newest version in which a check changed: what `latest` and everything newer means.
 pub(super) const NEWEST: u64 = 35;
@@ -199,10 +200,6 @@ fn checks_of(standard: Standard) -> impl Iterator<Item = (&'static str, Check)> 
     let in_force = move || RULES.iter().filter(move |rule| rule.level <= standard.level && rule.at(minor).is_some());
     let replaced = move |id: &str| in_force().any(|rule| rule.replaces == Some(id));
     in_force().filter(move |rule| !replaced(rule.id)).filter_map(move |rule| Some((rule.id, rule.at(minor)?)))
-}
-
-fn items(list: &Value) -> impl Iterator<Item = &Value> {
-    list.as_array().into_iter().flatten()
 }
 
 fn name(object: &Value) -> &str {

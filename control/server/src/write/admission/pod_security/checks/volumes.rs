@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Pod, Texts, Violation, items, name, plural, quoted};
+use super::{Pod, Texts, Violation, name, plural, quoted};
+use crate::value::items;
 
 /// What a restricted pod may mount; `image` in every version of the standards since Kubernetes 1.33.
 const ALLOWED: [&str; 9] = [
