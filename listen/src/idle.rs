@@ -9,6 +9,7 @@ use std::time::Duration;
 use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// What happens on one connection.
 pub struct Activity {
@@ -44,6 +45,11 @@ impl Activity {
         while let Some(until) = self.end(Instant::now()) {
             tokio::time::sleep_until(until).await;
         }
+    }
+
+    /// Completes when the connection has to end: it has been idle for too long, or all are to.
+    pub async fn over(&self, shutdown: &CancellationToken) {
+        shutdown.run_until_cancelled(self.idle()).await;
     }
 
     /// When to look next; `None`: it is over.

@@ -30,7 +30,6 @@ mod options;
 mod outbound;
 mod pace;
 pub mod pki;
-mod places;
 mod read;
 mod ready;
 mod review;

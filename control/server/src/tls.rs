@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use coracle_listen::Activity;
+use coracle_listen::{Activity, Place, Places, Users};
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -25,7 +25,6 @@ use crate::config::Limits;
 use crate::hub::Hub;
 use crate::identity::Proof;
 use crate::pace::{PIECE_BYTES, Paced, Streams, paced};
-use crate::places::{Place, Places};
 
 /// How long connections may take to finish once the server stops. Ctrl-C has two seconds for everything.
 pub(crate) const DRAIN: Duration = Duration::from_millis(500);
@@ -72,7 +71,8 @@ pub(crate) async fn serve(
 ) -> Result<(), ServeError> {
     let address = listener.local_addr()?;
     tracing::info!(%address, "serving the API");
-    let places = Places::new(hub.config.limits.connections, hub.metrics.clone());
+    let metrics = hub.metrics.clone();
+    let places = Places::new(hub.config.limits.connections, Users::Share, move || metrics.sent_away());
     let connections = TaskTracker::new();
     let acceptor = TlsAcceptor::from(tls);
     loop {
@@ -81,7 +81,9 @@ pub(crate) async fn serve(
             accepted = accept(&listener, &places) => accepted,
         };
         let (hub, router, acceptor, shutdown) = (hub.clone(), router.clone(), acceptor.clone(), shutdown.clone());
+        let open = hub.metrics.connected();
         connections.spawn(async move {
+            let _open = open;
             tokio::select! {
                 () = connection(&hub, router, acceptor, (stream, &place), shutdown) => {}
                 () = place.gone.cancelled() => {}
@@ -150,19 +152,13 @@ async fn connection(
     let builder = builder(limits, hub);
     let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut serving = std::pin::pin!(serving);
-    let over = async {
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = activity.idle() => {}
-        }
-    };
     // Over HTTP/1 the connection is what sends, over HTTP/2 each stream does, at a pace of its own.
     let ended = tokio::select! {
         ended = paced(limits.answer_stall, serving.as_mut()) => match ended {
             Some(ended) => ended,
             None => return hub.metrics.stalled(),
         },
-        () = over => {
+        () = activity.over(&shutdown) => {
             serving.as_mut().graceful_shutdown();
             tokio::time::timeout(DRAIN, serving).await.unwrap_or(Ok(()))
         }

@@ -7,6 +7,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
+use coracle_listen::Guest;
 use http::{StatusCode, request::Parts};
 use kube::Client;
 
@@ -14,7 +15,6 @@ use super::{
     attributes::{subresources, verb},
     authentication::{Tokens, token},
     authorization::Decisions,
-    places::Guest,
     user::User,
 };
 
@@ -74,7 +74,7 @@ pub async fn admit(State(guard): State<Arc<Guard>>, request: Request, next: Next
     match guard.allow(&user, &request).await {
         Ok(()) => {
             if let Some(guest) = request.extensions.get::<Guest>() {
-                guest.known();
+                guest.known(&user.name);
             }
             next.run(Request::from_parts(request, body)).await
         }
@@ -87,13 +87,13 @@ mod tests {
     use std::convert::Infallible;
 
     use axum::{Router, body::Body, routing::get};
+    use coracle_listen::{Places, Users};
     use futures::FutureExt as _;
     use http::Response as Answer;
     use serde_json::json;
     use tower::ServiceExt as _;
 
     use super::*;
-    use crate::serve::places::Places;
 
     /// Knows everybody who brings a token, and lets `boss` do everything.
     fn cluster() -> Client {
@@ -116,7 +116,7 @@ mod tests {
         let guard = Arc::new(Guard::new(cluster(), "node".to_owned()));
         let router = Router::new().route("/pods", get(|| async {}));
         let router = router.layer(axum::middleware::from_fn_with_state(guard, admit));
-        let places = Places::new(1);
+        let places = Places::new(1, Users::Stay, || {});
         let place = places.take().await;
         let request = http::Request::get("/pods").header("authorization", format!("Bearer {token}"));
         let request = request.extension(place.guest()).body(Body::empty()).unwrap();

@@ -7,7 +7,7 @@ use std::{
 };
 
 use axum::{Router, body::Body};
-use coracle_listen::Activity;
+use coracle_listen::{Activity, Guest, Place, Places, Users};
 use http::Request;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -23,12 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use super::{
-    authorities::Authorities,
-    guard::Certified,
-    places::{Guest, Place, Places},
-    user::User,
-};
+use super::{authorities::Authorities, guard::Certified, user::User};
 
 /// Connections at a time. Strangers make room; if there are none, whoever comes then waits.
 const CONNECTIONS_LIMIT: usize = 1_024;
@@ -67,7 +62,7 @@ impl Listener {
 
     /// The same with so many connections at a time.
     async fn run_with(self, limit: usize, shutdown: CancellationToken) {
-        let (places, connections) = (Places::new(limit), TaskTracker::new());
+        let (places, connections) = (Places::new(limit, Users::Stay, || {}), TaskTracker::new());
         let acceptor = TlsAcceptor::from(self.tls);
         while let Some((stream, place)) = shutdown.run_until_cancelled(accept(&self.listener, &places)).await {
             let server = Server {
@@ -171,15 +166,9 @@ impl Server {
         let builder = builder();
         let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
         let mut serving = std::pin::pin!(serving);
-        let over = async {
-            tokio::select! {
-                () = shutdown.cancelled() => {}
-                () = activity.idle() => {}
-            }
-        };
         let ended = tokio::select! {
             ended = serving.as_mut() => ended,
-            () = over => {
+            () = activity.over(&shutdown) => {
                 serving.as_mut().graceful_shutdown();
                 tokio::time::timeout(DRAIN, serving).await.unwrap_or(Ok(()))
             }

@@ -68,7 +68,7 @@ fn router() -> Router {
         .route("/short", get(|| async { "done" }))
         .route("/endless", get(move || std::future::ready(endless())))
         .route("/upgraded", get(upgraded))
-        .route("/let-in", get(|Extension(guest): Extension<Guest>| async move { guest.known() }))
+        .route("/let-in", get(|Extension(guest): Extension<Guest>| async move { guest.known("boss") }))
 }
 
 /// A connection over memory, and what serves it.
@@ -82,7 +82,7 @@ async fn connected(alpn: &[u8], patience: Patience) -> (TlsStream<tokio::io::Dup
         shutdown: CancellationToken::new(),
     };
     let serving = tokio::spawn(async move {
-        let place = Places::new(1).take().await;
+        let place = Places::new(1, Users::Stay, || {}).take().await;
         server.serve(there, place.guest()).await;
     });
     (sides.dial(here).await, serving)

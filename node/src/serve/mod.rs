@@ -13,7 +13,6 @@ mod cache;
 mod certificates;
 mod guard;
 mod listener;
-mod places;
 mod user;
 
 use std::{

@@ -1,6 +1,7 @@
 //! Who sends a request: whom its connection has proved, or whom its bearer token names, or nobody.
 
 use coracle_api::{ApiError, ApiResult};
+use coracle_listen::Guest;
 use http::Request;
 use http::header::AUTHORIZATION;
 use jiff::Timestamp;
@@ -8,7 +9,6 @@ use jiff::Timestamp;
 use super::{ANONYMOUS, Proof, User, bootstrap_token};
 use crate::hub::Hub;
 use crate::identity::token::TokenError;
-use crate::places::Guest;
 use crate::write::Notes;
 
 /// Finds out who sends a request.

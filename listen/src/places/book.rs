@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::Users;
+
 /// A user who has more than this part of all places makes room for others, as who has most requests that last is refused
 /// another one.
 const PART: usize = 4;
@@ -27,10 +29,14 @@ pub(super) struct Book<T> {
 
 impl<T> Book<T> {
     /// Of so many places.
-    pub(super) fn new(places: usize) -> Self {
+    pub(super) fn new(places: usize, users: Users) -> Self {
+        let part = match users {
+            Users::Stay => usize::MAX,
+            Users::Share => places.div_ceil(PART).max(FEW),
+        };
         Self {
             next: 0,
-            part: places.div_ceil(PART).max(FEW),
+            part,
             strangers_part: places.div_ceil(STRANGERS_PART),
             strangers: BTreeMap::new(),
             users: HashMap::new(),
@@ -118,7 +124,7 @@ mod tests {
 
     #[test]
     fn who_has_most_makes_room_down_to_his_part() {
-        let mut book = Book::new(100);
+        let mut book = Book::new(100, Users::Share);
         fill(&mut book, "jane", 30);
         fill(&mut book, "joe", 28);
         fill(&mut book, "node", 3);
@@ -130,14 +136,14 @@ mod tests {
 
     #[test]
     fn a_few_connections_are_never_too_many() {
-        let mut book = Book::new(4);
+        let mut book = Book::new(4, Users::Share);
         fill(&mut book, "node", 4);
         assert_eq!(book.send_away(), None);
     }
 
     #[test]
     fn strangers_have_the_time_to_say_who_they_are() {
-        let mut book = Book::new(64);
+        let mut book = Book::new(64, Users::Share);
         fill(&mut book, "jane", 58);
         for index in 0..6 {
             book.enter(format!("stranger{index}"));
@@ -191,7 +197,7 @@ mod tests {
 
         #[test]
         fn the_book_always_knows_who_has_how_many(places in 1..80usize, steps in steps()) {
-            let (mut book, mut model) = (Book::new(places), Model::default());
+            let (mut book, mut model) = (Book::new(places, Users::Share), Model::default());
             for step in steps {
                 match step {
                     Step::Enter => {
